@@ -1,0 +1,129 @@
+"""What an engine must give, and how one is found."""
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from torch import Tensor
+
+from surefoot.errors import MissingExtra, unknown_name
+from surefoot.manifest.manifest import Manifest
+from surefoot.mdp.commands import VelocityCommands
+from surefoot.mdp.robot_state import RobotState
+
+
+class EngineEnv(Protocol):
+    """A batch of environments of one task. Tensors live on `device`."""
+
+    num_envs: int
+    device: str
+    manifest: Manifest
+    robot_state: RobotState
+    commands: VelocityCommands
+    episode_length_buf: Tensor
+    """Control steps since each environment's reset. Shape (num_envs,), int64."""
+    physics_seconds: float
+    """Wall-clock spent inside the simulator since the start; NaN where it cannot be told apart (asynchronous CUDA)."""
+
+    def reset(self) -> dict[str, Tensor]:
+        """Reset every environment; observations by group, each of shape (num_envs, n)."""
+        ...
+
+    def step(self, action: Tensor) -> "StepResult":
+        """Advance by one control step; environments that end are reset at once.
+
+        Args:
+            action: Shape (num_envs, num_actions).
+        """
+        ...
+
+    def get_observations(self) -> dict[str, Tensor]:
+        """Observations of the current state, without drawing new noise."""
+        ...
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """Everything that a step depends on, for an exact resume; None where the engine cannot tell."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue exactly where `state_dict` was taken."""
+        ...
+
+    def render(self) -> Any:
+        """An RGB frame, uint8, shape (height, width, 3); only where the environment was built to render."""
+        ...
+
+    def close(self) -> None:
+        """Free what the simulator holds."""
+        ...
+
+
+class StepResult(Protocol):
+    """What one control step gave. `observations` are those after the resets."""
+
+    observations: dict[str, Tensor]
+    reward: Tensor
+    """Weighted sum of the terms times the control step. Shape (num_envs,)."""
+    terminated: Tensor
+    """Ended by failure. Shape (num_envs,), bool."""
+    truncated: Tensor
+    """Ended by time-out. Shape (num_envs,), bool."""
+    log: dict[str, Any]
+    """Scalars of the environments that were reset in this step."""
+
+
+class Engine(Protocol):
+    """A module that builds environments."""
+
+    def make_env(
+        self,
+        manifest: Manifest,
+        *,
+        device: str,
+        num_envs: int | None = None,
+        num_threads: int = 0,
+        render: tuple[int, int] | None = None,
+        evaluation: bool = False,
+    ) -> EngineEnv:
+        """Build a batch of environments.
+
+        Args:
+            manifest: The experiment.
+            device: `cpu` or `cuda:N`.
+            num_envs: Default: the manifest's.
+            num_threads: Physics threads on a CPU; 0 means all cores.
+            render: Width and height in pixels, if `render` will be called.
+            evaluation: Commands are held from outside, no pushes, no scattered episode starts.
+        """
+        ...
+
+
+ENGINES: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "mujoco": ("surefoot.engines.mujoco", ("mjlab", "mjbatch"), "mujoco"),
+}
+"""Module, packages it needs, and the extra that installs them, by engine name."""
+
+
+def load_engine(name: str) -> Engine:
+    """Import an engine.
+
+    Raises:
+        UnknownName: No such engine.
+        MissingExtra: A package that it needs is not installed.
+    """
+    if name not in ENGINES:
+        raise unknown_name("Engine", name, ENGINES)
+    module, needs, extra = ENGINES[name]
+    missing = [package for package in needs if importlib.util.find_spec(package) is None]
+    if missing:
+        raise MissingExtra(f"Engine {name!r} needs {' and '.join(missing)}. Install it: {pip_line(extra)}")
+    return cast("Engine", importlib.import_module(module))
+
+
+def pip_line(extra: str) -> str:
+    """The exact command that installs an extra, from a checkout where this is one."""
+    root = Path(__file__).resolve().parents[4]
+    if (root / "constraints.txt").is_file() and (root / "pyproject.toml").is_file():
+        return f"pip install -c {root}/constraints.txt -e '{root}[{extra}]'"
+    return f"pip install 'surefoot[{extra}]'"

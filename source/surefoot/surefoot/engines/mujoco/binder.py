@@ -1,0 +1,233 @@
+"""From a manifest to mjlab's environment configuration."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import mujoco
+from mjlab.actuator import BuiltinPositionActuatorCfg
+from mjlab.entity import EntityArticulationInfoCfg, EntityCfg
+from mjlab.envs import ManagerBasedRlEnvCfg
+from mjlab.managers.action_manager import ActionTermCfg
+from mjlab.managers.event_manager import EventTermCfg
+from mjlab.managers.observation_manager import ObservationGroupCfg, ObservationTermCfg
+from mjlab.managers.reward_manager import RewardTermCfg
+from mjlab.managers.termination_manager import TerminationTermCfg
+from mjlab.scene import SceneCfg
+from mjlab.sensor import ContactMatch, ContactSensorCfg
+from mjlab.sim import MujocoCfg, SimulationCfg
+from mjlab.terrains import TerrainEntityCfg
+from mjlab.viewer import ViewerConfig
+
+from surefoot.engines.mujoco.robot_state import BASE, FEET, FOOT_POS, FOOT_VEL, LIMBS
+from surefoot.engines.mujoco.robots import robot_spec, without_visuals
+from surefoot.engines.mujoco.terms import (
+    BoundTerm,
+    JointTargets,
+    VelocityCommandTermCfg,
+    randomize_base_mass,
+    randomize_friction,
+    reset_robot,
+)
+from surefoot.manifest.manifest import Manifest
+from surefoot.manifest.robot import ContactModel, Robot
+from surefoot.manifest.task import ObservationGroup
+from surefoot.mdp.check import bind_term
+
+
+@dataclass(kw_only=True)
+class JointTargetsCfg(ActionTermCfg):
+    """mjlab's place for the action term."""
+
+    def build(self, env: Any) -> JointTargets:
+        return JointTargets(self, env)
+
+
+def build_env_cfg(manifest: Manifest, num_envs: int, render: tuple[int, int] | None) -> ManagerBasedRlEnvCfg:
+    """Everything that mjlab needs to build the task; nothing in it is not in the manifest."""
+    task, simulation = manifest.task, manifest.simulation
+    return ManagerBasedRlEnvCfg(
+        decimation=simulation.decimation,
+        scene=SceneCfg(
+            num_envs=num_envs,
+            env_spacing=task.terrain.env_spacing,
+            terrain=TerrainEntityCfg(terrain_type="plane", env_spacing=task.terrain.env_spacing),
+            entities={"robot": _robot_cfg(manifest, visuals=render is not None)},
+            sensors=_contact_sensors(manifest),
+            spec_fn=partial(_add_foot_sensors, manifest.robot),
+            extent=2.0,
+        ),
+        observations={
+            "actor": _observation_group("actor", task.observations.actor),
+            "critic": _observation_group("critic", task.observations.critic),
+        },
+        actions={"joint_pos": JointTargetsCfg(entity_name="robot")},
+        commands={"velocity": VelocityCommandTermCfg(resampling_time_range=task.commands.resampling_time)},
+        events={
+            "friction": EventTermCfg(func=randomize_friction, mode="startup"),
+            "base_mass": EventTermCfg(func=randomize_base_mass, mode="startup"),
+            "reset_robot": EventTermCfg(func=reset_robot, mode="reset"),
+        },
+        rewards={
+            name: RewardTermCfg(
+                func=BoundTerm(bind_term("reward", term.func, term.params, f"task.rewards.{name}")), weight=term.weight
+            )
+            for name, term in task.rewards.items()
+        },
+        terminations={
+            name: TerminationTermCfg(
+                func=BoundTerm(bind_term("termination", term.func, term.params, f"task.terminations.{name}")),
+                time_out=term.kind == "time_out",
+            )
+            for name, term in task.terminations.items()
+        },
+        episode_length_s=task.episode_length,
+        sim=SimulationCfg(
+            nconmax=64,
+            njmax=300,
+            mujoco=MujocoCfg(
+                timestep=simulation.timestep,
+                integrator="implicitfast",
+                solver=simulation.solver,
+                iterations=simulation.iterations,
+                ls_iterations=simulation.ls_iterations,
+                cone=simulation.cone,
+                impratio=simulation.impratio,
+            ),
+        ),
+        viewer=_viewer(manifest.robot, render),
+    )
+
+
+def _viewer(robot: Robot, render: tuple[int, int] | None) -> ViewerConfig:
+    width, height = render or (640, 480)
+    return ViewerConfig(
+        origin_type=ViewerConfig.OriginType.ASSET_BODY,
+        entity_name="robot",
+        body_name=robot.base_body,
+        distance=2.0,
+        elevation=-15.0,
+        azimuth=120.0,
+        width=width,
+        height=height,
+        max_extra_envs=0,
+    )
+
+
+def _observation_group(group_name: str, group: ObservationGroup) -> ObservationGroupCfg:
+    terms: dict[str, ObservationTermCfg] = {}
+    for name, term in group.terms.items():
+        binding = bind_term("observation", term.func, term.params, f"task.observations.{group_name}.terms.{name}")
+        terms[name] = ObservationTermCfg(
+            func=BoundTerm(binding, noise=term.noise if group.noise else 0.0),
+            clip=term.clip,
+            scale=None if term.scale == 1.0 else term.scale,
+            delay_min_lag=term.delay_steps[0],
+            delay_max_lag=term.delay_steps[1],
+            history_length=term.history if term.history > 1 else 0,
+        )
+    return ObservationGroupCfg(terms=terms, enable_corruption=False)
+
+
+def _robot_cfg(manifest: Manifest, visuals: bool) -> EntityCfg:
+    robot = manifest.robot
+    return EntityCfg(
+        init_state=EntityCfg.InitialStateCfg(
+            pos=(0.0, 0.0, robot.base_height),
+            joint_pos={joint.name: joint.default_pos for joint in robot.joints},
+            joint_vel={".*": 0.0},
+        ),
+        spec_fn=_spec_fn(robot, robot.contact_models[manifest.simulation.contact_model], visuals),
+        articulation=EntityArticulationInfoCfg(actuators=_actuators(manifest)),
+        sort_actuators=True,
+    )
+
+
+def _spec_fn(robot: Robot, contacts: ContactModel, visuals: bool) -> Callable[[], mujoco.MjSpec]:
+    def build() -> mujoco.MjSpec:
+        spec = robot_spec(robot.assets.mujoco)()
+        if not visuals:
+            without_visuals(spec)
+        for joint in robot.joints:
+            spec.joint(joint.name).range = joint.limits
+        apply_contact_model(spec, robot, contacts)
+        return spec
+
+    return build
+
+
+def apply_contact_model(spec: mujoco.MjSpec, robot: Robot, contacts: ContactModel) -> None:
+    """Set which geometries collide with the ground (contype 1, conaffinity 1) and with each other."""
+    feet = {foot.geom for foot in robot.feet}
+    groups = {"feet": feet, "base": set(robot.base_geoms), "limbs": set(robot.limb_geoms)}
+    colliding: set[str] = set().union(*(groups[name] for name in contacts.collide))
+    for geom in spec.geoms:
+        if geom.name in feet:
+            geom.condim = contacts.foot_condim
+            geom.priority = 1
+            geom.friction = contacts.foot_friction
+        elif geom.name in colliding:
+            geom.condim = 1
+        elif geom.conaffinity and contacts.self_collision:
+            geom.condim = 1  # not in any group (hips): collides with the robot itself and the ground
+        else:
+            geom.contype, geom.conaffinity = 0, 0
+            continue
+        # The ground has contype 1 and conaffinity 1. Robot geometries with contype 0 meet it, not each other.
+        geom.contype, geom.conaffinity = (1 if contacts.self_collision else 0), 1
+        geom.solref = contacts.solref
+
+
+def _actuators(manifest: Manifest) -> tuple[BuiltinPositionActuatorCfg, ...]:
+    """One group of MuJoCo position actuators for each set of equal motors."""
+    low, high = manifest.task.actions.delay_steps
+    groups: dict[tuple[float, float, float, float], list[str]] = {}
+    for joint in manifest.robot.joints:
+        key = (joint.stiffness, joint.damping, joint.effort_limit, joint.armature)
+        groups.setdefault(key, []).append(joint.name)
+    return tuple(
+        BuiltinPositionActuatorCfg(
+            target_names_expr=tuple(names),
+            stiffness=stiffness,
+            damping=damping,
+            effort_limit=effort,
+            armature=armature,
+            delay_min_lag=low,
+            delay_max_lag=high,
+        )
+        for (stiffness, damping, effort, armature), names in groups.items()
+    )
+
+
+def _contact_sensors(manifest: Manifest) -> tuple[ContactSensorCfg, ...]:
+    robot = manifest.robot
+    collide = robot.contact_models[manifest.simulation.contact_model].collide
+    wanted = {
+        "feet": (FEET, tuple(foot.geom for foot in robot.feet), ("found", "force"), "netforce"),
+        "base": (BASE, robot.base_geoms, ("found",), "none"),
+        "limbs": (LIMBS, robot.limb_geoms, ("found",), "none"),
+    }
+    return tuple(
+        ContactSensorCfg(
+            name=name,
+            primary=ContactMatch(mode="geom", pattern=geoms, entity="robot"),
+            secondary=ContactMatch(mode="body", pattern="terrain"),
+            fields=fields,
+            reduce=reduce,  # pyright: ignore[reportArgumentType]
+        )
+        for group, (name, geoms, fields, reduce) in wanted.items()
+        if group in collide
+    )
+
+
+def _add_foot_sensors(robot: Robot, spec: mujoco.MjSpec) -> None:
+    """World position and velocity of every foot."""
+    for foot in robot.feet:
+        for name, kind in (
+            (FOOT_POS, mujoco.mjtSensor.mjSENS_FRAMEPOS),
+            (FOOT_VEL, mujoco.mjtSensor.mjSENS_FRAMELINVEL),
+        ):
+            spec.add_sensor(
+                name=f"{name}_{foot.name}", type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=f"robot/{foot.site}"
+            )

@@ -1,0 +1,192 @@
+"""mjlab's manager-based environment, stepped by surefoot: fresh derived state for rewards, our own random streams."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+import mujoco
+import torch
+from mjlab.envs import ManagerBasedRlEnv, ManagerBasedRlEnvCfg
+from torch import Tensor
+
+from surefoot.engines.mujoco.batch_sim import BatchSimulation
+from surefoot.engines.mujoco.robot_state import MujocoRobotState
+from surefoot.manifest.manifest import Manifest
+from surefoot.mdp.commands import VelocityCommands
+from surefoot.mdp.frames import quat_from_yaw
+from surefoot.randomization.pushes import Pushes
+from surefoot.randomization.resets import sample_reset
+from surefoot.randomization.streams import Streams
+
+
+@dataclass(frozen=True)
+class MujocoStep:
+    """See `surefoot.engines.base.StepResult`."""
+
+    observations: dict[str, Tensor]
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    log: dict[str, Any]
+
+
+class MujocoEnv(ManagerBasedRlEnv):
+    """One task in many environments.
+
+    The order within a step is mjlab's, with one difference: derived quantities (foot positions, contacts) are refreshed
+    before terminations and rewards, not after, so that every term sees one instant.
+    """
+
+    def __init__(
+        self, cfg: ManagerBasedRlEnvCfg, device: str, manifest: Manifest, *, render: bool, evaluation: bool
+    ) -> None:
+        self.manifest = manifest
+        self.streams = Streams(manifest.seed, device)
+        self._evaluation = evaluation
+        self._samples = 0
+        torch.manual_seed(manifest.seed)
+        super().__init__(cfg, device, render_mode="rgb_array" if render else None)
+        self._fused = isinstance(self.sim, BatchSimulation) and manifest.task.actions.delay_steps[1] == 0
+        self.reset()
+        if manifest.task.resets.randomize_episode_start and not evaluation:
+            start = self.streams.uniform("episode_start", (self.num_envs,), 0, self.max_episode_length)
+            self.episode_length_buf[:] = start.long()
+
+    def load_managers(self) -> None:
+        self.robot_state = MujocoRobotState(self, self.manifest)
+        self.commands = VelocityCommands(self.manifest.task.commands, self.robot_state.command, self.streams)
+        self.pushes = Pushes(self.manifest.randomization.push, self.num_envs, self.streams)
+        self.pushes.enabled &= not self._evaluation
+        if self._evaluation:
+            self.commands.hold(torch.zeros(3, device=self.device))
+        super().load_managers()
+        rewards = self.manifest.task.rewards
+        self._ramped = [
+            (self.reward_manager.get_term_cfg(name), term.weight) for name, term in rewards.items() if term.ramp
+        ]
+
+    @property
+    def physics_seconds(self) -> float:
+        """s inside the simulator; NaN on CUDA, where calls return before the work is done."""
+        return self.sim.physics_seconds if isinstance(self.sim, BatchSimulation) else float("nan")
+
+    def reset(self, **kwargs: Any) -> Any:
+        self.robot_state.invalidate()
+        result = super().reset(**kwargs)
+        self.robot_state.invalidate()
+        return result
+
+    def step(self, action: Tensor) -> MujocoStep:  # pyright: ignore[reportIncompatibleMethodOverride]
+        self.extras["log"] = {}
+        limit = self.manifest.task.actions.clip
+        self.action_manager.process_action(action.clamp(-limit, limit))
+        self._advance_physics()
+        self.episode_length_buf += 1
+        self.common_step_counter += 1
+        self._samples += self.num_envs
+        self._ramp_penalties()
+        self.robot_state.end_of_physics()
+
+        self.reset_buf = self.termination_manager.compute()
+        self.reset_terminated = self.termination_manager.terminated
+        self.reset_time_outs = self.termination_manager.time_outs & ~self.reset_terminated
+        self.reward_buf = self.reward_manager.compute(dt=self.step_dt)
+        result = (self.reward_buf.clone(), self.reset_terminated.clone(), self.reset_time_outs.clone())
+
+        touched = self._push()
+        reset_ids = self.reset_buf.nonzero().flatten()
+        if len(reset_ids) > 0:
+            self._reset_idx(reset_ids)
+            self.scene.write_data_to_sim()
+            touched = torch.unique(torch.cat((touched, reset_ids)))
+        self._refresh(touched)
+        dt = torch.full((self.num_envs,), self.step_dt, device=self.device)
+        dt[reset_ids] = 0.0
+        self.command_manager.compute(dt=dt)
+        self.robot_state.invalidate()
+        self.sim.sense()
+        self.obs_buf = self.observation_manager.compute(update_history=True)
+        return MujocoStep(cast("dict[str, Tensor]", self.obs_buf), *result, log=self.extras["log"])
+
+    def _advance_physics(self) -> None:
+        """All physics steps of a control step, ending with derived quantities that match the state."""
+        if self._fused:
+            self.action_manager.apply_action()
+            self.scene.write_data_to_sim()
+            cast("BatchSimulation", self.sim).step_and_forward(self.cfg.decimation)
+            self.scene.update(dt=self.step_dt)
+        else:
+            for _ in range(self.cfg.decimation):
+                self.action_manager.apply_action()
+                self.scene.write_data_to_sim()
+                self.sim.step()
+                self.scene.update(dt=self.physics_dt)
+            self.sim.forward()
+        self._sim_step_counter += self.cfg.decimation
+
+    def _refresh(self, env_ids: Tensor) -> None:
+        """Derived quantities of environments whose state was written after the physics."""
+        if len(env_ids) == 0:
+            return
+        if isinstance(self.sim, BatchSimulation):
+            self.sim.forward_some(env_ids)
+        else:
+            self.sim.forward()
+
+    def _push(self) -> Tensor:
+        if not self.pushes.enabled:
+            return torch.zeros(0, dtype=torch.long, device=self.device)
+        env_ids, change = self.pushes.step(self.step_dt)
+        if len(env_ids) > 0:
+            qvel = self.sim.data.qvel
+            qvel[env_ids, 0:2] = qvel[env_ids, 0:2] + change[:, 0:2]
+            qvel[env_ids, 5] = qvel[env_ids, 5] + change[:, 2]
+        return env_ids
+
+    def _ramp_penalties(self) -> None:
+        curriculum = self.manifest.task.curriculum
+        total = curriculum.penalty_ramp_samples
+        progress = 1.0 if self._evaluation or total == 0 else min(1.0, self._samples / total)
+        factor = curriculum.penalty_ramp_start + (1 - curriculum.penalty_ramp_start) * progress
+        for cfg, weight in self._ramped:
+            cfg.weight = weight * factor
+
+    def write_reset(self, env_ids: Tensor) -> None:
+        """Draw and write the start of an episode; the state is complete, nothing of the last episode is left."""
+        robot, state = self.manifest.robot, self.robot_state
+        start = sample_reset(self.manifest.task.resets, len(env_ids), len(robot.joints), self.streams)
+        qpos, qvel = self.sim.data.qpos, self.sim.data.qvel
+        position = self.scene.env_origins[env_ids].clone()
+        position[:, :2] += start.position_xy
+        position[:, 2] += robot.base_height
+        rows = env_ids.unsqueeze(1)
+        qpos[env_ids, 0:3] = position
+        qpos[env_ids, 3:7] = quat_from_yaw(start.yaw)
+        qpos[rows, state.q_ids] = state.read("default_joint_pos") + start.joint_pos_offset
+        qvel[env_ids, 0:3] = start.lin_vel_w
+        qvel[env_ids, 3:6] = start.ang_vel_b
+        qvel[rows, state.v_ids] = start.joint_vel
+        state.reset(env_ids, start.gait_phase)
+
+    def get_observations(self) -> dict[str, Tensor]:
+        return cast("dict[str, Tensor]", self.observation_manager.compute())
+
+    def geom_ids(self, names: list[str]) -> Tensor:
+        """Indices of the robot's geometries in the MuJoCo model."""
+        return torch.tensor([self.sim.mj_model.geom(f"robot/{name}").id for name in names], device=self.device)
+
+    def body_id(self, name: str) -> int:
+        """Index of one of the robot's bodies in the MuJoCo model."""
+        return mujoco.mj_name2id(self.sim.mj_model, mujoco.mjtObj.mjOBJ_BODY, f"robot/{name}")
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """Everything that a step depends on; None on CUDA."""
+        from surefoot.engines.mujoco.snapshot import take
+
+        return take(self) if isinstance(self.sim, BatchSimulation) else None
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue exactly where `state_dict` was taken."""
+        from surefoot.engines.mujoco.snapshot import restore
+
+        restore(self, state)

@@ -1,0 +1,84 @@
+"""Construction of environments on CUDA (MuJoCo-Warp) or the CPU (MuJoCo C)."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import mjlab.envs.manager_based_rl_env as mjlab_env
+import torch
+import warp as wp
+from mjlab.envs import ManagerBasedRlEnv, ManagerBasedRlEnvCfg
+
+from surefoot.engines.mujoco.batch_sim import BatchSimulation
+from surefoot.engines.mujoco.binder import build_env_cfg
+from surefoot.engines.mujoco.env import MujocoEnv
+from surefoot.errors import EngineError
+from surefoot.manifest.manifest import Manifest
+
+
+def make_env(
+    manifest: Manifest,
+    *,
+    device: str,
+    num_envs: int | None = None,
+    num_threads: int = 0,
+    render: tuple[int, int] | None = None,
+    evaluation: bool = False,
+    warp_on_cpu: bool = False,
+) -> MujocoEnv:
+    """Build a batch of environments; see `surefoot.engines.base.Engine`.
+
+    Args:
+        warp_on_cpu: Step with MuJoCo-Warp on the CPU, one thread and slow; the reference for the CPU path.
+    """
+    device = check_device(device)
+    cfg = build_env_cfg(manifest, num_envs or manifest.training.num_envs, render)
+    fused = manifest.task.actions.delay_steps[1] == 0
+    with _simulation(device, num_threads, fused, warp_on_cpu):
+        return MujocoEnv(cfg, device, manifest, render=render is not None, evaluation=evaluation)
+
+
+def make_mjlab_env(
+    cfg: ManagerBasedRlEnvCfg, *, device: str, num_threads: int = 0, **kwargs: Any
+) -> ManagerBasedRlEnv:
+    """Any mjlab environment, unchanged, with its physics in MuJoCo C where `device` is `cpu`."""
+    device = check_device(device)
+    with _simulation(device, num_threads, fused=False, warp_on_cpu=False):
+        return ManagerBasedRlEnv(cfg, device, **kwargs)
+
+
+def check_device(device: str) -> str:
+    """Refuse a device that does not exist; `cuda` becomes `cuda:0`."""
+    if device == "cpu":
+        return device
+    if not device.startswith("cuda"):
+        raise EngineError(f"Device {device!r} is unknown; expected cpu or cuda:N.")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    index = int(device.partition(":")[2] or 0)
+    if index >= count:
+        raise EngineError(f"Device {device!r} is not there: torch sees {count} CUDA devices. Run with --device cpu.")
+    return f"cuda:{index}"
+
+
+@contextlib.contextmanager
+def _simulation(device: str, num_threads: int, fused: bool, warp_on_cpu: bool) -> Iterator[None]:
+    """Let mjlab build its simulation from our class while an environment is constructed."""
+    wp.config.quiet = True
+    _quiet_tables()
+    if device != "cpu" or warp_on_cpu:
+        yield
+        return
+    threads = num_threads or os.cpu_count() or 1
+    original = mjlab_env.Simulation
+    mjlab_env.Simulation = functools.partial(BatchSimulation, num_threads=threads, fused=fused)
+    try:
+        yield
+    finally:
+        mjlab_env.Simulation = original
+
+
+def _quiet_tables() -> None:
+    """mjlab prints every manager's table; the manifest says the same."""
+    mjlab_env.print_info = lambda *args, **kwargs: None

@@ -1,0 +1,125 @@
+"""surefoot's terms as functions of mjlab's managers: what a term reads is fetched by name from RobotState."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from mjlab.managers.action_manager import ActionTerm
+from mjlab.managers.command_manager import CommandTerm, CommandTermCfg
+from mjlab.managers.event_manager import RecomputeLevel, requires_model_fields
+from torch import Tensor
+
+from surefoot.errors import EngineError
+from surefoot.mdp.check import Binding
+
+if TYPE_CHECKING:
+    from surefoot.engines.mujoco.env import MujocoEnv
+
+
+class BoundTerm:
+    """A reward, termination or observation term; noise, if any, comes from the environment's own stream."""
+
+    def __init__(self, binding: Binding, noise: float = 0.0) -> None:
+        self._binding = binding
+        self._noise = noise
+        self.__name__ = binding.func.__name__
+
+    def __call__(self, env: "MujocoEnv") -> Tensor:
+        read = env.robot_state.read
+        value = self._binding.func(**{name: read(name) for name in self._binding.reads}, **self._binding.params)
+        if self._noise:
+            value = value + env.streams.uniform("noise", tuple(value.shape), -self._noise, self._noise)
+        return value
+
+
+class VelocityCommandTermCfg(CommandTermCfg):
+    """mjlab's place for a command term; the ranges are in the manifest."""
+
+    def build(self, env: Any) -> "VelocityCommandTerm":
+        return VelocityCommandTerm(self, env)
+
+
+class VelocityCommandTerm(CommandTerm):
+    """Lets mjlab's command manager drive `VelocityCommands`."""
+
+    @property
+    def command(self) -> Tensor:
+        return self._env.commands.buffer
+
+    def reset(self, env_ids: Any) -> dict[str, float]:
+        self._env.commands.resample(env_ids)
+        return {}
+
+    def compute(self, dt: float | Tensor, env_ids: Tensor | None = None) -> None:
+        if env_ids is None:
+            self._env.commands.step(dt)
+
+    def _update_metrics(self) -> None: ...
+    def _resample_command(self, env_ids: Tensor) -> None: ...
+    def _update_command(self, env_ids: Tensor | None) -> None: ...
+
+
+class JointTargets(ActionTerm):
+    """Joint position targets, canonical joint order: default pose + scale * clipped action."""
+
+    def __init__(self, cfg: Any, env: "MujocoEnv") -> None:
+        super().__init__(cfg, env)
+        self._scale = env.manifest.task.actions.scale
+        names = env.manifest.robot.joint_names
+        ids, _ = self._entity.find_joints(list(names), preserve_order=True)
+        self._joint_ids = torch.tensor(ids, device=self.device)
+        self._default = env.robot_state.read("default_joint_pos")
+        self._raw = torch.zeros(self.num_envs, len(names), device=self.device)
+        self._targets = torch.zeros_like(self._raw)
+
+    @property
+    def action_dim(self) -> int:
+        return self._raw.shape[1]
+
+    @property
+    def raw_action(self) -> Tensor:
+        return self._raw
+
+    def process_actions(self, actions: Tensor) -> None:
+        self._raw[:] = actions
+        torch.add(self._default, actions, alpha=self._scale, out=self._targets)
+
+    def apply_actions(self) -> None:
+        self._entity.set_joint_position_target(self._targets, joint_ids=self._joint_ids)
+
+    def reset(self, env_ids: Tensor | slice | None = None) -> None:
+        self._raw[env_ids] = 0.0
+
+
+def reset_robot(env: "MujocoEnv", env_ids: Tensor) -> None:
+    """Write the start of an episode into the simulator."""
+    env.write_reset(env_ids)
+
+
+@requires_model_fields("geom_friction")
+def randomize_friction(env: "MujocoEnv", env_ids: Tensor | None) -> None:
+    """One sliding friction for all feet of an environment, from the nominal value's place."""
+    feet = env.geom_ids([foot.geom for foot in env.manifest.robot.feet])
+    value = env.streams.uniform("friction", (env.num_envs, 1), *env.manifest.randomization.friction)
+    env.sim.model.geom_friction[:, feet, 0] = value.expand(-1, len(feet))
+    _check_read_back("friction", env.sim.model.geom_friction[:, feet[0], 0], value[:, 0])
+
+
+@requires_model_fields("body_mass", "body_inertia", recompute=RecomputeLevel.set_const)
+def randomize_base_mass(env: "MujocoEnv", env_ids: Tensor | None) -> None:
+    """Add mass to the base, its inertia scaled in proportion; always from the nominal value."""
+    body = env.body_id(env.manifest.robot.base_body)
+    nominal = env.sim.get_default_field("body_mass")[body]
+    added = env.streams.uniform("base_mass", (env.num_envs,), *env.manifest.randomization.base_mass)
+    env.sim.model.body_mass[:, body] = nominal + added
+    ratio = ((nominal + added) / nominal).unsqueeze(1)
+    env.sim.model.body_inertia[:, body] = env.sim.get_default_field("body_inertia")[body] * ratio
+    _check_read_back("base_mass", env.sim.model.body_mass[:, body], nominal + added)
+
+
+def _check_read_back(name: str, got: Tensor, wanted: Tensor) -> None:
+    if not torch.allclose(got, wanted, rtol=1e-5, atol=1e-6):
+        worst = (got - wanted).abs().max().item()
+        raise EngineError(
+            f"randomization.{name}: the simulator holds values that differ by up to {worst:.3g} from those written; "
+            "the factor does not reach the physics."
+        )

@@ -1,0 +1,71 @@
+"""Every error that surefoot raises on purpose, in one tree.
+
+SurefootError
+├── UnknownName          a name that does not exist, with the nearest one that does
+├── ManifestError        a manifest key that is missing, unknown or out of range
+├── TermError            a term whose signature does not fit RobotState or its manifest entry
+├── MissingExtra         an optional package that is not installed, with the pip line
+├── EngineError          something the chosen simulator cannot do
+│   └── UnsupportedOnCpu     ... because MuJoCo C on the CPU has no counterpart
+├── CheckpointError      a corrupt, foreign or incompatible checkpoint
+└── RunFolderError       a run folder that cannot be written, read or resumed
+"""
+
+import difflib
+from collections.abc import Collection
+
+
+class SurefootError(Exception):
+    """Base of all errors with a message meant for the person at the keyboard."""
+
+
+class UnknownName(SurefootError):
+    """A name that is not in the list it was looked up in."""
+
+
+class ManifestError(SurefootError):
+    """A manifest that says too much, too little, or something out of range."""
+
+
+class TermError(SurefootError):
+    """A term function that cannot be bound."""
+
+
+class MissingExtra(SurefootError):
+    """An optional dependency is absent."""
+
+
+class EngineError(SurefootError):
+    """The simulator cannot do what the manifest asks."""
+
+
+class UnsupportedOnCpu(EngineError):
+    """Works on CUDA through MuJoCo-Warp, has no counterpart in MuJoCo C on the CPU."""
+
+
+class CheckpointError(SurefootError):
+    """A checkpoint that cannot be trusted or does not fit."""
+
+
+class RunFolderError(SurefootError):
+    """A run folder that cannot be used."""
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """The member of `known` that is spelled most like `name`, if any is close."""
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return matches[0] if matches else None
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """Sentence for the end of an error message: the nearest name, or the first known ones."""
+    near = nearest(name, known)
+    if near is not None:
+        return f"Did you mean {near!r}?"
+    listed = ", ".join(sorted(known)[:12])
+    return f"Known: {listed}." if listed else "None are known."
+
+
+def unknown_name(kind: str, name: str, known: Collection[str]) -> UnknownName:
+    """Build, without raising, the error for a `name` that is not in `known`."""
+    return UnknownName(f"{kind} {name!r} not found. {did_you_mean(name, known)}")

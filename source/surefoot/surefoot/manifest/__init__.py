@@ -1,0 +1,18 @@
+"""Manifest: schema, composition, freeze, hash and diff."""
+
+from surefoot.manifest.compose import compose_manifest, task_names
+from surefoot.manifest.manifest import SCHEMA_VERSION, Manifest
+from surefoot.manifest.store import diff_manifests, format_diff, read_manifest, write_manifest
+from surefoot.manifest.validate import validate
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Manifest",
+    "compose_manifest",
+    "diff_manifests",
+    "format_diff",
+    "read_manifest",
+    "task_names",
+    "validate",
+    "write_manifest",
+]

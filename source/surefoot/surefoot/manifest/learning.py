@@ -1,0 +1,82 @@
+"""The learning sections: randomisation, PPO and the training run."""
+
+from typing import Literal
+
+from surefoot.manifest.base import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Range,
+    Section,
+)
+
+
+class Push(Section):
+    """A kick: the base velocity is changed at once."""
+
+    interval: Range
+    """s between kicks."""
+    lin_vel_xy: NonNegativeFloat
+    """m/s, largest change on each horizontal axis; 0 switches pushes off."""
+    ang_vel_z: NonNegativeFloat
+    """rad/s, largest change of the yaw rate."""
+
+
+class Randomization(Section):
+    """What differs between environments. Drawn once per environment at start."""
+
+    friction: Range
+    """Sliding friction of the feet, no unit."""
+    base_mass: Range
+    """kg added to the base."""
+    push: Push
+
+
+class Network(Section):
+    """One multilayer perceptron of RSL-RL."""
+
+    hidden_dims: tuple[PositiveInt, ...]
+    activation: Literal["elu", "selu", "relu", "lrelu", "tanh", "gelu", "swish", "mish"]
+    obs_normalization: bool
+
+
+class Ppo(Section):
+    """RSL-RL's PPO; names and meaning are RSL-RL's."""
+
+    num_steps_per_env: PositiveInt
+    num_learning_epochs: PositiveInt
+    num_mini_batches: PositiveInt
+    clip_param: PositiveFloat
+    gamma: Fraction
+    lam: Fraction
+    value_loss_coef: NonNegativeFloat
+    entropy_coef: NonNegativeFloat
+    learning_rate: PositiveFloat
+    max_learning_rate: PositiveFloat
+    """Ceiling of the adaptive schedule."""
+    schedule: Literal["adaptive", "fixed"]
+    desired_kl: PositiveFloat
+    max_grad_norm: PositiveFloat
+    use_clipped_value_loss: bool
+    normalize_advantage_per_mini_batch: bool
+    init_std: PositiveFloat
+    """Standard deviation of the action distribution at the start, in units of action."""
+    symmetry: Literal["none", "augmentation", "mirror_loss", "equivariant"]
+    """none; RSL-RL's data augmentation or mirror loss; or networks that are mirror-symmetric by construction."""
+    mirror_loss_coeff: NonNegativeFloat
+    actor: Network
+    critic: Network
+
+
+class Training(Section):
+    """One run."""
+
+    num_envs: PositiveInt
+    max_iterations: PositiveInt
+    save_interval: PositiveInt
+    """Iterations between checkpoints."""
+    logger: Literal["tensorboard", "wandb", "none"]
+    learning_threads: NonNegativeInt
+    """torch threads during the PPO update on a CPU; 0 means all cores."""

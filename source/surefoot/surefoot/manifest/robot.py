@@ -1,0 +1,139 @@
+"""The robot section: what is fixed about the machine, shared by all engines."""
+
+from collections import Counter
+from typing import Annotated, Literal, Self
+
+from pydantic import model_validator
+
+from surefoot.errors import did_you_mean
+from surefoot.manifest.base import Fraction, NonNegativeFloat, PositiveFloat, Range, Section, ordered
+
+
+class Joint(Section):
+    """One actuated joint; the order of the list is the canonical joint order."""
+
+    name: str
+    default_pos: float
+    """rad; the pose that action 0 commands."""
+    limits: Range
+    """rad, hard limits of the mechanism."""
+    stiffness: NonNegativeFloat
+    """N m/rad, proportional gain of the motor's position loop."""
+    damping: NonNegativeFloat
+    """N m s/rad, derivative gain of the motor's position loop."""
+    effort_limit: PositiveFloat
+    """N m."""
+    velocity_limit: PositiveFloat
+    """rad/s."""
+    armature: NonNegativeFloat
+    """kg m^2, rotor inertia reflected through the gearbox."""
+    mirror: str
+    """Joint on the other side (or itself) that takes this joint's place in the left-right mirror."""
+    mirror_sign: Literal[-1, 1]
+    """-1 where the mirrored joint turns the other way."""
+
+
+class Foot(Section):
+    """One foot; the order of the list is the canonical foot order."""
+
+    name: str
+    site: str
+    """Point at the centre of the contact sphere."""
+    geom: str
+    """Collision geometry that touches the ground."""
+    radius: PositiveFloat
+    """m, of the contact sphere."""
+    mirror: str
+
+
+class ContactModel(Section):
+    """Which geometries can touch what, and how hard the contact is."""
+
+    collide: tuple[Literal["feet", "base", "limbs"], ...]
+    """Groups that touch the ground."""
+    self_collision: bool
+    foot_condim: Literal[3, 4, 6]
+    """Dimensions of a foot contact: 3 sliding, 4 with torsion, 6 with rolling friction."""
+    foot_friction: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    """Nominal sliding (no unit), torsional (m) and rolling (m) friction of the feet."""
+    solref: tuple[PositiveFloat, PositiveFloat]
+    """MuJoCo contact time constant, s, and damping ratio."""
+
+
+class RobotAssets(Section):
+    """Where each engine finds the robot's model."""
+
+    mujoco: str
+    """Name of a model that `surefoot.engines.mujoco.robots` knows."""
+
+
+class Robot(Section):
+    """Everything about the machine that no task changes."""
+
+    name: str
+    source: str
+    """Where the numbers come from."""
+    base_body: str
+    base_height: PositiveFloat
+    """m, height of the base origin in the default pose with the feet on the ground."""
+    imu_site: str
+    soft_limit_factor: Fraction
+    """Share of each joint's range that counts as inside the soft limits."""
+    joints: tuple[Joint, ...]
+    feet: tuple[Foot, ...]
+    base_geoms: tuple[str, ...]
+    """Collision geometries of the trunk and head."""
+    limb_geoms: tuple[str, ...]
+    """Collision geometries of the legs, feet excluded."""
+    contact_models: Annotated[dict[str, ContactModel], *ordered]
+    assets: RobotAssets
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Names in canonical order."""
+        return tuple(joint.name for joint in self.joints)
+
+    @property
+    def foot_names(self) -> tuple[str, ...]:
+        """Names in canonical order."""
+        return tuple(foot.name for foot in self.feet)
+
+    @property
+    def default_joint_pos(self) -> tuple[float, ...]:
+        """rad, canonical joint order."""
+        return tuple(joint.default_pos for joint in self.joints)
+
+    @property
+    def soft_joint_limits(self) -> tuple[tuple[float, float], ...]:
+        """rad, (lower, upper) per joint: the hard range shrunk about its middle."""
+        out: list[tuple[float, float]] = []
+        for joint in self.joints:
+            low, high = joint.limits
+            middle, half = (low + high) / 2, (high - low) / 2 * self.soft_limit_factor
+            out.append((middle - half, middle + half))
+        return tuple(out)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        for kind, parts in (("joints", self.joints), ("feet", self.feet)):
+            names = [part.name for part in parts]
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            if twice:
+                raise ValueError(f"{kind}: {twice} appear more than once")
+            for part in parts:
+                if part.mirror not in names:
+                    raise ValueError(
+                        f"{kind}: mirror {part.mirror!r} of {part.name!r} does not exist. "
+                        f"{did_you_mean(part.mirror, names)}"
+                    )
+                back = parts[names.index(part.mirror)].mirror
+                if back != part.name:
+                    raise ValueError(
+                        f"{kind}: mirroring {part.name!r} twice gives {back!r}; the mirror must be its own inverse"
+                    )
+        for joint in self.joints:
+            if not joint.limits[0] <= joint.default_pos <= joint.limits[1]:
+                raise ValueError(
+                    f"joints: default_pos {joint.default_pos} of {joint.name!r} lies outside its limits {joint.limits}"
+                )
+        return self

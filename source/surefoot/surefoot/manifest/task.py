@@ -1,0 +1,187 @@
+"""The task sections: what is simulated, commanded, observed, rewarded, ended and reset."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from surefoot.manifest.base import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Range,
+    Section,
+    ordered,
+)
+
+Params = dict[str, float | int | bool | str]
+
+
+class Simulation(Section):
+    """Physics step and contact solver."""
+
+    timestep: PositiveFloat
+    """s."""
+    decimation: PositiveInt
+    """Physics steps per control step."""
+    contact_model: str
+    """Name of one of the robot's contact models."""
+    solver: Literal["newton", "cg", "pgs"]
+    iterations: PositiveInt
+    ls_iterations: PositiveInt
+    cone: Literal["pyramidal", "elliptic"]
+    impratio: PositiveFloat
+    """Ratio of friction to normal constraint impedance."""
+
+    @property
+    def step_dt(self) -> float:
+        """s, control step."""
+        return self.timestep * self.decimation
+
+
+class Terrain(Section):
+    """The ground."""
+
+    kind: Literal["plane"]
+    env_spacing: PositiveFloat
+    """m between environment origins."""
+
+
+class Commands(Section):
+    """Velocity commands, in the base yaw frame."""
+
+    lin_vel_x: Range
+    """m/s."""
+    lin_vel_y: Range
+    """m/s."""
+    ang_vel_z: Range
+    """rad/s."""
+    resampling_time: Range
+    """s between new commands."""
+    standing_fraction: Fraction
+    """Share of commands that are exactly zero."""
+    moving_threshold: NonNegativeFloat
+    """Norm of (vx, vy, yaw rate) below which a command means standing still."""
+
+
+class Gait(Section):
+    """The reference gait clock that shapes swing and stance."""
+
+    frequency: PositiveFloat
+    """Hz, strides per second."""
+    foot_phase: tuple[Fraction, ...]
+    """Start of each foot's stride, fraction of the cycle, canonical foot order."""
+    swing_height: NonNegativeFloat
+    """m, apex of the reference foot trajectory."""
+
+
+class Actions(Section):
+    """Joint position targets: default pose + scale * action."""
+
+    scale: PositiveFloat
+    """rad per unit of action."""
+    clip: PositiveFloat
+    """Actions are clipped to +- this value before scaling."""
+    delay_steps: tuple[NonNegativeInt, NonNegativeInt]
+    """Physics steps between command and motor, [min, max], redrawn every physics step."""
+
+
+class ObservationTerm(Section):
+    """One block of an observation vector."""
+
+    func: str
+    params: Params = Field(default_factory=dict)
+    noise: NonNegativeFloat = 0.0
+    """Half-width of additive uniform noise, in the unit of the term, before scale."""
+    clip: Range | None = None
+    scale: PositiveFloat = 1.0
+    history: PositiveInt = 1
+    """Number of stacked control steps, oldest first."""
+    delay_steps: tuple[NonNegativeInt, NonNegativeInt] = (0, 0)
+    """Control steps of sensor latency, [min, max]."""
+
+
+class ObservationGroup(Section):
+    """What one network reads."""
+
+    noise: bool
+    """False switches every term's noise off."""
+    allow_privileged: tuple[str, ...] = ()
+    """RobotState fields that hardware cannot measure and this group may read all the same."""
+    terms: Annotated[dict[str, ObservationTerm], *ordered]
+
+
+class Observations(Section):
+    """Asymmetric actor and critic."""
+
+    actor: ObservationGroup
+    critic: ObservationGroup
+
+
+class RewardTerm(Section):
+    """weight * func(...) per second."""
+
+    func: str
+    weight: float
+    params: Params = Field(default_factory=dict)
+    ramp: bool = False
+    """Whether the curriculum's penalty ramp scales this weight."""
+
+
+class TerminationTerm(Section):
+    """A cause that ends an episode; the first in the list is primary when several hold."""
+
+    func: str
+    kind: Literal["time_out", "failure"]
+    params: Params = Field(default_factory=dict)
+
+
+class Curriculum(Section):
+    """Weights that change with training progress."""
+
+    penalty_ramp_start: Fraction
+    """Factor on ramped reward weights at the first sample."""
+    penalty_ramp_samples: NonNegativeInt
+    """Environment steps (over all environments) after which the factor is 1; 0 means always 1."""
+
+
+class Resets(Section):
+    """State at the start of an episode, drawn uniformly."""
+
+    position_xy: Range
+    """m, offset from the environment origin."""
+    yaw: Range
+    """rad."""
+    lin_vel: Range
+    """m/s, each world axis."""
+    ang_vel: Range
+    """rad/s, each base axis."""
+    joint_pos: Range
+    """rad, offset from the default pose."""
+    joint_vel: Range
+    """rad/s."""
+    randomize_episode_start: bool
+    """Spread the first episodes over their length, so that time-outs do not come all at once."""
+
+
+class Task(Section):
+    """Everything about the job that the robot does not fix."""
+
+    family: Literal["velocity"]
+    episode_length: PositiveFloat
+    """s."""
+    terrain: Terrain
+    commands: Commands
+    gait: Gait
+    actions: Actions
+    observations: Observations
+    rewards: Annotated[dict[str, RewardTerm], *ordered]
+    terminations: Annotated[dict[str, TerminationTerm], *ordered]
+    curriculum: Curriculum
+    resets: Resets
+
+
+def as_kwargs(params: Params) -> dict[str, Any]:
+    """Parameters as the keyword arguments of a term."""
+    return dict(params)

@@ -1,0 +1,45 @@
+"""Velocity commands: drawn, held and resampled, the same on every engine."""
+
+import torch
+from torch import Tensor
+
+from surefoot.manifest.task import Commands
+from surefoot.randomization.streams import Streams
+
+
+class VelocityCommands:
+    """Writes vx, vy (m/s) and yaw rate (rad/s) into the buffer that RobotState shows."""
+
+    def __init__(self, commands: Commands, buffer: Tensor, streams: Streams) -> None:
+        self._commands = commands
+        self._streams = streams
+        self.buffer = buffer
+        """Shape (num_envs, 3)."""
+        self.time_left = torch.zeros(len(buffer), device=buffer.device)
+        """s until the next command. Shape (num_envs,)."""
+        self.held = False
+        """True while commands come from outside (`hold`)."""
+
+    def hold(self, command: Tensor) -> None:
+        """Stop drawing: all environments follow `command`, shape (3,) or (num_envs, 3), until it is changed."""
+        self.buffer.copy_(command.expand_as(self.buffer))
+        self.held = True
+
+    def resample(self, env_ids: Tensor) -> None:
+        """Draw new commands for some environments."""
+        count = len(env_ids)
+        if self.held or count == 0:
+            return
+        ranges = self._commands
+        draws = self._streams.uniform("commands", (count, 5), 0.0, 1.0)
+        for axis, (low, high) in enumerate((ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_z)):
+            self.buffer[env_ids, axis] = low + (high - low) * draws[:, axis]
+        standing = draws[:, 3] < ranges.standing_fraction
+        self.buffer[env_ids[standing]] = 0.0
+        low, high = ranges.resampling_time
+        self.time_left[env_ids] = low + (high - low) * draws[:, 4]
+
+    def step(self, dt: float | Tensor) -> None:
+        """Advance the countdowns by `dt`, s (a number or shape (num_envs,)), and draw where they have run out."""
+        self.time_left -= dt
+        self.resample((self.time_left <= 0).nonzero().flatten())

@@ -1,0 +1,36 @@
+"""The reference gait: a clock per environment and the foot trajectory it asks for."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from surefoot.manifest.task import Gait
+
+
+class GaitClock:
+    """Phase of each foot's stride: 0 to 0.5 swing, 0.5 to 1 stance. Advances with time, also while standing."""
+
+    def __init__(self, gait: Gait, num_envs: int, step_dt: float, device: str) -> None:
+        self._advance = gait.frequency * step_dt
+        self._offset = torch.tensor(gait.foot_phase, device=device)
+        self._swing_height = gait.swing_height
+        self.phase = torch.zeros(num_envs, device=device)
+        """Fraction of the cycle, shape (num_envs,)."""
+
+    def reset(self, env_ids: Tensor, phase: Tensor) -> None:
+        """Start the cycle of some environments at `phase`, shape (len(env_ids),)."""
+        self.phase[env_ids] = phase
+
+    def step(self) -> None:
+        """Advance all clocks by one control step."""
+        self.phase.add_(self._advance).remainder_(1.0)
+
+    def foot_phase(self) -> Tensor:
+        """Shape (num_envs, num_feet), in [0, 1)."""
+        return torch.remainder(self.phase.unsqueeze(1) + self._offset, 1.0)
+
+    def foot_height_target(self, is_moving: Tensor) -> Tensor:
+        """Height of each foot over the ground, m: half a sine in swing, 0 in stance and while standing."""
+        lift = torch.sin(2 * math.pi * self.foot_phase()).clamp(min=0)
+        return self._swing_height * lift * is_moving.unsqueeze(1)

@@ -1,0 +1,106 @@
+"""Layout and mirror map of observation vectors, known from the manifest alone."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from surefoot.manifest.manifest import Manifest
+from surefoot.manifest.robot import Robot
+from surefoot.manifest.task import ObservationGroup
+from surefoot.mdp.fields import READABLE
+from surefoot.mdp.observations import MIRROR
+from surefoot.mdp.registry import term
+
+GroupName = Literal["actor", "critic"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One term's place in an observation vector."""
+
+    name: str
+    func: str
+    start: int
+    size: int
+    """Numbers per control step."""
+    history: int
+
+    @property
+    def stop(self) -> int:
+        """One past the last index."""
+        return self.start + self.size * self.history
+
+
+def observation_layout(manifest: Manifest, group_name: GroupName) -> tuple[Block, ...]:
+    """Blocks of a group's vector, in order."""
+    group: ObservationGroup = getattr(manifest.task.observations, group_name)
+    blocks: list[Block] = []
+    start = 0
+    for name, entry in group.terms.items():
+        block = Block(name, entry.func, start, _term_size(entry.func, dict(entry.params), manifest), entry.history)
+        blocks.append(block)
+        start = block.stop
+    return tuple(blocks)
+
+
+def observation_size(manifest: Manifest, group_name: GroupName) -> int:
+    """Length of a group's vector."""
+    return observation_layout(manifest, group_name)[-1].stop
+
+
+def _term_size(func_name: str, params: dict[str, float | int | bool | str], manifest: Manifest) -> int:
+    """Evaluate the term on one environment of ones; its shape does not depend on values."""
+    func = term("observation", func_name)
+    inputs: dict[str, object] = dict(params)
+    for name in inspect.signature(func).parameters:
+        if name in READABLE:
+            field = READABLE[name]
+            shape = (1, *field.concrete_shape(manifest.robot))
+            inputs[name] = torch.ones(shape, dtype=torch.bool if field.unit == "bool" else torch.float32)
+    return func(**inputs).shape[1]
+
+
+@dataclass(frozen=True)
+class MirrorMap:
+    """x_mirrored = sign * x[..., index]."""
+
+    index: tuple[int, ...]
+    sign: tuple[float, ...]
+
+
+def observation_mirror(manifest: Manifest, group_name: GroupName) -> MirrorMap:
+    """Mirror map of a whole observation vector."""
+    index: list[int] = []
+    sign: list[float] = []
+    for block in observation_layout(manifest, group_name):
+        one = _block_mirror(MIRROR[block.func], block.size, manifest.robot)
+        for step in range(block.history):
+            offset = block.start + step * block.size
+            index += [offset + i for i in one.index]
+            sign += one.sign
+    return MirrorMap(tuple(index), tuple(sign))
+
+
+def action_mirror(robot: Robot) -> MirrorMap:
+    """Mirror map of joint-space vectors."""
+    names = robot.joint_names
+    return MirrorMap(
+        tuple(names.index(joint.mirror) for joint in robot.joints),
+        tuple(float(joint.mirror_sign) for joint in robot.joints),
+    )
+
+
+def _block_mirror(kind: str, size: int, robot: Robot) -> MirrorMap:
+    if kind == "joints":
+        return action_mirror(robot)
+    signs = {"vector": (1.0, -1.0, 1.0), "axial": (-1.0, 1.0, -1.0), "planar": (1.0, -1.0, -1.0)}
+    if kind in signs:
+        return MirrorMap((0, 1, 2), signs[kind])
+    if kind in ("feet", "feet_pairs"):
+        names = robot.foot_names
+        feet = [names.index(foot.mirror) for foot in robot.feet]
+        index = [block * len(feet) + i for block in range(size // len(feet)) for i in feet]
+        return MirrorMap(tuple(index), (1.0,) * size)
+    return MirrorMap(tuple(range(size)), (1.0,) * size)

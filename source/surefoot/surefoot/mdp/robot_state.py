@@ -1,0 +1,173 @@
+"""RobotState: what terms read, computed lazily and once per step, on any engine."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surefoot.manifest.manifest import Manifest
+from surefoot.mdp import frames
+from surefoot.mdp.contact_time import ContactTime
+from surefoot.mdp.fields import field
+from surefoot.mdp.gait import GaitClock
+
+
+class RobotState(ABC):
+    """Fields of `surefoot.mdp.fields`, by name.
+
+    An engine implements the abstract methods (raw state, canonical order) and calls `end_of_physics` once per control
+    step after the last physics step, `invalidate` whenever the simulator's state has changed, and `reset`.
+    """
+
+    def __init__(self, manifest: Manifest, num_envs: int, device: str) -> None:
+        self.manifest = manifest
+        self.num_envs = num_envs
+        self.device = device
+        task, robot, step_dt = manifest.task, manifest.robot, manifest.simulation.step_dt
+        self.gait = GaitClock(task.gait, num_envs, step_dt, device)
+        self.contact_time = ContactTime(num_envs, len(robot.feet), step_dt, device)
+        self.command = torch.zeros(num_envs, 3, device=device)
+        """vx, vy (m/s), yaw rate (rad/s); the command term writes it in place."""
+        self._moving_threshold = task.commands.moving_threshold
+        self._step_dt = step_dt
+        self._foot_radius = torch.tensor([foot.radius for foot in robot.feet], device=device)
+        self._joint_vel_before = torch.zeros(num_envs, len(robot.joints), device=device)
+        self._acceleration = torch.zeros_like(self._joint_vel_before)
+        limits = torch.tensor(robot.soft_joint_limits, device=device)
+        self._constants: dict[str, Any] = {
+            "default_joint_pos": torch.tensor(robot.default_joint_pos, device=device),
+            "soft_joint_lower": limits[:, 0].contiguous(),
+            "soft_joint_upper": limits[:, 1].contiguous(),
+            "effort_limit": torch.tensor([joint.effort_limit for joint in robot.joints], device=device),
+            "step_dt": step_dt,
+            "max_episode_steps": max_episode_steps(manifest),
+        }
+        self._cache: dict[str, Tensor] = {}
+
+    def read(self, name: str) -> Any:
+        """A field's current value: shape (num_envs, ...), or a constant. Not to be written to."""
+        if name in self._constants:
+            return self._constants[name]
+        value = self._cache.get(name)
+        if value is None:
+            compute = getattr(self, f"_{name}", None)
+            value = compute() if compute is not None else getattr(self, f"raw_{field(name).name}")()
+            self._cache[name] = value
+        return value
+
+    def invalidate(self) -> None:
+        """Forget cached values: the simulator, the actions, the command or the clock have changed."""
+        self._cache.clear()
+
+    def end_of_physics(self) -> None:
+        """Advance clocks and finite differences by one control step."""
+        self.invalidate()
+        self.gait.step()
+        joint_vel = self.raw_joint_vel()
+        torch.sub(joint_vel, self._joint_vel_before, out=self._acceleration).div_(self._step_dt)
+        self._joint_vel_before.copy_(joint_vel)
+        self.contact_time.step(self.raw_foot_in_contact())
+
+    def reset(self, env_ids: Tensor, gait_phase: Tensor) -> None:
+        """Start an episode: clocks at `gait_phase`, no contact history, no acceleration."""
+        self.gait.reset(env_ids, gait_phase)
+        self.contact_time.reset(env_ids)
+        self._acceleration[env_ids] = 0
+        self._joint_vel_before[env_ids] = self.raw_joint_vel()[env_ids]
+        self.invalidate()
+
+    # Raw state, supplied by the engine; names, shapes, units and frames as in surefoot.mdp.fields.
+
+    @abstractmethod
+    def raw_base_pos_w(self) -> Tensor: ...
+    @abstractmethod
+    def raw_base_quat_w(self) -> Tensor: ...
+    @abstractmethod
+    def raw_base_lin_vel_w(self) -> Tensor: ...
+    @abstractmethod
+    def raw_base_ang_vel_b(self) -> Tensor: ...
+    @abstractmethod
+    def raw_joint_pos(self) -> Tensor: ...
+    @abstractmethod
+    def raw_joint_vel(self) -> Tensor: ...
+    @abstractmethod
+    def raw_joint_torque(self) -> Tensor: ...
+    @abstractmethod
+    def raw_foot_pos_w(self) -> Tensor: ...
+    @abstractmethod
+    def raw_foot_vel_w(self) -> Tensor: ...
+    @abstractmethod
+    def raw_foot_in_contact(self) -> Tensor: ...
+    @abstractmethod
+    def raw_foot_force_w(self) -> Tensor: ...
+    @abstractmethod
+    def raw_base_in_contact(self) -> Tensor: ...
+    @abstractmethod
+    def raw_limbs_in_contact(self) -> Tensor: ...
+    @abstractmethod
+    def raw_action(self) -> Tensor: ...
+    @abstractmethod
+    def raw_prev_action(self) -> Tensor: ...
+    @abstractmethod
+    def raw_prev_prev_action(self) -> Tensor: ...
+    @abstractmethod
+    def raw_episode_step(self) -> Tensor: ...
+    @abstractmethod
+    def env_origins(self) -> Tensor:
+        """Origin of each environment, m, world. Shape (num_envs, 3)."""
+
+    # Derived state, the same on every engine.
+
+    def _command(self) -> Tensor:
+        return self.command
+
+    def _is_moving(self) -> Tensor:
+        return self.command.norm(dim=1) > self._moving_threshold
+
+    def _foot_phase(self) -> Tensor:
+        return self.gait.foot_phase()
+
+    def _foot_height_target(self) -> Tensor:
+        return self.gait.foot_height_target(self.read("is_moving"))
+
+    def _projected_gravity_b(self) -> Tensor:
+        return frames.gravity_direction(self.read("base_quat_w"))
+
+    def _joint_pos_rel(self) -> Tensor:
+        return self.read("joint_pos") - self._constants["default_joint_pos"]
+
+    def _joint_acc(self) -> Tensor:
+        return self._acceleration
+
+    def _base_lin_vel_b(self) -> Tensor:
+        return frames.rotate_inverse(self.read("base_quat_w"), self.read("base_lin_vel_w"))
+
+    def _base_lin_vel_yaw(self) -> Tensor:
+        return frames.to_yaw_frame(self.read("base_quat_w"), self.read("base_lin_vel_w"))
+
+    def _base_ang_vel_w(self) -> Tensor:
+        return frames.rotate(self.read("base_quat_w"), self.read("base_ang_vel_b"))
+
+    def _base_height(self) -> Tensor:
+        return self.read("base_pos_w")[:, 2]
+
+    def _distance_from_origin(self) -> Tensor:
+        return (self.read("base_pos_w")[:, :2] - self.env_origins()[:, :2]).norm(dim=1)
+
+    def _foot_height(self) -> Tensor:
+        return self.read("foot_pos_w")[..., 2] - self._foot_radius
+
+    def _foot_air_time(self) -> Tensor:
+        return self.contact_time.air_time
+
+    def _foot_last_air_time(self) -> Tensor:
+        return self.contact_time.last_air_time
+
+    def _foot_touchdown(self) -> Tensor:
+        return self.contact_time.touchdown
+
+
+def max_episode_steps(manifest: Manifest) -> int:
+    """Control steps in a full episode."""
+    return round(manifest.task.episode_length / manifest.simulation.step_dt)

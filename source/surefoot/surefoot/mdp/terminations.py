@@ -1,0 +1,30 @@
+"""Termination terms: True where the episode ends. Shape (num_envs,)."""
+
+import math
+
+from torch import Tensor
+
+
+def time_out(episode_step: Tensor, max_episode_steps: int) -> Tensor:
+    """The episode has reached its length."""
+    return episode_step >= max_episode_steps
+
+
+def bad_orientation(projected_gravity_b: Tensor, limit_angle: float) -> Tensor:
+    """The base z axis leans more than `limit_angle`, rad, from the vertical."""
+    return -projected_gravity_b[:, 2] < math.cos(limit_angle)
+
+
+def base_contact(base_in_contact: Tensor) -> Tensor:
+    """Trunk or head touch the ground."""
+    return base_in_contact
+
+
+def base_too_low(base_height: Tensor, minimum: float) -> Tensor:
+    """The base origin is less than `minimum`, m, over the ground."""
+    return base_height < minimum
+
+
+def out_of_bounds(distance_from_origin: Tensor, max_distance: float) -> Tensor:
+    """The robot has left its area: further than `max_distance`, m, from its origin."""
+    return distance_from_origin > max_distance

@@ -1,0 +1,28 @@
+"""Tasks that surefoot ships: their manifests and where to find them."""
+
+import os
+from pathlib import Path
+
+from surefoot.errors import SurefootError
+from surefoot.manifest import task_names
+
+
+def manifest_root() -> Path:
+    """Folder of the manifests: `$SUREFOOT_MANIFESTS`, the repository's, or the one installed with the package."""
+    chosen = os.environ.get("SUREFOOT_MANIFESTS")
+    if chosen:
+        root = Path(chosen)
+        if not (root / "tasks").is_dir():
+            raise SurefootError(f"SUREFOOT_MANIFESTS={chosen}: expected a folder with tasks/ inside.")
+        return root
+    here = Path(__file__).resolve().parent
+    candidates = (here / "manifests", here.parent.parent / "manifests")
+    for root in candidates:
+        if (root / "tasks").is_dir():
+            return root
+    raise SurefootError(f"No manifests found in {' or '.join(str(c) for c in candidates)}; reinstall surefoot.")
+
+
+def list_tasks() -> list[str]:
+    """Names that `--task` takes."""
+    return task_names(manifest_root())
