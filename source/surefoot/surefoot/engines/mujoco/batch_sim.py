@@ -106,8 +106,11 @@ class BatchSimulation(Simulation):
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         self._timed(self.batch.reset, None if env_ids is None else self._mask(env_ids))
 
-    def sense(self) -> None:
-        super().sense()
+    def owns_memory(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is a view of the batch's memory."""
+        pointer = tensor.data_ptr()
+        views = [*self._data_bridge._views.values(), *self._expanded_views.values()]
+        return any(view.ctypes.data <= pointer < view.ctypes.data + view.nbytes for view in views)
 
     def _mask(self, env_ids: torch.Tensor) -> np.ndarray:
         self._reset_mask_np[:] = False

@@ -96,7 +96,9 @@ class MujocoEnv(ManagerBasedRlEnv):
         touched = self._push()
         reset_ids = self.reset_buf.nonzero().flatten()
         if len(reset_ids) > 0:
+            length = self.episode_length_buf[reset_ids].float().mean() * self.step_dt
             self._reset_idx(reset_ids)
+            self.extras["log"] |= {"episodes": len(reset_ids), "episode_length_s": length}
             self.scene.write_data_to_sim()
             touched = torch.unique(torch.cat((touched, reset_ids)))
         self._refresh(touched)

@@ -1,0 +1,122 @@
+"""The whole state of an environment on the CPU, for an exact resume.
+
+The physics state is MuJoCo's integration state, in double precision. Everything that mjlab's managers and surefoot keep
+beside it (timers, buffers, last actions, histories) is found by walking through them, so that a new buffer is saved
+without anybody having to remember it.
+"""
+
+from collections import deque
+from typing import Any, cast
+
+import torch
+
+from surefoot.engines.mujoco.batch_sim import BatchSimulation
+from surefoot.engines.mujoco.env import MujocoEnv
+from surefoot.errors import CheckpointError
+
+_SKIP = {
+    "_env", "env", "sim", "scene", "cfg", "manifest", "_term_cfgs", "_class_term_cfgs", "_cache", "_cached_data",
+    "_cache_valid", "_views", "streams", "_streams", "_constants", "_binding", "_data_bridge", "indexing",
+}  # fmt: skip
+_PACKAGES = ("mjlab.", "surefoot.")
+_ROOTS = (
+    "action_manager", "command_manager", "commands", "event_manager", "observation_manager", "pushes",
+    "reward_manager", "robot_state", "termination_manager",
+)  # fmt: skip
+_COUNTERS = ("common_step_counter", "_sim_step_counter", "_samples")
+
+
+def take(env: MujocoEnv) -> dict[str, Any]:
+    """Copy the state; the result holds tensors and numbers only."""
+    sim = cast("BatchSimulation", env.sim)
+    return {
+        "physics": torch.from_numpy(sim.batch.bind("state").copy()),
+        "streams": env.streams.state_dict(),
+        "tensors": {path: tensor.clone() for path, tensor in _tensors(env).items()},
+        "numbers": {path: getattr(owner, name) for path, (owner, name) in _numbers(env).items()},
+    }
+
+
+def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
+    """Write a state taken from an environment with the same manifest.
+
+    Raises:
+        CheckpointError: The state belongs to another number of environments or another task; nothing was changed.
+    """
+    sim = cast("BatchSimulation", env.sim)
+    rows = sim.batch.bind("state")
+    tensors, numbers = _tensors(env), _numbers(env)
+    saved: dict[str, torch.Tensor] = state["tensors"]
+    physics: torch.Tensor = state["physics"]
+    wrong = [
+        f"{path}: {tuple(saved[path].shape) if path in saved else 'absent'} saved, {tuple(tensor.shape)} here"
+        for path, tensor in tensors.items()
+        if path not in saved or saved[path].shape != tensor.shape
+    ]
+    if tuple(physics.shape) != rows.shape:
+        wrong.insert(0, f"physics: {tuple(physics.shape)} saved, {rows.shape} here")
+    if wrong:
+        raise CheckpointError("The environment state does not fit: " + "; ".join(wrong[:3]))
+    rows[:] = physics.numpy()
+    sim.batch.forward()
+    rows[:] = physics.numpy()  # the forward pass changed the solver's warm start
+    for path, tensor in tensors.items():
+        tensor.copy_(saved[path])
+    for path, (owner, name) in numbers.items():
+        setattr(owner, name, state["numbers"][path])
+    env.streams.load_state_dict(state["streams"])
+    for sensor in env.scene.sensors.values():
+        sensor.reset(torch.zeros(0, dtype=torch.long))
+    env.robot_state.invalidate()
+
+
+def _roots(env: MujocoEnv) -> dict[str, Any]:
+    roots: dict[str, Any] = {name: getattr(env, name) for name in _ROOTS}
+    robot = env.scene["robot"]
+    roots["robot_data"] = robot.data
+    roots["actuators"] = [vars(robot).get(name) for name in vars(robot) if "actuator" in name]
+    roots["sensors"] = dict(env.scene.sensors)
+    roots["buffers"] = {"episode_length": env.episode_length_buf, "reward": env.reward_buf, "reset": env.reset_buf}
+    return roots
+
+
+def _tensors(env: MujocoEnv) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = {}
+    numbers: dict[str, tuple[Any, str]] = {}
+    _walk(_roots(env), "", {id(env)}, found, numbers, cast("BatchSimulation", env.sim).owns_memory)
+    return found
+
+
+def _numbers(env: MujocoEnv) -> dict[str, tuple[Any, str]]:
+    numbers: dict[str, tuple[Any, str]] = {}
+    _walk(_roots(env), "", {id(env)}, {}, numbers, cast("BatchSimulation", env.sim).owns_memory)
+    return numbers | {name: (env, name) for name in _COUNTERS}
+
+
+def _walk(
+    value: Any, path: str, seen: set[int], tensors: dict[str, torch.Tensor], numbers: dict[str, Any], skip: Any
+) -> None:
+    if isinstance(value, torch.Tensor):
+        if id(value) not in seen and not skip(value):
+            seen.add(id(value))
+            tensors[path] = value
+        return
+    if id(value) in seen:
+        return
+    if isinstance(value, dict):
+        seen.add(id(value))
+        for key, item in cast("dict[Any, Any]", value).items():
+            _walk(item, f"{path}/{key}", seen, tensors, numbers, skip)
+    elif isinstance(value, (list, tuple, deque)):
+        seen.add(id(value))
+        for index, item in enumerate(cast("list[Any]", value)):
+            _walk(item, f"{path}/{index}", seen, tensors, numbers, skip)
+    elif type(value).__module__.startswith(_PACKAGES) and hasattr(value, "__dict__"):
+        seen.add(id(value))
+        for name, item in vars(value).items():
+            if name in _SKIP:
+                continue
+            if isinstance(item, (int, float, bool)):
+                numbers[f"{path}/{name}"] = (value, name)
+            else:
+                _walk(item, f"{path}/{name}", seen, tensors, numbers, skip)

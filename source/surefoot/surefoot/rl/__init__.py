@@ -1,0 +1,1 @@
+"""PPO by RSL-RL on surefoot environments."""

@@ -1,0 +1,102 @@
+"""From the manifest's `ppo` section to RSL-RL's configuration."""
+
+from typing import Any
+
+import torch
+from tensordict import TensorDict
+
+from surefoot.manifest.learning import Network
+from surefoot.manifest.manifest import Manifest
+from surefoot.mdp.layout import MirrorMap, action_mirror, observation_mirror
+from surefoot.rl.ppo import BoundedPPO
+from surefoot.rl.symmetric_model import SymmetricMLPModel
+
+
+def runner_config(manifest: Manifest) -> dict[str, Any]:
+    """Configuration of RSL-RL's OnPolicyRunner; a fresh dict, because RSL-RL edits it."""
+    ppo = manifest.ppo
+    algorithm: dict[str, Any] = {
+        "class_name": BoundedPPO,
+        "max_learning_rate": ppo.max_learning_rate,
+        "rnd_cfg": None,
+        "symmetry_cfg": _symmetry(manifest),
+    }
+    for key in (
+        "num_learning_epochs", "num_mini_batches", "clip_param", "gamma", "lam", "value_loss_coef", "entropy_coef",
+        "learning_rate", "schedule", "desired_kl", "max_grad_norm", "use_clipped_value_loss",
+        "normalize_advantage_per_mini_batch",
+    ):  # fmt: skip
+        algorithm[key] = getattr(ppo, key)
+    actor = _network(ppo.actor) | {
+        "distribution_cfg": {"class_name": "GaussianDistribution", "init_std": ppo.init_std, "std_type": "log"}
+    }
+    critic = _network(ppo.critic)
+    if ppo.symmetry == "equivariant":
+        actor |= {"class_name": SymmetricMLPModel, "mirror": _mirror(manifest, "actor")}
+        critic |= {"class_name": SymmetricMLPModel, "mirror": _mirror(manifest, "critic")}
+    return {
+        "num_steps_per_env": ppo.num_steps_per_env,
+        "save_interval": manifest.training.save_interval,
+        "obs_groups": {"actor": ["actor"], "critic": ["critic"]},
+        "algorithm": algorithm,
+        "actor": actor,
+        "critic": critic,
+        "torch_compile_mode": None,
+    }
+
+
+def _network(network: Network) -> dict[str, Any]:
+    return {
+        "class_name": "MLPModel",
+        "hidden_dims": list(network.hidden_dims),
+        "activation": network.activation,
+        "obs_normalization": network.obs_normalization,
+    }
+
+
+def _mirror(manifest: Manifest, group: Any) -> dict[str, Any]:
+    obs = observation_mirror(manifest, group)
+    out = action_mirror(manifest.robot) if group == "actor" else MirrorMap((), ())
+    return {
+        "obs_index": list(obs.index),
+        "obs_sign": list(obs.sign),
+        "out_index": list(out.index),
+        "out_sign": list(out.sign),
+    }
+
+
+def _symmetry(manifest: Manifest) -> dict[str, Any] | None:
+    mode = manifest.ppo.symmetry
+    if mode not in ("augmentation", "mirror_loss"):
+        return None
+    return {
+        "data_augmentation_func": Mirroring(manifest),
+        "use_data_augmentation": mode == "augmentation",
+        "use_mirror_loss": mode == "mirror_loss",
+        "mirror_loss_coeff": manifest.ppo.mirror_loss_coeff,
+    }
+
+
+class Mirroring:
+    """RSL-RL's augmentation function: each sample, then its mirror image."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._maps = {
+            "actor": observation_mirror(manifest, "actor"),
+            "critic": observation_mirror(manifest, "critic"),
+            "action": action_mirror(manifest.robot),
+        }
+
+    def __call__(
+        self, env: Any = None, obs: TensorDict | None = None, actions: torch.Tensor | None = None
+    ) -> tuple[TensorDict | None, torch.Tensor | None]:
+        mirrored_obs = None
+        if obs is not None:
+            both = {str(key): self._both(self._maps[str(key)], value) for key, value in obs.items()}
+            mirrored_obs = TensorDict(both, batch_size=[2 * obs.batch_size[0]])
+        return mirrored_obs, None if actions is None else self._both(self._maps["action"], actions)
+
+    @staticmethod
+    def _both(mirror: MirrorMap, x: torch.Tensor) -> torch.Tensor:
+        sign = torch.tensor(mirror.sign, device=x.device, dtype=x.dtype)
+        return torch.cat((x, x[:, list(mirror.index)] * sign))

@@ -1,0 +1,102 @@
+"""Actor and critic that are mirror-symmetric by construction.
+
+With M the left-right mirror of observations and N that of actions, the actor obeys pi(M o) = N pi(o) and the critic
+V(M o) = V(o), exactly and from the first update on, at the cost of an ordinary network of the same width: every hidden
+layer consists of two halves (h, h') that the mirror swaps, with shared weights h_out = act(A h + B h' + b).
+Source: group-equivariant layers for the two-element group (Cohen and Welling 2016, "Group Equivariant Convolutional
+Networks"); for legged robots Mittal et al. 2024, "Symmetry Considerations for Learning Task Symmetric Robot Policies".
+"""
+
+from typing import Any
+
+import torch
+from rsl_rl.models import MLPModel
+from rsl_rl.modules import EmpiricalNormalization
+from rsl_rl.utils.utils import resolve_nn_activation
+from tensordict import TensorDict
+from torch import Tensor, nn
+
+
+class EquivariantMLP(nn.Module):
+    """Two mirrored streams with shared weights.
+
+    Args:
+        obs_index, obs_sign: M: mirrored = obs[:, index] * sign.
+        out_index, out_sign: N; empty for an invariant output.
+    """
+
+    def __init__(
+        self,
+        obs_index: list[int],
+        obs_sign: list[float],
+        out_index: list[int],
+        out_sign: list[float],
+        output_dim: int,
+        hidden_dims: list[int],
+        activation: str,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("obs_index", torch.tensor(obs_index), persistent=False)
+        self.register_buffer("obs_sign", torch.tensor(obs_sign), persistent=False)
+        self.register_buffer("out_index", torch.tensor(out_index or list(range(output_dim))), persistent=False)
+        self.register_buffer("out_sign", torch.tensor(out_sign or [1.0] * output_dim), persistent=False)
+        halves = [dim // 2 for dim in hidden_dims]
+        sizes_in = [len(obs_index), *(2 * half for half in halves[:-1])]
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes_in, halves, strict=True))
+        self.output = nn.Linear(2 * halves[-1], output_dim)
+        self.activation: nn.Module = resolve_nn_activation(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (..., num_obs) to (..., output_dim)."""
+        one = x
+        other = x[..., self.obs_index] * self.obs_sign
+        first = True
+        for layer in self.hidden:
+            if first:
+                a, b = one, other
+                first = False
+            else:
+                a, b = torch.cat((one, other), dim=-1), torch.cat((other, one), dim=-1)
+            one, other = self.activation(layer(a)), self.activation(layer(b))
+        left = self.output(torch.cat((one, other), dim=-1))
+        right = self.output(torch.cat((other, one), dim=-1))
+        return 0.5 * (left + right[..., self.out_index] * self.out_sign)
+
+
+class SymmetricMLPModel(MLPModel):
+    """RSL-RL's MLPModel with an equivariant network and a normaliser that sees every observation and its mirror image."""
+
+    def __init__(
+        self,
+        obs: TensorDict,
+        obs_groups: dict[str, list[str]],
+        obs_set: str,
+        output_dim: int,
+        mirror: dict[str, Any],
+        hidden_dims: tuple[int, ...] | list[int] = (256, 256, 256),
+        activation: str = "elu",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(obs, obs_groups, obs_set, output_dim, hidden_dims, activation, **kwargs)
+        self.mlp = EquivariantMLP(
+            **mirror, output_dim=output_dim, hidden_dims=list(hidden_dims), activation=activation
+        )
+
+    def update_normalization(self, obs: TensorDict) -> None:
+        """Moments of the observations and their mirror images together, without building the latter."""
+        normalizer = self.obs_normalizer
+        if not self.obs_normalization or not self.training:
+            return
+        assert isinstance(normalizer, EmpiricalNormalization)
+        x = torch.cat([obs[group] for group in self.obs_groups], dim=-1)
+        index, sign = self.mlp.obs_index, self.mlp.obs_sign
+        var_one, mean_one = torch.var_mean(x, dim=0, unbiased=False)
+        mean = 0.5 * (mean_one + mean_one[index] * sign)
+        second = var_one + mean_one.square()
+        var = 0.5 * (second + second[index]) - mean.square()
+        normalizer.count += x.shape[0]
+        rate = x.shape[0] / normalizer.count
+        delta = mean - normalizer._mean
+        normalizer._mean += rate * delta
+        normalizer._var += rate * (var - normalizer._var + delta * (mean - normalizer._mean))
+        normalizer._std = normalizer._var.clamp(min=0).sqrt()
