@@ -1,6 +1,6 @@
 """Manifest: schema, composition, freeze, hash and diff."""
 
-from surefoot.manifest.compose import compose_manifest, task_names
+from surefoot.manifest.compose import compose_manifest, override_manifest, task_names
 from surefoot.manifest.manifest import SCHEMA_VERSION, Manifest
 from surefoot.manifest.store import diff_manifests, format_diff, read_manifest, write_manifest
 from surefoot.manifest.validate import validate
@@ -11,6 +11,7 @@ __all__ = [
     "compose_manifest",
     "diff_manifests",
     "format_diff",
+    "override_manifest",
     "read_manifest",
     "task_names",
     "validate",

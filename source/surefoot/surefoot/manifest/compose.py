@@ -49,6 +49,25 @@ def compose_manifest(root: Path, task: str, overrides: list[str] | None = None) 
     return validate(plain, root=root, task=task, overrides=overrides)
 
 
+def override_manifest(manifest: Manifest, overrides: list[str]) -> Manifest:
+    """Apply `key=value` overrides to a resolved manifest, for example the one in a run folder.
+
+    Raises:
+        ManifestError: A key does not exist, a group is chosen (the files are not consulted here), or the result does
+            not fit the schema.
+    """
+    plain = manifest.to_plain()
+    config = OmegaConf.create(plain)
+    for override in _parse(overrides):
+        key = override.key_or_group
+        if override.is_delete() or (key in plain and isinstance(plain[key], dict)):
+            raise ManifestError(f"command line: {key}: only key=value can change a run's manifest; name the task instead")
+        _check_override(override, plain, Path(), [])
+        OmegaConf.update(config, key, override.value(), force_add=override.is_add())
+    changed = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True))
+    return validate(changed, source="command line")
+
+
 def _compose(root: Path, task: str, overrides: list[str]) -> dict[str, Any]:
     GlobalHydra.instance().clear()
     try:

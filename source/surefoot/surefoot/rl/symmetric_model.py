@@ -7,6 +7,7 @@ Source: group-equivariant layers for the two-element group (Cohen and Welling 20
 Networks"); for legged robots Mittal et al. 2024, "Symmetry Considerations for Learning Task Symmetric Robot Policies".
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -20,9 +21,13 @@ from torch import Tensor, nn
 class EquivariantMLP(nn.Module):
     """Two mirrored streams with shared weights.
 
+    A layer h_out = act(A h + B h' + b) and its mirror image are computed from the sum and the difference of the
+    streams, P (h + h') +- Q (h - h') with P = (A + B) / 2 and Q = (A - B) / 2: half the products of the dense layer.
+
     Args:
         obs_index, obs_sign: M: mirrored = obs[:, index] * sign.
-        out_index, out_sign: N; empty for an invariant output.
+        out_index, out_sign: N; both empty for an invariant output.
+        hidden_dims: Width of each layer, both streams together; even.
     """
 
     def __init__(
@@ -36,31 +41,36 @@ class EquivariantMLP(nn.Module):
         activation: str,
     ) -> None:
         super().__init__()
+        if any(dim % 2 for dim in hidden_dims):
+            raise ValueError(f"ppo.symmetry=equivariant needs even hidden_dims, got {hidden_dims}.")
         self.register_buffer("obs_index", torch.tensor(obs_index), persistent=False)
         self.register_buffer("obs_sign", torch.tensor(obs_sign), persistent=False)
         self.register_buffer("out_index", torch.tensor(out_index or list(range(output_dim))), persistent=False)
         self.register_buffer("out_sign", torch.tensor(out_sign or [1.0] * output_dim), persistent=False)
+        self.invariant = not out_index
         halves = [dim // 2 for dim in hidden_dims]
-        sizes_in = [len(obs_index), *(2 * half for half in halves[:-1])]
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes_in, halves, strict=True))
-        self.output = nn.Linear(2 * halves[-1], output_dim)
+        self.first = nn.Linear(len(obs_index), halves[0])
+        self.even = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(halves))
+        self.odd = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in pairwise(halves))
+        self.even_out = nn.Linear(halves[-1], output_dim)
+        self.odd_out = nn.Linear(halves[-1], output_dim, bias=False)
+        with torch.no_grad():  # so that A and B start as those of a dense layer with as many inputs
+            for layer in (*self.even, *self.odd, self.even_out, self.odd_out):
+                layer.weight.mul_(0.5)
         self.activation: nn.Module = resolve_nn_activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (..., num_obs) to (..., output_dim)."""
-        one = x
-        other = x[..., self.obs_index] * self.obs_sign
-        first = True
-        for layer in self.hidden:
-            if first:
-                a, b = one, other
-                first = False
-            else:
-                a, b = torch.cat((one, other), dim=-1), torch.cat((other, one), dim=-1)
-            one, other = self.activation(layer(a)), self.activation(layer(b))
-        left = self.output(torch.cat((one, other), dim=-1))
-        right = self.output(torch.cat((other, one), dim=-1))
-        return 0.5 * (left + right[..., self.out_index] * self.out_sign)
+        one = self.activation(self.first(x))
+        other = self.activation(self.first(x.index_select(-1, self.obs_index) * self.obs_sign))
+        for even, odd in zip(self.even, self.odd):  # noqa: B905 (TorchScript knows no strict=)
+            common, difference = even(one + other), odd(one - other)
+            one, other = self.activation(common + difference), self.activation(common - difference)
+        common = self.even_out(one + other)
+        if self.invariant:
+            return common
+        difference = self.odd_out(one - other)
+        return 0.5 * (common + difference + (common - difference).index_select(-1, self.out_index) * self.out_sign)
 
 
 class SymmetricMLPModel(MLPModel):

@@ -19,6 +19,8 @@ _SKIP = {
     "_cache_valid", "_views", "streams", "_streams", "_constants", "_binding", "_data_bridge", "indexing",
 }  # fmt: skip
 _PACKAGES = ("mjlab.", "surefoot.")
+_SIMULATOR = ("mjlab.sim.", "surefoot.engines.mujoco.bridge")
+"""Views of the physics state, which is saved as a whole."""
 _ROOTS = (
     "action_manager", "command_manager", "commands", "event_manager", "observation_manager", "pushes",
     "reward_manager", "robot_state", "termination_manager",
@@ -70,13 +72,18 @@ def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
     env.robot_state.invalidate()
 
 
+def _keeps_state(value: Any) -> bool:
+    module = type(value).__module__
+    return module.startswith(_PACKAGES) and not module.startswith(_SIMULATOR) and hasattr(value, "__dict__")
+
+
 def _roots(env: MujocoEnv) -> dict[str, Any]:
     roots: dict[str, Any] = {name: getattr(env, name) for name in _ROOTS}
     robot = env.scene["robot"]
     roots["robot_data"] = robot.data
     roots["actuators"] = [vars(robot).get(name) for name in vars(robot) if "actuator" in name]
     roots["sensors"] = dict(env.scene.sensors)
-    roots["buffers"] = {"episode_length": env.episode_length_buf, "reward": env.reward_buf, "reset": env.reset_buf}
+    roots["buffers"] = {"episode_length": env.episode_length_buf}
     return roots
 
 
@@ -111,7 +118,7 @@ def _walk(
         seen.add(id(value))
         for index, item in enumerate(cast("list[Any]", value)):
             _walk(item, f"{path}/{index}", seen, tensors, numbers, skip)
-    elif type(value).__module__.startswith(_PACKAGES) and hasattr(value, "__dict__"):
+    elif _keeps_state(value):
         seen.add(id(value))
         for name, item in vars(value).items():
             if name in _SKIP:

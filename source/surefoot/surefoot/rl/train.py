@@ -1,0 +1,79 @@
+"""Training from a manifest: everything that scripts/train.py does, callable from Python."""
+
+import shutil
+from pathlib import Path
+
+from surefoot.engines import load_engine
+from surefoot.errors import RunFolderError
+from surefoot.manifest import Manifest, write_manifest
+from surefoot.rl import run_folder
+from surefoot.rl.checkpoint import check_fits
+from surefoot.rl.progress import Progress, make_writer
+from surefoot.rl.runner import TrainRunner
+from surefoot.rl.vec_env import SurefootVecEnv
+
+
+def train(
+    manifest: Manifest, *, runs: Path, engine: str = "mujoco", device: str = "cpu", num_threads: int = 0
+) -> Path:
+    """Start a run and train it to the end; returns the run folder."""
+    built = load_engine(engine)
+    folder = run_folder.create(runs, manifest, device)
+    try:
+        env = built.make_env(manifest, device=device, num_threads=num_threads)
+    except BaseException:
+        shutil.rmtree(folder)  # nothing has happened in it
+        raise
+    print(f"Run folder: {folder}\nManifest sha256: {manifest.sha256}", flush=True)
+    _train(TrainRunner(SurefootVecEnv(env), manifest, folder, Progress(make_writer(folder, manifest))))
+    return folder
+
+
+def resume(
+    folder: Path,
+    manifest: Manifest,
+    *,
+    engine: str = "mujoco",
+    device: str = "cpu",
+    num_threads: int = 0,
+    allow_manifest_change: bool = False,
+) -> Path:
+    """Continue an interrupted run from its newest readable checkpoint.
+
+    Args:
+        folder: Run folder.
+        manifest: What the command line asks for.
+        allow_manifest_change: Go on although the manifest differs; the difference is recorded.
+
+    Raises:
+        RunFolderError: No run, no checkpoint, another manifest, or nothing left to do.
+    """
+    resumable = run_folder.open_for_resume(folder)
+    diff = run_folder.check_same_manifest(folder, manifest, allow_manifest_change)
+    check_fits(resumable.checkpoint, manifest)
+    done = resumable.checkpoint.iteration
+    if done >= manifest.training.max_iterations:
+        raise RunFolderError(
+            f"{folder}: all {done} iterations are done. To train on: "
+            f"--max_iterations {2 * done} --allow-manifest-change"
+        )
+    for reason in resumable.skipped:
+        print(f"Skipped: {reason}", flush=True)
+    env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
+    runner = TrainRunner(SurefootVecEnv(env), manifest, folder, Progress(make_writer(folder, manifest)))
+    print(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}", flush=True)
+    run_folder.record_start(folder, manifest, env.device, done, diff)
+    if diff is not None:
+        print(f"The manifest was changed:\n{diff}", flush=True)
+        write_manifest(manifest, folder)
+    _train(runner)
+    return folder
+
+
+def _train(runner: TrainRunner) -> None:
+    try:
+        runner.train(runner.manifest.training.max_iterations)
+    finally:
+        runner.env.env.close()
+    state = "Interrupted" if runner.interrupted else "Finished"
+    print(f"{state} after {runner.iterations_done} iterations: {runner.folder}/model_{runner.iterations_done}.pt")
