@@ -1,0 +1,60 @@
+# Words for people and for CI. Each sets up .venv by itself; needs Python 3.11 to 3.13 and make.
+#   make train [TASK=...] [ARGS="--num_envs 1024 ppo.gamma=0.98"]   train, then evaluate the last checkpoint
+#   make test  [ARGS="tests/unit -k manifest"]                      all tests
+#   make check    lint, formatting, types, import contracts
+#   make format   apply formatting and safe fixes
+#   make bench    every benchmark; tables go into docs/performance.md
+# Without a GPU, TORCH_INDEX=https://download.pytorch.org/whl/cpu spares the download of CUDA libraries.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: train test check format bench setup
+
+TASK ?= Surefoot-Velocity-Flat-Unitree-Go1-v0
+RUNS ?= runs
+ARGS ?=
+PYTHON ?=
+TORCH_INDEX ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.surefoot-installed
+
+train: $(STAMP)
+	$(BIN)/python scripts/train.py --task $(TASK) --runs $(RUNS) $(ARGS)
+	$(BIN)/python scripts/evaluate.py --checkpoint "$$(ls -t $(RUNS)/$(TASK)/*/model_*.pt | head -n 1)"
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	set -e; for file in benchmarks/bench_*.py; do $(BIN)/python "$$file" $(ARGS); done
+
+setup: $(STAMP)
+
+# torch goes first and alone: resolved together with the rest, pip may take a build for another device.
+$(STAMP): pyproject.toml constraints.txt
+	@python="$(PYTHON)"; \
+	for name in $${python:-python3.11 python3.12 python3.13 python3}; do \
+	  if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then found="$$name"; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "error: surefoot needs Python 3.11, 3.12 or 3.13; looked for: $${python:-python3.11 python3.12 python3.13 python3}." >&2; \
+	  echo "       Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	echo "Setting up $(VENV) with $$("$$found" --version) (once; a few minutes)"; \
+	if ! [ -x $(BIN)/python ]; then "$$found" -m venv $(VENV); fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mujoco,wandb,dev]'
+	@touch $(STAMP)
