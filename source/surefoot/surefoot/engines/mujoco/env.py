@@ -173,6 +173,17 @@ class MujocoEnv(ManagerBasedRlEnv):
     def get_observations(self) -> dict[str, Tensor]:
         return cast("dict[str, Tensor]", self.observation_manager.compute())
 
+    def total_mass(self) -> Tensor:
+        """Mass of each robot as simulated, randomisation included, kg. Shape (num_envs,)."""
+        return self.sim.model.body_mass[:, self.scene["robot"].indexing.body_ids].sum(dim=1).expand(self.num_envs)
+
+    def faults(self) -> Tensor:
+        """Environments whose simulation went wrong since their reset; see `EngineEnv.faults`."""
+        if isinstance(self.sim, BatchSimulation):  # MuJoCo C resets a broken state by itself: only the warning is left
+            return torch.from_numpy(self.sim.batch.bind("warning")[:, :, 1] > 0).any(dim=1)
+        data = self.sim.data
+        return ~(torch.isfinite(data.qpos[:]).all(dim=1) & torch.isfinite(data.qvel[:]).all(dim=1))
+
     def geom_ids(self, names: list[str]) -> Tensor:
         """Indices of the robot's geometries in the MuJoCo model."""
         return torch.tensor([self.sim.mj_model.geom(f"robot/{name}").id for name in names], device=self.device)
