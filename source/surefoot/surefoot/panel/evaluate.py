@@ -1,0 +1,142 @@
+"""Evaluation of a checkpoint: check it, build the environments, run the grid, say under which conditions."""
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import surefoot
+from surefoot.engines.base import load_engine
+from surefoot.errors import RunFolderError
+from surefoot.manifest import Manifest, compose_manifest, diff_manifests, override_manifest, validate
+from surefoot.panel.command_grid import CommandGrid
+from surefoot.panel.report import Provenance
+from surefoot.panel.rollout import GridResult, evaluate_grid, grid_manifest
+from surefoot.rl.checkpoint import Checkpoint, check_fits, load
+from surefoot.rl.policy import load_policy
+
+_PACKAGES = ("torch", "rsl-rl-lib", "mujoco", "mujoco-warp", "mjlab", "mjbatch", "isaaclab")
+
+
+def evaluate_checkpoint(
+    path: Path,
+    grid: CommandGrid,
+    *,
+    manifests: Path,
+    task: str | None = None,
+    overrides: list[str] | None = None,
+    engine: str = "mujoco",
+    device: str = "cpu",
+    seed: int = 0,
+    num_threads: int = 0,
+) -> tuple[Provenance, GridResult]:
+    """Run the deterministic policy of a checkpoint over a grid of commands.
+
+    Args:
+        path: Checkpoint of a surefoot run; it and its folder are only read.
+        grid: Commands, duration, replicates.
+        manifests: Folder of the manifests, for `task` and for group overrides.
+        task: Evaluate on this task; default: the manifest inside the checkpoint.
+        overrides: `key=value` and `group=option`.
+        engine: Name of an engine.
+        device: `cpu` or `cuda:N`.
+        seed: Of every random draw in the evaluation.
+        num_threads: Physics threads on a CPU; 0 means all cores.
+
+    Raises:
+        CheckpointError: Corrupt, foreign, or of another observation layout; no environment was built.
+        ManifestError: An override that does not fit.
+    """
+    checkpoint = load(path)
+    file_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest = task_manifest(checkpoint.manifest, manifests, task, overrides or [])
+    check_fits(checkpoint, manifest)
+    manifest = grid_manifest(manifest, grid, seed)
+    grid.steps(manifest.simulation.step_dt)
+    policy = load_policy(checkpoint, manifest, device)
+    env = load_engine(engine).make_env(
+        manifest, device=device, num_envs=grid.num_envs, num_threads=num_threads, evaluation=True
+    )
+    try:
+        result = evaluate_grid(env, policy, grid)
+    finally:
+        env.close()
+    return _provenance(checkpoint, file_sha256, manifest, engine, device), result
+
+
+def task_manifest(own: Manifest, manifests: Path, task: str | None, overrides: list[str]) -> Manifest:
+    """The manifest that a policy is used on.
+
+    Args:
+        own: The one inside the checkpoint.
+        manifests: Folder of the manifests.
+        task: If given, that task as its files say; otherwise `own`, with what it was trained with.
+        overrides: `key=value` and `group=option`; an option replaces the whole section.
+
+    Raises:
+        UnknownName: No such task.
+        ManifestError: An override that does not fit.
+    """
+    if task is not None:
+        return compose_manifest(manifests, task, overrides)
+    groups = [text for text in overrides if "." not in (key := text.split("=", 1)[0]) and (manifests / key).is_dir()]
+    if groups:
+        chosen = compose_manifest(manifests, own.name, groups)
+        sections = {key: getattr(chosen, key) for key in (text.split("=", 1)[0] for text in groups)}
+        own = validate(own.model_copy(update=sections).to_plain(), source="command line")
+    return override_manifest(own, [text for text in overrides if text not in groups])
+
+
+def default_report_path(path: Path, iteration: int, contact_model: str) -> Path:
+    """Beside the checkpoint."""
+    return path.parent / f"eval_{iteration}_{contact_model}.json"
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a report path without a folder before the evaluation is spent on it.
+
+    Raises:
+        RunFolderError: There is no such folder, or `path` is a folder itself.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        what = "is a folder" if path.is_dir() else f"folder {path.parent} does not exist"
+        raise RunFolderError(f"{path}: {what}; expected the path of a JSON file in a folder that exists.")
+
+
+def _provenance(
+    checkpoint: Checkpoint, file_sha256: str, manifest: Manifest, engine: str, device: str
+) -> Provenance:
+    task = manifest.task
+    resets = task.resets.model_dump(mode="json", exclude={"randomize_episode_start"})
+    return Provenance(
+        checkpoint=str(checkpoint.path),
+        checkpoint_sha256=file_sha256,
+        iteration=checkpoint.iteration,
+        checkpoint_manifest_sha256=checkpoint.manifest.sha256,
+        task=manifest.name,
+        manifest_sha256=manifest.sha256,
+        manifest_changes=diff_manifests(checkpoint.manifest, manifest),
+        engine=engine,
+        device=device,
+        contact_model=manifest.simulation.contact_model,
+        seed=manifest.seed,
+        conditions={
+            "policy": "deterministic",
+            "sensor_noise": task.observations.actor.noise,
+            "friction": list(manifest.randomization.friction),
+            "base_mass": list(manifest.randomization.base_mass),
+            "pushes": False,
+            "commands": "held from the reset on",
+            "start": resets,
+        },
+        versions={"surefoot": surefoot.__version__} | _versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
