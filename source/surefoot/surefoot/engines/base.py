@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -41,6 +40,17 @@ class EngineEnv(Protocol):
 
     def get_observations(self) -> dict[str, Tensor]:
         """Observations of the current state, without drawing new noise."""
+        ...
+
+    def total_mass(self) -> Tensor:
+        """Mass of each robot as simulated, randomisation included, kg. Shape (num_envs,)."""
+        ...
+
+    def faults(self) -> Tensor:
+        """Environments whose simulation went wrong since their reset: simulator warning or state not finite.
+
+        Shape (num_envs,), bool.
+        """
         ...
 
     def state_dict(self) -> dict[str, Any] | None:
