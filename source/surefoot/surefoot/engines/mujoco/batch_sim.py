@@ -7,17 +7,14 @@ import mujoco
 import mujoco_warp as mjwarp
 import numpy as np
 import torch
-import warp as wp
 from mjbatch import Batch
 from mjlab.managers.event_manager import RecomputeLevel
 from mjlab.sim.sim import Simulation, SimulationCfg
 from mjlab.utils.nan_guard import NanGuard
 
-from surefoot.engines.mujoco.bridge import CpuDataBridge, CpuModelBridge, bind_data_field, expand_model_field
+from surefoot.engines.mujoco.bridge import CpuDataBridge, WarpData
+from surefoot.engines.mujoco.model_bridge import RECOMPUTED, CpuModelBridge, expand_model_field
 from surefoot.errors import UnsupportedOnCpu
-
-_SENSED = ("geom_xpos", "geom_xmat", "site_xpos", "site_xmat", "cam_xpos", "cam_xmat", "xpos", "xquat", "xmat")
-"""Data fields that mjlab's ray casting and camera kernels read."""
 
 
 class BatchSimulation(Simulation):
@@ -25,14 +22,24 @@ class BatchSimulation(Simulation):
 
     Args:
         num_threads: Physics threads; 0 means all cores.
-        fused: `step_and_forward` may run all physics steps of a control step in one call of the thread pool.
+        fused: `step_and_forward` runs all physics steps of a control step in one call of the thread pool.
+        auto_reset: A state that is no longer finite is reset by MuJoCo and leaves a warning (MuJoCo's default);
+            otherwise it stays as it is, as in MuJoCo-Warp.
     """
 
     def __init__(
-        self, num_envs: int, cfg: SimulationCfg, *args: Any, num_threads: int = 0, fused: bool = False, **kwargs: Any
+        self,
+        num_envs: int,
+        cfg: SimulationCfg,
+        *args: Any,
+        num_threads: int = 0,
+        fused: bool = False,
+        auto_reset: bool = True,
+        **kwargs: Any,
     ) -> None:
         self._num_threads = num_threads
         self._fused = fused
+        self._auto_reset = auto_reset
         self.physics_seconds = 0.0
         super().__init__(num_envs, cfg, *args, **kwargs)
 
@@ -48,14 +55,25 @@ class BatchSimulation(Simulation):
 
     def _finish_init(self) -> None:
         # One world is enough as a template of types and shapes: every array that is read is aliased to the batch.
-        self._wp_data = mjwarp.put_data(self._mj_model, self._mj_data, nworld=1, nconmax=64, njmax=256)
+        self._wp_data = mjwarp.put_data(
+            self._mj_model,
+            self._mj_data,
+            nworld=1,
+            nconmax=max(64, self._mj_data.ncon),
+            njmax=max(256, self._mj_data.nefc),
+        )
         self._wp_data.nworld = self.num_envs
+        if not self._auto_reset:  # only now: MuJoCo-Warp, which never resets, refuses the flag
+            self._mj_model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
         self.batch = Batch(self._mj_model, self.num_envs, self._num_threads, self._fused)
+        self._state = self.batch.bind("state")
+        spec, warm_start = mujoco.mjtState.mjSTATE_INTEGRATION, mujoco.mjtState.mjSTATE_WARMSTART
+        self._warm_start = mujoco.mj_stateSize(self._mj_model, spec.value & (warm_start.value - 1))
         self._expanded_views: dict[str, np.ndarray] = {}
-        self._sensed_views: dict[str, np.ndarray] = {}
         self._reset_mask_np = np.zeros(self.num_envs, dtype=bool)
         self._model_bridge = CpuModelBridge(self._wp_model, self.num_envs, self._expanded_views)
-        self._data_bridge = CpuDataBridge(self.batch, self._wp_data)
+        self._data_bridge = CpuDataBridge(self.batch, self._wp_data, self._fill_derived)
+        self._warp_data = WarpData(self._data_bridge)
         self._sensor_context = None
         self.use_cuda_graph = False
         self.create_graph()
@@ -64,11 +82,20 @@ class BatchSimulation(Simulation):
             getattr(self._data_bridge, name)
         self.batch.forward()
 
-    def set_sensor_context(self, ctx: Any) -> None:
-        for name in _SENSED:
-            getattr(self._data_bridge, name)
-        super().set_sensor_context(ctx)
-        self.batch.forward()
+    @property
+    def wp_data(self) -> Any:
+        """MuJoCo-Warp's functions find live arrays here; what MuJoCo C does not refresh raises."""
+        return self._warp_data
+
+    @property
+    def state(self) -> np.ndarray:
+        """MuJoCo's integration state, double precision. Shape (num_envs, number of state variables)."""
+        return self._state
+
+    @property
+    def expanded_views(self) -> dict[str, np.ndarray]:
+        """Model fields that differ between environments. Shape (num_envs, ...) each."""
+        return self._expanded_views
 
     def expand_model_fields(self, fields: tuple[str, ...]) -> None:
         if not fields:
@@ -86,17 +113,28 @@ class BatchSimulation(Simulation):
     def recompute_constants(self, level: RecomputeLevel) -> None:
         self._timed(self.batch.set_const)  # covers every level
         self._model_bridge.clear_cache()
+        self._model_bridge.stale.update(RECOMPUTED)
+
+    def load_model_fields(self, values: dict[str, np.ndarray]) -> None:
+        """Write expanded fields, and recompute what was derived from them if it had been."""
+        for name, value in values.items():
+            self._expanded_views[name][:] = value
+        if self._model_bridge.stale:
+            self.batch.set_const()
 
     def step(self) -> None:
+        self._model_bridge.check_untouched()
         with self.nan_guard.watch(self.data):
             self._timed(self.batch.step)
 
     def forward(self) -> None:
+        self._model_bridge.check_untouched()
         self._timed(self.batch.forward)
 
     def step_and_forward(self, num_steps: int) -> None:
         """Several physics steps with the same control, then one forward pass, in one call of the thread pool."""
         assert self._fused
+        self._model_bridge.check_untouched()
         self._timed(self.batch.step, nstep=num_steps)
 
     def forward_some(self, env_ids: torch.Tensor) -> None:
@@ -109,8 +147,14 @@ class BatchSimulation(Simulation):
     def owns_memory(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor is a view of the batch's memory."""
         pointer = tensor.data_ptr()
-        views = [*self._data_bridge._views.values(), *self._expanded_views.values()]
+        views = [*self._data_bridge.views.values(), *self._expanded_views.values()]
         return any(view.ctypes.data <= pointer < view.ctypes.data + view.nbytes for view in views)
+
+    def _fill_derived(self) -> None:
+        """Compute derived fields without moving any simulation: a forward pass changes the solver's warm start."""
+        before = self._state[:, self._warm_start : self._warm_start + self._mj_model.nv].copy()
+        self.batch.forward()
+        self._state[:, self._warm_start : self._warm_start + self._mj_model.nv] = before
 
     def _mask(self, env_ids: torch.Tensor) -> np.ndarray:
         self._reset_mask_np[:] = False

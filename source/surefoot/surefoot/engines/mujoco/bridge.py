@@ -1,19 +1,31 @@
-"""mjlab's view of model and data, backed by MuJoCo C on the CPU.
+"""mjlab's view of mjData, backed by MuJoCo C on the CPU.
 
-A field is bound when it is first asked for, because every bound field is copied out after each physics call. Fields that
-MuJoCo C has no counterpart for raise; model fields that were not expanded per environment can be read, not written.
+A field is bound when it is first asked for, because every bound field is copied out after each physics call. What
+MuJoCo C has no counterpart for raises.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-import mujoco
 import mujoco_warp as mjwarp
 import numpy as np
+import torch
 import warp as wp
 from mjbatch import Batch
 from mjlab.sim.sim_data import TorchArray, WarpBridge
 
 from surefoot.errors import UnsupportedOnCpu
+
+_INPUTS = {
+    "qpos", "qvel", "act", "ctrl", "time", "qacc_warmstart", "qfrc_applied", "xfrc_applied", "eq_active", "mocap_pos",
+    "mocap_quat",
+}  # fmt: skip
+"""Parts of the integration state: valid as soon as they are bound. Other fields are filled by the next pass."""
+
+_OTHER_LAYOUT = {"qM", "qLD", "qLDiagInv", "actuator_moment", "ten_J", "efc_J"}
+"""Matrices that MuJoCo C and MuJoCo-Warp pack differently, whatever their number of elements."""
+
+_SCALARS = {wp.float32: np.float32, wp.int32: np.int32, wp.bool: np.bool_}
 
 
 def alias(view: np.ndarray, template: "wp.array") -> "wp.array":
@@ -22,11 +34,26 @@ def alias(view: np.ndarray, template: "wp.array") -> "wp.array":
     return wp.array(ptr=view.ctypes.data, dtype=template.dtype, shape=shape, device="cpu", copy=False)
 
 
+def wrap(array: "wp.array") -> TorchArray:
+    """A tensor that may be written to in any mode, also when it was first asked for in inference mode."""
+    with torch.inference_mode(False):
+        return TorchArray(array)
+
+
 def bind_data_field(batch: Batch, wp_data: mjwarp.Data, name: str, views: dict[str, np.ndarray]) -> "wp.array":
-    """Bind an mjData field and put the alias into `wp_data`, so that Warp kernels read the same memory."""
-    template = getattr(wp_data, name)
+    """Bind an mjData field and put the alias into `wp_data`, so that Warp kernels read the same memory.
+
+    Raises:
+        UnsupportedOnCpu: MuJoCo C has no such field, or keeps it in another layout.
+    """
+    template: wp.array = getattr(wp_data, name)
+    scalar = getattr(template.dtype, "_wp_scalar_type_", template.dtype)
     try:
-        view = batch.bind(name, np.float32 if template.dtype is not wp.int32 else None)
+        if name in _OTHER_LAYOUT:
+            raise ValueError("the two pack it differently")
+        view = batch.bind(name, np.float32 if scalar is wp.float32 else None)
+        if view.dtype != _SCALARS.get(scalar):
+            raise ValueError(f"elements are {view.dtype} there and {scalar.__name__} here")
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         raise UnsupportedOnCpu(
             f"data field {name!r} has no counterpart in MuJoCo C ({str(error).splitlines()[0]}). "
@@ -46,12 +73,17 @@ def bind_data_field(batch: Batch, wp_data: mjwarp.Data, name: str, views: dict[s
 
 
 class CpuDataBridge(WarpBridge):
-    """`sim.data` on the CPU."""
+    """`sim.data` on the CPU.
 
-    def __init__(self, batch: Batch, wp_data: mjwarp.Data) -> None:
+    Args:
+        fill: Computes derived fields of all environments; called once for each that is newly bound.
+    """
+
+    def __init__(self, batch: Batch, wp_data: mjwarp.Data, fill: Callable[[], None]) -> None:
         super().__init__(wp_data)
         object.__setattr__(self, "_batch", batch)
-        object.__setattr__(self, "_views", {})
+        object.__setattr__(self, "_fill", fill)
+        object.__setattr__(self, "views", {})
 
     def __getattr__(self, name: str) -> Any:
         cache: dict[str, Any] = object.__getattribute__(self, "_wrapped_cache")
@@ -60,9 +92,14 @@ class CpuDataBridge(WarpBridge):
         struct = object.__getattribute__(self, "_struct")
         value = getattr(struct, name)
         if isinstance(value, wp.array):
-            batch, views = object.__getattribute__(self, "_batch"), object.__getattribute__(self, "_views")
-            cache[name] = TorchArray(bind_data_field(batch, struct, name, views))
-            return cache[name]
+            if value.size == 0 and value.dtype not in _SCALARS:
+                raise UnsupportedOnCpu(f"data.{name} is empty in this model.")
+            batch, views = object.__getattribute__(self, "_batch"), object.__getattribute__(self, "views")
+            bound = wrap(bind_data_field(batch, struct, name, views))
+            if name not in _INPUTS:
+                object.__getattribute__(self, "_fill")()
+            cache[name] = bound
+            return bound
         if isinstance(value, (int, float, bool)):
             return value
         raise UnsupportedOnCpu(
@@ -70,68 +107,19 @@ class CpuDataBridge(WarpBridge):
         )
 
 
-class ReadOnlyArray(TorchArray):
-    """A model field shared by all environments: reads give the nominal value, writes are refused."""
+class WarpData:
+    """`sim.wp_data` on the CPU: MuJoCo-Warp's functions find live arrays in it, or an error."""
 
-    def __init__(self, wp_array: "wp.array", nworld: int | None, name: str) -> None:
-        super().__init__(wp_array, nworld)
-        self._name = name
-
-    def __setitem__(self, idx: Any, value: Any) -> None:
-        raise UnsupportedOnCpu(
-            f"model.{self._name} is shared by all environments on the CPU; a write would reach no simulation. "
-            f"Expand it first: sim.expand_model_fields(({self._name!r},))."
-        )
+    def __init__(self, bridge: CpuDataBridge) -> None:
+        object.__setattr__(self, "_bridge", bridge)
 
     def __getattr__(self, name: str) -> Any:
-        if name.endswith("_") and not name.endswith("__"):
-            self[...] = None
-        return super().__getattr__(name)
+        bridge: CpuDataBridge = object.__getattribute__(self, "_bridge")
+        value = getattr(bridge.struct, name)
+        if isinstance(value, wp.array) and value.size == 0:
+            return value
+        live = getattr(bridge, name)
+        return live.wp_array if isinstance(live, TorchArray) else live
 
-
-class CpuModelBridge(WarpBridge):
-    """`sim.model` on the CPU."""
-
-    def __init__(self, struct: Any, nworld: int, expanded: dict[str, np.ndarray], prefix: str = "") -> None:
-        super().__init__(struct, nworld)
-        object.__setattr__(self, "_expanded", expanded)
-        object.__setattr__(self, "_prefix", prefix)
-
-    def __getattr__(self, name: str) -> Any:
-        cache: dict[str, Any] = object.__getattribute__(self, "_wrapped_cache")
-        if name in cache:
-            return cache[name]
-        struct = object.__getattribute__(self, "_struct")
-        nworld = object.__getattribute__(self, "_nworld")
-        expanded = object.__getattribute__(self, "_expanded")
-        prefix = object.__getattribute__(self, "_prefix")
-        value = getattr(struct, name)
-        if isinstance(value, wp.array):
-            shown = TorchArray(value) if name in expanded else ReadOnlyArray(value, nworld, prefix + name)
-            cache[name] = shown
-            return shown
-        if any(isinstance(getattr(value, attr, None), wp.array) for attr in getattr(value, "__dict__", {})):
-            cache[name] = CpuModelBridge(value, nworld, {}, f"{prefix}{name}.")
-            return cache[name]
-        return value
-
-
-def expand_model_field(
-    batch: Batch, wp_model: mjwarp.Model, mj_model: mujoco.MjModel, name: str, expanded: dict[str, np.ndarray]
-) -> None:
-    """Give every environment its own values of an mjModel field, visible to mjlab and to Warp kernels alike."""
-    if name in expanded:
-        return
-    template = getattr(wp_model, name, None)
-    try:
-        if not isinstance(template, wp.array):
-            raise ValueError("MuJoCo-Warp has no array of that name")
-        native = np.asarray(getattr(mj_model, name)).dtype
-        view = batch.expand(name, np.float32 if native.kind == "f" else None)
-    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
-        raise UnsupportedOnCpu(
-            f"model field {name!r} cannot differ between environments on the CPU ({str(error).splitlines()[0]}). "
-            "Run with --device cuda:0, or randomise another field."
-        ) from None
-    expanded[name] = view
-    setattr(wp_model, name, alias(view, template))
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise UnsupportedOnCpu(f"wp_data.{name} cannot be replaced on the CPU; write into sim.data.{name}[:].")

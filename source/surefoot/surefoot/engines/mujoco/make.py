@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,12 +41,10 @@ def make_env(
         return MujocoEnv(cfg, device, manifest, render=render is not None, evaluation=evaluation)
 
 
-def make_mjlab_env(
-    cfg: ManagerBasedRlEnvCfg, *, device: str, num_threads: int = 0, **kwargs: Any
-) -> ManagerBasedRlEnv:
+def make_mjlab_env(cfg: ManagerBasedRlEnvCfg, *, device: str, num_threads: int = 0, **kwargs: Any) -> ManagerBasedRlEnv:
     """Any mjlab environment, unchanged, with its physics in MuJoCo C where `device` is `cpu`."""
     device = check_device(device)
-    with _simulation(device, num_threads, fused=False, warp_on_cpu=False):
+    with _simulation(device, num_threads, fused=False, warp_on_cpu=False, auto_reset=False):
         return ManagerBasedRlEnv(cfg, device, **kwargs)
 
 
@@ -53,7 +52,7 @@ def check_device(device: str) -> str:
     """Refuse a device that does not exist; `cuda` becomes `cuda:0`."""
     if device == "cpu":
         return device
-    if not device.startswith("cuda"):
+    if not re.fullmatch(r"cuda(:\d+)?", device):
         raise EngineError(f"Device {device!r} is unknown; expected cpu or cuda:N.")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     index = int(device.partition(":")[2] or 0)
@@ -63,7 +62,9 @@ def check_device(device: str) -> str:
 
 
 @contextlib.contextmanager
-def _simulation(device: str, num_threads: int, fused: bool, warp_on_cpu: bool) -> Iterator[None]:
+def _simulation(
+    device: str, num_threads: int, fused: bool, warp_on_cpu: bool, auto_reset: bool = True
+) -> Iterator[None]:
     """Let mjlab build its simulation from our class while an environment is constructed."""
     wp.config.quiet = True
     _quiet_tables()
@@ -72,7 +73,7 @@ def _simulation(device: str, num_threads: int, fused: bool, warp_on_cpu: bool) -
         return
     threads = num_threads or os.cpu_count() or 1
     original = mjlab_env.Simulation
-    mjlab_env.Simulation = functools.partial(BatchSimulation, num_threads=threads, fused=fused)
+    mjlab_env.Simulation = functools.partial(BatchSimulation, num_threads=threads, fused=fused, auto_reset=auto_reset)
     try:
         yield
     finally:

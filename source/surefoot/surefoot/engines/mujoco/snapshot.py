@@ -19,8 +19,8 @@ _SKIP = {
     "_cache_valid", "_views", "streams", "_streams", "_constants", "_binding", "_data_bridge", "indexing",
 }  # fmt: skip
 _PACKAGES = ("mjlab.", "surefoot.")
-_SIMULATOR = ("mjlab.sim.", "surefoot.engines.mujoco.bridge")
-"""Views of the physics state, which is saved as a whole."""
+_STATELESS = ("mjlab.sim.", "surefoot.engines.mujoco.bridge", "surefoot.manifest.")
+"""Views of the physics state, which is saved as a whole, and the manifest."""
 _ROOTS = (
     "action_manager", "command_manager", "commands", "event_manager", "observation_manager", "pushes",
     "reward_manager", "robot_state", "termination_manager",
@@ -32,7 +32,8 @@ def take(env: MujocoEnv) -> dict[str, Any]:
     """Copy the state; the result holds tensors and numbers only."""
     sim = cast("BatchSimulation", env.sim)
     return {
-        "physics": torch.from_numpy(sim.batch.bind("state").copy()),
+        "physics": torch.from_numpy(sim.state.copy()),
+        "model": {name: torch.from_numpy(view.copy()) for name, view in sim.expanded_views.items()},
         "streams": env.streams.state_dict(),
         "tensors": {path: tensor.clone() for path, tensor in _tensors(env).items()},
         "numbers": {path: getattr(owner, name) for path, (owner, name) in _numbers(env).items()},
@@ -46,22 +47,20 @@ def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
         CheckpointError: The state belongs to another number of environments or another task; nothing was changed.
     """
     sim = cast("BatchSimulation", env.sim)
-    rows = sim.batch.bind("state")
     tensors, numbers = _tensors(env), _numbers(env)
-    saved: dict[str, torch.Tensor] = state["tensors"]
-    physics: torch.Tensor = state["physics"]
-    wrong = [
-        f"{path}: {tuple(saved[path].shape) if path in saved else 'absent'} saved, {tuple(tensor.shape)} here"
-        for path, tensor in tensors.items()
-        if path not in saved or saved[path].shape != tensor.shape
-    ]
-    if tuple(physics.shape) != rows.shape:
-        wrong.insert(0, f"physics: {tuple(physics.shape)} saved, {rows.shape} here")
+    physics = torch.from_numpy(sim.state)
+    model = {name: torch.from_numpy(view) for name, view in sim.expanded_views.items()}
+    wrong = _misfits({"physics": state["physics"]}, {"physics": physics}) + _misfits(state["tensors"], tensors)
+    wrong += _misfits(state.get("model", {}), model, "model.")
+    wrong += [f"{path}: absent" for path in numbers if path not in state["numbers"]]
     if wrong:
         raise CheckpointError("The environment state does not fit: " + "; ".join(wrong[:3]))
-    rows[:] = physics.numpy()
+    sim.load_model_fields({name: state["model"][name].numpy() for name in model})
+    sim.batch.forward()  # writes still pending here belong to the state that is replaced
+    physics.copy_(state["physics"])
     sim.batch.forward()
-    rows[:] = physics.numpy()  # the forward pass changed the solver's warm start
+    physics.copy_(state["physics"])  # the forward pass changed the solver's warm start
+    saved: dict[str, torch.Tensor] = state["tensors"]
     for path, tensor in tensors.items():
         tensor.copy_(saved[path])
     for path, (owner, name) in numbers.items():
@@ -72,9 +71,17 @@ def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
     env.robot_state.invalidate()
 
 
+def _misfits(saved: dict[str, torch.Tensor], here: dict[str, torch.Tensor], prefix: str = "") -> list[str]:
+    return [
+        f"{prefix}{path}: {tuple(saved[path].shape) if path in saved else 'absent'} saved, {tuple(tensor.shape)} here"
+        for path, tensor in here.items()
+        if path not in saved or saved[path].shape != tensor.shape
+    ]
+
+
 def _keeps_state(value: Any) -> bool:
     module = type(value).__module__
-    return module.startswith(_PACKAGES) and not module.startswith(_SIMULATOR) and hasattr(value, "__dict__")
+    return module.startswith(_PACKAGES) and not module.startswith(_STATELESS) and hasattr(value, "__dict__")
 
 
 def _roots(env: MujocoEnv) -> dict[str, Any]:
