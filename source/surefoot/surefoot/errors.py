@@ -7,6 +7,7 @@ SurefootError
 ├── MissingExtra         an optional package that is not installed, with the pip line
 ├── EngineError          something the chosen simulator cannot do
 │   └── UnsupportedOnCpu     ... because MuJoCo C on the CPU has no counterpart
+├── ScheduleError        a command schedule that cannot be read
 ├── CheckpointError      a corrupt, foreign or incompatible checkpoint
 └── RunFolderError       a run folder that cannot be written, read or resumed
 """
@@ -24,7 +25,15 @@ class UnknownName(SurefootError):
 
 
 class ManifestError(SurefootError):
-    """A manifest that says too much, too little, or something out of range."""
+    """A manifest that says too much, too little, or something out of range.
+
+    Attributes:
+        key: Dotted key of the culprit where one is known; the message then begins with it.
+    """
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(f"{key}: {message}" if key else message)
+        self.key = key
 
 
 class TermError(SurefootError):
@@ -41,6 +50,10 @@ class EngineError(SurefootError):
 
 class UnsupportedOnCpu(EngineError):
     """Works on CUDA through MuJoCo-Warp, has no counterpart in MuJoCo C on the CPU."""
+
+
+class ScheduleError(SurefootError):
+    """A timetable of velocity commands that says too little, too much, or nothing readable."""
 
 
 class CheckpointError(SurefootError):

@@ -1,6 +1,8 @@
 """The learning sections: randomisation, PPO and the training run."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from surefoot.manifest.base import (
     Fraction,
@@ -8,6 +10,7 @@ from surefoot.manifest.base import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    PositiveRange,
     Range,
     Section,
 )
@@ -16,7 +19,7 @@ from surefoot.manifest.base import (
 class Push(Section):
     """A kick: the base velocity is changed at once."""
 
-    interval: Range
+    interval: PositiveRange
     """s between kicks."""
     lin_vel_xy: NonNegativeFloat
     """m/s, largest change on each horizontal axis; 0 switches pushes off."""
@@ -27,7 +30,7 @@ class Push(Section):
 class Randomization(Section):
     """What differs between environments. Drawn once per environment at start."""
 
-    friction: Range
+    friction: PositiveRange
     """Sliding friction of the feet, no unit."""
     base_mass: Range
     """kg added to the base."""
@@ -37,9 +40,11 @@ class Randomization(Section):
 class Network(Section):
     """One multilayer perceptron of RSL-RL."""
 
-    hidden_dims: tuple[PositiveInt, ...]
+    hidden_dims: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    """Units of each hidden layer."""
     activation: Literal["elu", "selu", "relu", "lrelu", "tanh", "gelu", "swish", "mish"]
     obs_normalization: bool
+    """Whether observations are normalised by their running mean and standard deviation."""
 
 
 class Ppo(Section):

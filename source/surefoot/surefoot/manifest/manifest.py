@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from surefoot.errors import did_you_mean
-from surefoot.manifest.base import Ordered, Section
+from surefoot.manifest.base import KeyedError, Name, Ordered, Section
 from surefoot.manifest.learning import Ppo, Randomization, Training
 from surefoot.manifest.robot import Robot
 from surefoot.manifest.task import Simulation, Task
@@ -20,9 +20,10 @@ class Manifest(Section):
     """What is simulated, rewarded, terminated, randomised, reset and learned."""
 
     schema_version: Literal[1]
-    name: str
+    name: Name
     """Task name, as `--task` takes it."""
     seed: int = Field(ge=0, le=2**31 - 1)
+    """Of every random stream."""
     robot: Robot
     simulation: Simulation
     task: Task
@@ -32,27 +33,52 @@ class Manifest(Section):
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:
-        if self.simulation.contact_model not in self.robot.contact_models:
-            raise ValueError(
-                f"simulation.contact_model: {self.simulation.contact_model!r} is not a contact model of robot "
-                f"{self.robot.name!r}. {did_you_mean(self.simulation.contact_model, self.robot.contact_models)}"
+        robot, task, training = self.robot, self.task, self.training
+        chosen = self.simulation.contact_model
+        if chosen not in robot.contact_models:
+            raise KeyedError(
+                "simulation.contact_model",
+                f"{chosen!r} is not a contact model of robot {robot.name!r}. "
+                f"{did_you_mean(chosen, robot.contact_models)}",
             )
-        if len(self.task.gait.foot_phase) != len(self.robot.feet):
-            raise ValueError(
-                f"task.gait.foot_phase: expected one phase for each of the {len(self.robot.feet)} feet, "
-                f"got {len(self.task.gait.foot_phase)}"
+        if len(task.gait.foot_phase) != len(robot.feet):
+            raise KeyedError(
+                "task.gait.foot_phase",
+                f"expected one phase for each of the {len(robot.feet)} feet, got {len(task.gait.foot_phase)}",
             )
-        if self.training.num_envs > MAX_ENVS:
-            raise ValueError(f"training.num_envs: expected at most {MAX_ENVS}, got {self.training.num_envs}")
-        batch = self.training.num_envs * self.ppo.num_steps_per_env
-        if batch < self.ppo.num_mini_batches:
-            raise ValueError(
-                f"ppo.num_mini_batches: {batch} samples per iteration (num_envs * num_steps_per_env) cannot be cut "
-                f"into {self.ppo.num_mini_batches} mini-batches"
+        if task.episode_length < self.simulation.step_dt:
+            raise KeyedError(
+                "task.episode_length",
+                f"expected at least one control step of {self.simulation.step_dt:g} s, got {task.episode_length:g} s",
             )
-        if not any(term.kind == "time_out" for term in self.task.terminations.values()):
-            raise ValueError("task.terminations: expected at least one term of kind time_out")
+        if not any(term.kind == "time_out" for term in task.terminations.values()):
+            raise KeyedError("task.terminations", "expected at least one term of kind time_out")
+        if training.num_envs > MAX_ENVS:
+            raise KeyedError("training.num_envs", f"expected at most {MAX_ENVS}, got {training.num_envs}")
+        self._check_learning()
         return self
+
+    def _check_learning(self) -> None:
+        ppo = self.ppo
+        batch = self.training.num_envs * ppo.num_steps_per_env
+        if batch < ppo.num_mini_batches:
+            raise KeyedError(
+                "ppo.num_mini_batches",
+                f"{batch} samples per iteration (num_envs * num_steps_per_env) cannot be cut into "
+                f"{ppo.num_mini_batches} mini-batches",
+            )
+        if ppo.learning_rate > ppo.max_learning_rate:
+            raise KeyedError(
+                "ppo.learning_rate",
+                f"expected at most ppo.max_learning_rate {ppo.max_learning_rate:g}, got {ppo.learning_rate:g}",
+            )
+        for name, network in (("actor", ppo.actor), ("critic", ppo.critic)):
+            if ppo.symmetry == "equivariant" and any(dim % 2 for dim in network.hidden_dims):
+                raise KeyedError(
+                    f"ppo.{name}.hidden_dims",
+                    f"expected even numbers for ppo.symmetry=equivariant (two mirrored halves), "
+                    f"got {list(network.hidden_dims)}",
+                )
 
     @property
     def canonical_json(self) -> str:

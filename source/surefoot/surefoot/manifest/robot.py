@@ -3,10 +3,10 @@
 from collections import Counter
 from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from surefoot.errors import did_you_mean
-from surefoot.manifest.base import Fraction, NonNegativeFloat, PositiveFloat, Range, Section, ordered
+from surefoot.manifest.base import Fraction, KeyedError, Name, NonNegativeFloat, Ordered, PositiveFloat, Range, Section
 
 
 class Joint(Section):
@@ -44,6 +44,7 @@ class Foot(Section):
     radius: PositiveFloat
     """m, of the contact sphere."""
     mirror: str
+    """Foot on the other side."""
 
 
 class ContactModel(Section):
@@ -59,6 +60,14 @@ class ContactModel(Section):
     solref: tuple[PositiveFloat, PositiveFloat]
     """MuJoCo contact time constant, s, and damping ratio."""
 
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        if "feet" not in self.collide:
+            raise KeyedError("collide", "expected feet among the groups: gait and contact times are read from them")
+        if len(set(self.collide)) < len(self.collide):
+            raise KeyedError("collide", f"expected each group once, got {list(self.collide)}")
+        return self
+
 
 class RobotAssets(Section):
     """Where each engine finds the robot's model."""
@@ -70,22 +79,24 @@ class RobotAssets(Section):
 class Robot(Section):
     """Everything about the machine that no task changes."""
 
-    name: str
+    name: Name
     source: str
     """Where the numbers come from."""
     base_body: str
+    """Body whose pose and velocity are the base's."""
     base_height: PositiveFloat
     """m, height of the base origin in the default pose with the feet on the ground."""
     imu_site: str
+    """Where the IMU sits."""
     soft_limit_factor: Fraction
     """Share of each joint's range that counts as inside the soft limits."""
-    joints: tuple[Joint, ...]
-    feet: tuple[Foot, ...]
+    joints: Annotated[tuple[Joint, ...], Field(min_length=1)]
+    feet: Annotated[tuple[Foot, ...], Field(min_length=1)]
     base_geoms: tuple[str, ...]
     """Collision geometries of the trunk and head."""
     limb_geoms: tuple[str, ...]
     """Collision geometries of the legs, feet excluded."""
-    contact_models: Annotated[dict[str, ContactModel], *ordered]
+    contact_models: Annotated[dict[str, ContactModel], Ordered()]
     assets: RobotAssets
 
     @property
@@ -119,21 +130,37 @@ class Robot(Section):
             names = [part.name for part in parts]
             twice = [name for name, count in Counter(names).items() if count > 1]
             if twice:
-                raise ValueError(f"{kind}: {twice} appear more than once")
-            for part in parts:
+                raise KeyedError(kind, f"{twice} appear more than once")
+            for index, part in enumerate(parts):
+                key = f"{kind}.{index}.mirror"
                 if part.mirror not in names:
-                    raise ValueError(
-                        f"{kind}: mirror {part.mirror!r} of {part.name!r} does not exist. "
-                        f"{did_you_mean(part.mirror, names)}"
+                    raise KeyedError(
+                        key,
+                        f"{part.mirror!r}, the mirror of {part.name!r}, does not exist. "
+                        f"{did_you_mean(part.mirror, names)}",
                     )
                 back = parts[names.index(part.mirror)].mirror
                 if back != part.name:
-                    raise ValueError(
-                        f"{kind}: mirroring {part.name!r} twice gives {back!r}; the mirror must be its own inverse"
+                    raise KeyedError(
+                        key, f"mirroring {part.name!r} twice gives {back!r}; the mirror must be its own inverse"
                     )
-        for joint in self.joints:
+        for index, joint in enumerate(self.joints):
             if not joint.limits[0] <= joint.default_pos <= joint.limits[1]:
-                raise ValueError(
-                    f"joints: default_pos {joint.default_pos} of {joint.name!r} lies outside its limits {joint.limits}"
+                raise KeyedError(
+                    f"joints.{index}.default_pos",
+                    f"expected a value within the limits {list(joint.limits)} of {joint.name!r}, "
+                    f"got {joint.default_pos}",
+                )
+            other = self.joints[self.joint_names.index(joint.mirror)]
+            if joint.mirror_sign != other.mirror_sign:
+                raise KeyedError(
+                    f"joints.{index}.mirror_sign",
+                    f"mirroring {joint.name!r} twice changes its sign; {other.name!r} must have the same mirror_sign",
+                )
+            if joint.default_pos != joint.mirror_sign * other.default_pos:
+                raise KeyedError(
+                    f"joints.{index}.default_pos",
+                    f"expected {joint.mirror_sign * other.default_pos}, the mirror image of {other.name!r} (the mirror "
+                    f"map takes joint positions relative to the default pose), got {joint.default_pos}",
                 )
         return self

@@ -1,4 +1,4 @@
-"""Manifests in run folders: written before the first step, read back, compared."""
+"""Manifests in run folders: written before the first step, read back."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -11,11 +11,12 @@ from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.validate import validate
 
 FILE_NAME = "manifest.yaml"
+HASH_LINE = "# sha256 "
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> Path:
     """Write the resolved manifest and its hash into a run folder, atomically."""
-    head = f"# sha256 {manifest.sha256}\n"
+    head = f"{HASH_LINE}{manifest.sha256}\n"
     text = head + yaml.safe_dump(manifest.to_plain(), sort_keys=False, width=120)
     path = folder / FILE_NAME
     write_atomically(path, text.encode())
@@ -34,14 +35,19 @@ def read_manifest(path: Path) -> Manifest:
     except (OSError, UnicodeDecodeError) as error:
         raise RunFolderError(f"{path}: cannot be read as a manifest ({error}).") from error
     try:
-        plain: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ManifestError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
+        plain: Any = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ManifestError(f"{path}: not YAML of plain values: {_one_line(error)}") from error
     if not isinstance(plain, dict):
         raise ManifestError(f"{path}: expected a mapping of manifest sections, got {type(plain).__name__}")
-    manifest = validate(cast("dict[str, Any]", plain), source=str(path))
     first = text.splitlines()[0]
-    if first.startswith("# sha256 ") and first.removeprefix("# sha256 ").strip() != manifest.sha256:
+    if not first.startswith(HASH_LINE):
+        raise ManifestError(
+            f"{path}: expected {HASH_LINE + '...'!r} in the first line, got {first[:60]!r}. Only resolved manifests, "
+            "as training writes them into a run folder, can be read."
+        )
+    manifest = validate(cast("dict[str, Any]", plain), source=str(path))
+    if first.removeprefix(HASH_LINE).strip() != manifest.sha256:
         raise ManifestError(
             f"{path}: the content does not match the sha256 in its first line; it was edited after the run started. "
             "Restore it, or start a new run."
@@ -49,31 +55,21 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def diff_manifests(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
-    """Leaves that differ, as (dotted key, old value, new value); None stands for absent."""
-    before, after = _flatten(old.to_plain()), _flatten(new.to_plain())
-    keys = list(dict.fromkeys([*before, *after]))
-    rows = [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
-    if not rows and old.sha256 != new.sha256:
-        rows.append(("(order of terms)", "differs", "differs"))
-    return rows
+class _Loader(yaml.SafeLoader):
+    """Plain values only, each key once, no aliases: what `write_manifest` writes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):  # pyright: ignore[reportUnknownMemberType]
+            raise yaml.YAMLError("it has an alias")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = next((key for index, key in enumerate(keys) if key in keys[:index]), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"key {twice!r} appears twice in the mapping at line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
 
 
-def format_diff(rows: list[tuple[str, Any, Any]]) -> str:
-    """The diff as aligned text, one line a key."""
-    width = max((len(key) for key, _, _ in rows), default=0)
-    return "\n".join(f"  {key:<{width}}  {old!r} -> {new!r}" for key, old, new in rows)
-
-
-def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(value, dict) and value:
-        out: dict[str, Any] = {}
-        for key, item in cast("dict[str, Any]", value).items():
-            out |= _flatten(item, f"{prefix}.{key}" if prefix else key)
-        return out
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        out = {}
-        for index, item in enumerate(cast("list[Any]", value)):
-            out |= _flatten(item, f"{prefix}.{index}")
-        return out
-    return {prefix: value}
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,6 +1,6 @@
 """The task sections: what is simulated, commanded, observed, rewarded, ended and reset."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -8,11 +8,13 @@ from surefoot.manifest.base import (
     Fraction,
     NonNegativeFloat,
     NonNegativeInt,
+    Ordered,
     PositiveFloat,
     PositiveInt,
+    PositiveRange,
     Range,
     Section,
-    ordered,
+    StepRange,
 )
 
 Params = dict[str, float | int | bool | str]
@@ -28,9 +30,13 @@ class Simulation(Section):
     contact_model: str
     """Name of one of the robot's contact models."""
     solver: Literal["newton", "cg", "pgs"]
+    """MuJoCo's constraint solver."""
     iterations: PositiveInt
+    """Most solver iterations in a physics step."""
     ls_iterations: PositiveInt
+    """Most line-search steps in a solver iteration."""
     cone: Literal["pyramidal", "elliptic"]
+    """Shape of the friction cone."""
     impratio: PositiveFloat
     """Ratio of friction to normal constraint impedance."""
 
@@ -57,7 +63,7 @@ class Commands(Section):
     """m/s."""
     ang_vel_z: Range
     """rad/s."""
-    resampling_time: Range
+    resampling_time: PositiveRange
     """s between new commands."""
     standing_fraction: Fraction
     """Share of commands that are exactly zero."""
@@ -83,7 +89,7 @@ class Actions(Section):
     """rad per unit of action."""
     clip: PositiveFloat
     """Actions are clipped to +- this value before scaling."""
-    delay_steps: tuple[NonNegativeInt, NonNegativeInt]
+    delay_steps: StepRange
     """Physics steps between command and motor, [min, max], redrawn every physics step."""
 
 
@@ -98,7 +104,7 @@ class ObservationTerm(Section):
     scale: PositiveFloat = 1.0
     history: PositiveInt = 1
     """Number of stacked control steps, oldest first."""
-    delay_steps: tuple[NonNegativeInt, NonNegativeInt] = (0, 0)
+    delay_steps: StepRange = (0, 0)
     """Control steps of sensor latency, [min, max]."""
 
 
@@ -109,7 +115,7 @@ class ObservationGroup(Section):
     """False switches every term's noise off."""
     allow_privileged: tuple[str, ...] = ()
     """RobotState fields that hardware cannot measure and this group may read all the same."""
-    terms: Annotated[dict[str, ObservationTerm], *ordered]
+    terms: Annotated[dict[str, ObservationTerm], Ordered()]
 
 
 class Observations(Section):
@@ -176,12 +182,7 @@ class Task(Section):
     gait: Gait
     actions: Actions
     observations: Observations
-    rewards: Annotated[dict[str, RewardTerm], *ordered]
-    terminations: Annotated[dict[str, TerminationTerm], *ordered]
+    rewards: Annotated[dict[str, RewardTerm], Ordered()]
+    terminations: Annotated[dict[str, TerminationTerm], Ordered()]
     curriculum: Curriculum
     resets: Resets
-
-
-def as_kwargs(params: Params) -> dict[str, Any]:
-    """Parameters as the keyword arguments of a term."""
-    return dict(params)

@@ -2,7 +2,9 @@
 
 import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from surefoot.errors import ManifestError, UnknownName, did_you_mean
 from surefoot.manifest.manifest import Manifest
@@ -30,61 +32,109 @@ def bind_term(kind: Kind, func_name: str, params: Params, where: str) -> Binding
         where: Manifest key, for messages.
 
     Raises:
-        ManifestError: Unknown function, a parameter that nobody supplies, or one that the function does not take.
+        ManifestError: Unknown function, a parameter that nobody supplies, one that the function does not take, or a
+            value that its annotation does not allow.
     """
     try:
         func = term(kind, func_name)
     except UnknownName as error:
-        raise ManifestError(f"{where}.func: {error}") from error
+        raise ManifestError(str(error), f"{where}.func") from error
     signature = inspect.signature(func).parameters
     free = [name for name in signature if name not in READABLE]
     for name in params:
+        if name in READABLE and name in signature:
+            raise ManifestError(f"{func_name} reads {name!r} from RobotState; remove it", f"{where}.params.{name}")
         if name not in free:
-            taken = f"{func_name} reads {name!r} from RobotState" if name in READABLE and name in signature else ""
-            raise ManifestError(
-                f"{where}.params.{name}: "
-                + (taken or f"{func_name} takes no such parameter. {did_you_mean(name, free)}")
-            )
+            hint = did_you_mean(name, free) if free else "It takes none."
+            raise ManifestError(f"{func_name} takes no such parameter. {hint}", f"{where}.params.{name}")
     for name in free:
         if name not in params and signature[name].default is inspect.Parameter.empty:
             raise ManifestError(
-                f"{where}.params: {func_name} needs {name!r}, which is no RobotState field and is not given. "
-                f"Add {where}.params.{name}, or rename it to a field. {did_you_mean(name, READABLE)}"
+                f"{func_name} needs {name!r}, which is no RobotState field and is not given. "
+                f"Add {where}.params.{name}, or rename it to a field. {did_you_mean(name, READABLE)}",
+                f"{where}.params",
             )
+    _check_values(func, params, where)
     return Binding(func, tuple(name for name in signature if name in READABLE), dict(params))
 
 
-def check_terms(manifest: Manifest) -> None:
-    """Bind every term of a manifest, and refuse an actor that reads what no robot measures.
+def _check_values(func: Term, params: Params, where: str) -> None:
+    hints = get_type_hints(func, include_extras=True)
+    for name, value in params.items():
+        if name not in hints:
+            continue
+        adapter: TypeAdapter[Any] = TypeAdapter(hints[name], config=ConfigDict(strict=True, allow_inf_nan=False))
+        try:
+            adapter.validate_python(value)
+        except ValidationError as error:
+            message = error.errors()[0]["msg"]
+            raise ManifestError(f"{message[0].lower()}{message[1:]}, got {value!r}", f"{where}.params.{name}") from None
 
-    Raises:
-        ManifestError: With the key of the first term that does not fit.
+
+def term_problems(manifest: Manifest) -> list[ManifestError]:
+    """Bind every term of a manifest.
+
+    Returns:
+        One error for each term that does not fit: wrong function or parameters, an actor that reads what no robot
+        measures, a contact that the chosen contact model cannot have.
     """
+    problems: list[ManifestError] = []
     task = manifest.task
     for name, reward in task.rewards.items():
-        bind_term("reward", reward.func, reward.params, f"task.rewards.{name}")
+        _check(manifest, "reward", reward.func, reward.params, f"task.rewards.{name}", problems)
     for name, termination in task.terminations.items():
-        bind_term("termination", termination.func, termination.params, f"task.terminations.{name}")
+        _check(manifest, "termination", termination.func, termination.params, f"task.terminations.{name}", problems)
     for group_name in ("actor", "critic"):
         group: ObservationGroup = getattr(task.observations, group_name)
+        where = f"task.observations.{group_name}"
         if not group.terms:
-            raise ManifestError(f"task.observations.{group_name}.terms: expected at least one term, got none")
-        for unknown in set(group.allow_privileged) - set(READABLE):
-            raise ManifestError(
-                f"task.observations.{group_name}.allow_privileged: {unknown!r} is no RobotState field. "
-                f"{did_you_mean(unknown, READABLE)}"
-            )
-        for name, observation in group.terms.items():
-            where = f"task.observations.{group_name}.terms.{name}"
-            binding = bind_term("observation", observation.func, observation.params, where)
-            if group_name == "actor":
-                _refuse_leak(binding, group, where)
+            problems.append(ManifestError("expected at least one term, got none", f"{where}.terms"))
+        for unknown in group.allow_privileged:
+            if unknown not in READABLE:
+                hint = did_you_mean(unknown, READABLE)
+                problems.append(
+                    ManifestError(f"{unknown!r} is no RobotState field. {hint}", f"{where}.allow_privileged")
+                )
+        for name, entry in group.terms.items():
+            key = f"{where}.terms.{name}"
+            binding = _check(manifest, "observation", entry.func, entry.params, key, problems)
+            if binding is not None and group_name == "actor":
+                problems += _leaks(binding, group, key)
+    return problems
 
 
-def _refuse_leak(binding: Binding, group: ObservationGroup, where: str) -> None:
+def _check(
+    manifest: Manifest, kind: Kind, func_name: str, params: Params, where: str, problems: list[ManifestError]
+) -> Binding | None:
+    try:
+        binding = bind_term(kind, func_name, params, where)
+    except ManifestError as error:
+        problems.append(error)
+        return None
+    chosen = manifest.simulation.contact_model
+    collide = manifest.robot.contact_models[chosen].collide
     for read in binding.reads:
-        if not READABLE[read].on_hardware and read not in group.allow_privileged:
-            raise ManifestError(
-                f"{where}: observation leak: the actor would read {read!r} ({READABLE[read].meaning}), which no robot "
-                f"measures. Move the term to the critic, or name {read!r} in task.observations.actor.allow_privileged."
+        group = READABLE[read].contact_group
+        if group is not None and group not in collide:
+            able = [name for name, model in manifest.robot.contact_models.items() if group in model.collide]
+            way_out = f"Set simulation.contact_model to {' or '.join(able)}, or drop the term." if able else "Drop it."
+            problems.append(
+                ManifestError(
+                    f"{func_name} reads {read!r}, which is always zero here: contact model {chosen!r} lets only "
+                    f"{', '.join(collide)} touch the ground, not {group}. {way_out}",
+                    where,
+                )
             )
+    return binding
+
+
+def _leaks(binding: Binding, group: ObservationGroup, where: str) -> list[ManifestError]:
+    return [
+        ManifestError(
+            f"observation leak: the actor would read {read!r} ({READABLE[read].meaning}), which no robot measures. "
+            f"Move the term to the critic, or name {read!r} in task.observations.actor.allow_privileged.",
+            where,
+        )
+        for read in binding.reads
+        if not READABLE[read].on_hardware and read not in group.allow_privileged
+    ]

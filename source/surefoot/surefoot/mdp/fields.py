@@ -6,6 +6,7 @@ Quaternions are (w, x, y, z). Joints, actions and feet come in the robot definit
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from surefoot.errors import unknown_name
 from surefoot.manifest.robot import Robot
@@ -22,6 +23,8 @@ class Field:
     on_hardware: bool
     """Whether a real robot of this kind can measure it, or its controller knows it."""
     meaning: str
+    contact_group: Literal["feet", "base", "limbs"] | None = None
+    """Part of the robot that must be able to touch the ground for the field to mean anything."""
 
     def size(self, robot: Robot) -> int:
         """Numbers per environment."""
@@ -66,13 +69,13 @@ _ALL = (
     Field("foot_pos_w", ("num_feet", 3), "m", "world", False, "position of the feet"),
     Field("foot_vel_w", ("num_feet", 3), "m/s", "world", False, "linear velocity of the feet"),
     Field("foot_height", ("num_feet",), "m", "world", False, "clearance of the sole over the ground"),
-    Field("foot_in_contact", ("num_feet",), "bool", "-", False, "whether the foot touches the ground"),
-    Field("foot_force_w", ("num_feet", 3), "N", "world", False, "force of the ground on the foot"),
-    Field("foot_air_time", ("num_feet",), "s", "-", False, "time since the foot left the ground, 0 in contact"),
-    Field("foot_last_air_time", ("num_feet",), "s", "-", False, "length of the swing that ended last"),
-    Field("foot_touchdown", ("num_feet",), "bool", "-", False, "whether the foot landed in this control step"),
-    Field("base_in_contact", (), "bool", "-", False, "whether trunk or head touch the ground"),
-    Field("limbs_in_contact", (), "count", "-", False, "leg geometries other than feet that touch the ground"),
+    Field("foot_in_contact", ("num_feet",), "bool", "-", False, "whether the foot touches the ground", "feet"),
+    Field("foot_force_w", ("num_feet", 3), "N", "world", False, "force of the ground on the foot", "feet"),
+    Field("foot_air_time", ("num_feet",), "s", "-", False, "time since it left the ground, 0 in contact", "feet"),
+    Field("foot_last_air_time", ("num_feet",), "s", "-", False, "length of the swing that ended last", "feet"),
+    Field("foot_touchdown", ("num_feet",), "bool", "-", False, "whether it landed in this control step", "feet"),
+    Field("base_in_contact", (), "bool", "-", False, "whether trunk or head touch the ground", "base"),
+    Field("limbs_in_contact", (), "count", "-", False, "leg geometries other than feet on the ground", "limbs"),
 )
 
 FIELDS: dict[str, Field] = {field.name: field for field in _ALL}

@@ -4,6 +4,10 @@ import torch
 from torch import Tensor
 
 
+def _cross(a: Tensor, b: Tensor) -> Tensor:
+    return torch.linalg.cross(a, b)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
 def rotate(quat: Tensor, vec: Tensor) -> Tensor:
     """Express a vector of the rotated frame in the fixed frame.
 
@@ -12,15 +16,15 @@ def rotate(quat: Tensor, vec: Tensor) -> Tensor:
         vec: Shape (n, 3).
     """
     w, xyz = quat[:, :1], quat[:, 1:]
-    t = 2 * torch.linalg.cross(xyz, vec)
-    return vec + w * t + torch.linalg.cross(xyz, t)
+    t = 2 * _cross(xyz, vec)
+    return vec + w * t + _cross(xyz, t)
 
 
 def rotate_inverse(quat: Tensor, vec: Tensor) -> Tensor:
     """Express a vector of the fixed frame in the rotated frame. Shapes as in `rotate`."""
     w, xyz = quat[:, :1], quat[:, 1:]
-    t = 2 * torch.linalg.cross(xyz, vec)
-    return vec - w * t + torch.linalg.cross(xyz, t)
+    t = 2 * _cross(xyz, vec)
+    return vec - w * t + _cross(xyz, t)
 
 
 def gravity_direction(quat: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from surefoot.errors import TermError
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.robot import Robot
 from surefoot.manifest.task import ObservationGroup
@@ -75,7 +76,13 @@ def observation_mirror(manifest: Manifest, group_name: GroupName) -> MirrorMap:
     index: list[int] = []
     sign: list[float] = []
     for block in observation_layout(manifest, group_name):
-        one = _block_mirror(MIRROR[block.func], block.size, manifest.robot)
+        kind = MIRROR[block.func]
+        one = _block_mirror(kind, block.size, manifest.robot)
+        if len(one.index) != block.size:
+            raise TermError(
+                f"observation term {block.func!r} is declared to mirror as {kind!r}, which takes {len(one.index)} "
+                f"numbers for robot {manifest.robot.name!r}; the term returns {block.size}."
+            )
         for step in range(block.history):
             offset = block.start + step * block.size
             index += [offset + i for i in one.index]

@@ -1,7 +1,8 @@
 """Observation terms: blocks of an observation vector, shape (num_envs, n), and how each mirrors left to right.
 
 Mirror kinds: `vector` (x, -y, z), `axial` (-x, y, -z) for angular velocities, `planar` (x, -y, -yaw) for commands,
-`joints` and `feet` permuted and signed by the robot definition, `feet_pairs` two feet blocks in a row, `scalar` unchanged.
+`joints` and `feet` permuted and signed by the robot definition, `feet_pairs` two feet blocks in a row, `scalar`
+unchanged.
 """
 
 import math

@@ -8,8 +8,10 @@ mean sum of absolute values, sum of squares, and exp(-error^2 / std^2).
 import torch
 from torch import Tensor
 
+from surefoot.manifest.base import NonNegativeFloat, PositiveFloat
 
-def track_lin_vel_xy_exp(command: Tensor, base_lin_vel_yaw: Tensor, std: float) -> Tensor:
+
+def track_lin_vel_xy_exp(command: Tensor, base_lin_vel_yaw: Tensor, std: PositiveFloat) -> Tensor:
     """1 where the horizontal velocity equals the command.
 
     Args:
@@ -21,7 +23,7 @@ def track_lin_vel_xy_exp(command: Tensor, base_lin_vel_yaw: Tensor, std: float) 
     return torch.exp(-error_sq / std**2)
 
 
-def track_ang_vel_z_exp(command: Tensor, base_ang_vel_w: Tensor, std: float) -> Tensor:
+def track_ang_vel_z_exp(command: Tensor, base_ang_vel_w: Tensor, std: PositiveFloat) -> Tensor:
     """1 where the yaw rate (world z) equals the command; `std` in rad/s."""
     error_sq = (command[:, 2] - base_ang_vel_w[:, 2]).square()
     return torch.exp(-error_sq / std**2)
@@ -32,13 +34,13 @@ def upright_l2(projected_gravity_b: Tensor) -> Tensor:
     return projected_gravity_b[:, :2].square().sum(dim=1)
 
 
-def base_height_l2(base_height: Tensor, target: float) -> Tensor:
+def base_height_l2(base_height: Tensor, target: PositiveFloat) -> Tensor:
     """Squared distance from `target`, m, over the ground."""
     return (base_height - target).square()
 
 
 def lin_vel_z_l2(base_lin_vel_b: Tensor) -> Tensor:
-    """Squared vertical velocity, m^2/s^2, base frame."""
+    """Squared velocity along the base's z axis, m^2/s^2: vertical while the base is level."""
     return base_lin_vel_b[:, 2].square()
 
 
@@ -79,7 +81,7 @@ def joint_pos_limits_l1(joint_pos: Tensor, soft_joint_lower: Tensor, soft_joint_
     return (below + above).sum(dim=1)
 
 
-def foot_height_gait_exp(foot_height: Tensor, foot_height_target: Tensor, std: float) -> Tensor:
+def foot_height_gait_exp(foot_height: Tensor, foot_height_target: Tensor, std: PositiveFloat) -> Tensor:
     """1 where every foot is at the height that the reference gait gives it; `std` in m.
 
     The target is 0 in stance and while standing still.
@@ -90,7 +92,9 @@ def foot_height_gait_exp(foot_height: Tensor, foot_height_target: Tensor, std: f
     return torch.exp(-error_sq / std**2)
 
 
-def feet_air_time(foot_touchdown: Tensor, foot_last_air_time: Tensor, is_moving: Tensor, threshold: float) -> Tensor:
+def feet_air_time(
+    foot_touchdown: Tensor, foot_last_air_time: Tensor, is_moving: Tensor, threshold: NonNegativeFloat
+) -> Tensor:
     """Swing time beyond `threshold`, s, paid at touchdown and only while a command asks for motion.
 
     Source: Rudin et al. 2022, "Learning to Walk in Minutes", legged_gym `_reward_feet_air_time`.
@@ -112,12 +116,12 @@ def foot_slip_l2(foot_in_contact: Tensor, foot_vel_w: Tensor) -> Tensor:
     return (speed_sq * foot_in_contact).sum(dim=-1)
 
 
-def foot_clearance_l2(foot_height: Tensor, foot_vel_w: Tensor, target: float) -> Tensor:
+def foot_clearance_l2(foot_height: Tensor, foot_vel_w: Tensor, target: NonNegativeFloat) -> Tensor:
     """Squared distance of a foot from the clearance `target`, m, weighted with its horizontal speed, m^3/s.
 
-    Source: Rudin et al. 2022 (legged_gym family), `_reward_foot_clearance`.
+    Source: the product inside Isaac Lab 2.3's `foot_clearance_reward` (Spot), without its tanh and exp.
     """
-    speed = foot_vel_w[..., :2].norm(dim=-1)
+    speed = foot_vel_w[..., :2].square().sum(dim=-1).sqrt()
     return ((foot_height - target).square() * speed).sum(dim=-1)
 
 
@@ -131,6 +135,6 @@ def stand_still_l1(joint_pos_rel: Tensor, is_moving: Tensor) -> Tensor:
     return joint_pos_rel.abs().sum(dim=1) * (~is_moving)
 
 
-def is_alive(base_height: Tensor) -> Tensor:
-    """1 in every step."""
-    return torch.ones_like(base_height)
+def is_alive(episode_step: Tensor) -> Tensor:
+    """1 in every step, the one in which the episode ends included."""
+    return torch.ones_like(episode_step, dtype=torch.float32)

@@ -123,7 +123,7 @@ class RobotState(ABC):
         return self.command
 
     def _is_moving(self) -> Tensor:
-        return self.command.norm(dim=1) > self._moving_threshold
+        return self.command.square().sum(dim=1).sqrt() > self._moving_threshold
 
     def _foot_phase(self) -> Tensor:
         return self.gait.foot_phase()
@@ -153,7 +153,7 @@ class RobotState(ABC):
         return self.read("base_pos_w")[:, 2]
 
     def _distance_from_origin(self) -> Tensor:
-        return (self.read("base_pos_w")[:, :2] - self.env_origins()[:, :2]).norm(dim=1)
+        return (self.read("base_pos_w")[:, :2] - self.env_origins()[:, :2]).square().sum(dim=1).sqrt()
 
     def _foot_height(self) -> Tensor:
         return self.read("foot_pos_w")[..., 2] - self._foot_radius
