@@ -3,7 +3,7 @@
 from surefoot.manifest.compose import compose_manifest, override_manifest, task_names
 from surefoot.manifest.diff import diff_manifests, format_diff
 from surefoot.manifest.manifest import SCHEMA_VERSION, Manifest
-from surefoot.manifest.store import read_manifest, write_manifest
+from surefoot.manifest.store import manifest_text, read_manifest, write_manifest
 from surefoot.manifest.validate import validate
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "compose_manifest",
     "diff_manifests",
     "format_diff",
+    "manifest_text",
     "override_manifest",
     "read_manifest",
     "task_names",

@@ -16,11 +16,15 @@ HASH_LINE = "# sha256 "
 
 def write_manifest(manifest: Manifest, folder: Path) -> Path:
     """Write the resolved manifest and its hash into a run folder, atomically."""
-    head = f"{HASH_LINE}{manifest.sha256}\n"
-    text = head + yaml.safe_dump(manifest.to_plain(), sort_keys=False, width=120)
     path = folder / FILE_NAME
-    write_atomically(path, text.encode())
+    write_atomically(path, manifest_text(manifest).encode())
     return path
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """The resolved manifest as YAML under a line with its hash."""
+    body = yaml.safe_dump(manifest.to_plain(), sort_keys=False, width=120, allow_unicode=True)
+    return f"{HASH_LINE}{manifest.sha256}\n{body}"
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -31,7 +35,7 @@ def read_manifest(path: Path) -> Manifest:
         ManifestError: It is not a manifest, or was edited after it was written.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RunFolderError(f"{path}: cannot be read as a manifest ({error}).") from error
     try:
