@@ -89,7 +89,8 @@ class MujocoRobotState(RobotState):
         return self._sensed(self._foot_found_ids, "foot_in_contact") > 0
 
     def raw_foot_force_w(self) -> Tensor:
-        return self._sensed(self._foot_force_ids, "foot_force_w").unflatten(1, (-1, 3))
+        # MuJoCo's contact sensor gives the force of the foot on the ground.
+        return -self._sensed(self._foot_force_ids, "foot_force_w").unflatten(1, (-1, 3))
 
     def raw_base_in_contact(self) -> Tensor:
         return (self._sensed(self._base_found_ids, "base_in_contact") > 0).any(dim=1)
