@@ -83,7 +83,7 @@ class Manifest(Section):
     @property
     def canonical_json(self) -> str:
         """One text per experiment: keys sorted, no spaces, ordered mappings as lists of pairs."""
-        return json.dumps(_canonical(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return json.dumps(canonical_data(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
     def sha256(self) -> str:
@@ -95,18 +95,19 @@ class Manifest(Section):
         return self.model_dump(mode="json")
 
 
-def _canonical(value: Any) -> Any:
+def canonical_data(value: Any) -> Any:
+    """Plain data with ordered mappings as lists of pairs, so that sorting keys keeps their order."""
     if isinstance(value, BaseModel):
         out: dict[str, Any] = {}
         for name, field in type(value).model_fields.items():
             item = getattr(value, name)
             if any(isinstance(mark, Ordered) for mark in field.metadata):
-                out[name] = [[key, _canonical(entry)] for key, entry in item.items()]
+                out[name] = [[key, canonical_data(entry)] for key, entry in item.items()]
             else:
-                out[name] = _canonical(item)
+                out[name] = canonical_data(item)
         return out
     if isinstance(value, dict):
-        return {str(key): _canonical(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return {str(key): canonical_data(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, (list, tuple)):
-        return [_canonical(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        return [canonical_data(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value

@@ -1,0 +1,28 @@
+"""Fixtures of all tests. `surefoot` is imported before torch: it sets how OpenMP threads wait."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import surefoot
+from surefoot.manifest import Manifest, compose_manifest
+from surefoot_tasks import manifest_root
+
+GO1_FLAT = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
+
+assert surefoot.__version__
+
+
+@pytest.fixture(scope="session")
+def go1_manifest() -> Manifest:
+    """The Go1 flat task as its files say; frozen, so one is enough."""
+    return compose_manifest(manifest_root(), GO1_FLAT)
+
+
+@pytest.fixture
+def own_root(tmp_path: Path) -> Path:
+    """A copy of the manifests that a test may edit."""
+    root = tmp_path / "manifests"
+    shutil.copytree(manifest_root(), root)
+    return root

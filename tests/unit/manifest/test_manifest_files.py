@@ -1,0 +1,113 @@
+"""Errors name the YAML file in which the bad key stands; YAML itself is read with care."""
+
+from pathlib import Path
+
+import pytest
+from conftest import GO1_FLAT
+
+from surefoot.errors import ManifestError
+from surefoot.manifest import Manifest, compose_manifest
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1, (path, old)
+    path.write_text(text.replace(old, new))
+
+
+def refusal(root: Path, overrides: list[str] | None = None) -> str:
+    with pytest.raises(ManifestError) as caught:
+        compose_manifest(root, GO1_FLAT, overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("ppo/go1_flat.yaml", "clip_param:", "clip_parm:", "ppo.clip_parm: unknown key. Did you mean 'clip_param'?"),
+        ("ppo/go1_flat.yaml", "clip_param:", "clip_parm:", "ppo.clip_param: missing key"),
+        ("robot/unitree_go1.yaml", "base_height: ", "base_height: -", "robot.base_height: input should be greater"),
+        ("robot/unitree_go1.yaml", "name: FR_hip_joint, default_pos: 0.1", "name: FR_hip_joint, default_pos: .nan",
+         "robot.joints.0.default_pos: input should be a finite number"),
+        ("randomization/base.yaml", "friction: [", "friction: [-1.0, ", "randomization.friction"),
+        ("task/velocity_flat.yaml", "func: time_out,", "func: timeout,", "task.terminations.time_out.func: Termination"),
+        ("task/velocity_flat.yaml", "  swing_height:", "  swng_height:", "Did you mean 'swing_height'?"),
+        (f"tasks/{GO1_FLAT}.yaml", "logger: tensorboard", "logger: paper", "training.logger"),
+        (f"tasks/{GO1_FLAT}.yaml", "schema_version: 1", "schema_version: 2", "schema_version: input should be 1"),
+    ],
+)  # fmt: skip
+def test_file_and_key_are_named(own_root: Path, file: str, old: str, new: str, expected: str) -> None:
+    edit(own_root / file, old, new)
+    lines = [line for line in refusal(own_root).splitlines() if expected in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{own_root / file}: ")
+
+
+def test_the_tasks_file_is_blamed_for_what_it_changes_in_a_group(own_root: Path) -> None:
+    primary = own_root / "tasks" / f"{GO1_FLAT}.yaml"
+    primary.write_text(primary.read_text() + "\nsimulation:\n  timestep: -0.005\n")
+    assert refusal(own_root).startswith(f"{primary}: simulation.timestep: ")
+
+
+def test_the_chosen_option_is_blamed_not_the_default_one(own_root: Path) -> None:
+    edit(own_root / "simulation/full.yaml", "timestep: 0.005", "timestep: 0.0")
+    assert refusal(own_root, ["simulation=full"]).startswith(f"{own_root / 'simulation/full.yaml'}: simulation.timestep")
+
+
+def test_a_base_option_is_blamed_through_an_options_defaults_list(own_root: Path) -> None:
+    (own_root / "task/faster.yaml").write_text("defaults:\n  - velocity_flat\n\ngait:\n  frequency: 3.0\n")
+    assert compose_manifest(own_root, GO1_FLAT, ["task=faster"]).task.gait.frequency == 3.0
+    edit(own_root / "task/velocity_flat.yaml", "family: velocity", "family: jumping")
+    assert refusal(own_root, ["task=faster"]).startswith(f"{own_root / 'task/velocity_flat.yaml'}: task.family")
+
+
+def test_an_observation_leak_in_a_file_names_the_file(own_root: Path) -> None:
+    edit(own_root / "task/velocity_flat.yaml", "base_ang_vel: {func: base_ang_vel, noise", "v: {func: base_lin_vel, noise")
+    message = refusal(own_root)
+    assert message.startswith(f"{own_root / 'task/velocity_flat.yaml'}: task.observations.actor.terms.v: observation leak")
+    assert "base_lin_vel_b" in message
+
+
+def test_a_key_given_twice_is_refused_with_its_line(own_root: Path) -> None:
+    path = own_root / "randomization/base.yaml"
+    path.write_text("friction: [0.1, 0.2]\n" + path.read_text())
+    message = refusal(own_root)
+    assert f"{path}:" in message
+    assert "friction" in message
+
+
+def test_python_objects_in_yaml_are_refused_and_not_run(own_root: Path, tmp_path: Path) -> None:
+    proof = tmp_path / "executed"
+    path = own_root / "randomization/base.yaml"
+    path.write_text(path.read_text() + f'note: !!python/object/apply:os.mkdir ["{proof}"]\n')
+    assert "python/object" in refusal(own_root)
+    assert not proof.exists()
+
+
+def test_text_that_is_not_yaml_is_refused(own_root: Path) -> None:
+    (own_root / "randomization/base.yaml").write_text("friction: [0.1, 0.2\n")
+    assert "not YAML of plain values" in refusal(own_root)
+
+
+def test_anchors_stand_for_what_they_repeat(own_root: Path, go1_manifest: Manifest) -> None:
+    path = own_root / "ppo/go1_flat.yaml"
+    text = path.read_text()
+    start = text.index("actor:")
+    path.write_text(
+        text[:start] + "actor: &net {hidden_dims: [64, 64], activation: elu, obs_normalization: true}\ncritic: *net\n"
+    )
+    manifest = compose_manifest(own_root, GO1_FLAT)
+    assert manifest.ppo.actor == manifest.ppo.critic
+    assert manifest.ppo.actor.hidden_dims == (64, 64)
+
+
+def test_a_linked_folder_and_a_linked_file_are_followed(own_root: Path, go1_manifest: Manifest) -> None:
+    link = own_root.parent / "link"
+    link.symlink_to(own_root, target_is_directory=True)
+    (own_root / "simulation/same.yaml").symlink_to(own_root / "simulation/lean.yaml")
+    assert compose_manifest(link, GO1_FLAT, ["simulation=same"]).sha256 == go1_manifest.sha256
+
+
+def test_a_missing_option_file_is_refused(own_root: Path) -> None:
+    (own_root / "ppo/go1_flat.yaml").unlink()
+    assert "go1_flat" in refusal(own_root)
