@@ -5,6 +5,7 @@ from conftest import GO1_FLAT
 
 from surefoot.errors import ManifestError, UnknownName
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
+from surefoot.manifest.origin import Source
 from surefoot_tasks import manifest_root
 
 REFUSED = [
@@ -14,7 +15,6 @@ REFUSED = [
     ("+task.rewards.torques.wieght=-1", ["task.rewards.torques.wieght", "unknown key", "Did you mean 'weight'?"]),
     ("robot.joints.0.stifness=1", ["robot.joints.0", "'stifness'", "Did you mean 'stiffness'?"]),
     ("+robot.contact_models.lean.colide=[feet]", ["robot.contact_models.lean.colide", "Did you mean 'collide'?"]),
-    ("simulation=ful", ["simulation=ful", "Did you mean 'full'?"]),
     ("hydra.run.dir=/tmp", ["no key 'hydra'"]),
     # indices
     ("robot.joints.12.stiffness=1", ["a list of 12", "0 to 11", "'12'"]),
@@ -38,7 +38,6 @@ REFUSED = [
     ("training.logger=tensorbord", ["'tensorboard', 'wandb' or 'none'", "got 'tensorbord'"]),
     ("seed=-1", ["seed", "greater than or equal to 0"]),
     ("name=../outside", ["name", "pattern"]),
-    ("name=Other", ["name", f"expected '{GO1_FLAT}'", "got 'Other'"]),
     ("~ppo.gamma", ["ppo.gamma", "missing key"]),
     # grammar
     ("ppo.gamma", ["not an override", "key=value"]),
@@ -56,19 +55,35 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("override", "expected"), REFUSED, ids=[override for override, _ in REFUSED])
-def test_bad_override_is_refused_with_the_command_line_and_the_key(override: str, expected: list[str]) -> None:
+def test_bad_override_is_refused_with_the_command_line_and_the_key(
+    go1_manifest: Manifest, override: str, expected: list[str]
+) -> None:
     with pytest.raises(ManifestError) as caught:
-        compose_manifest(manifest_root(), GO1_FLAT, [override])
+        override_manifest(go1_manifest, [override], Source(root=manifest_root(), task=GO1_FLAT, overrides=(override,)))
     message = str(caught.value)
     assert message.startswith("command line: ")
     for part in expected:
         assert part in message
 
 
-def test_two_problems_give_two_lines() -> None:
+def test_two_problems_give_two_lines(go1_manifest: Manifest) -> None:
     with pytest.raises(ManifestError) as caught:
-        compose_manifest(manifest_root(), GO1_FLAT, ["ppo.gamma=2", "training.num_envs=0"])
+        override_manifest(go1_manifest, ["ppo.gamma=2", "training.num_envs=0"])
     assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("simulation=ful", "command line: simulation=ful: simulation option 'ful' not found. Did you mean 'full'?"),
+        ("name=Other", f"command line: name: expected '{GO1_FLAT}', as the task's file is called, got 'Other'"),
+        ("ppo.gama=1", "command line: ppo.gama: ppo has no key 'gama'. Did you mean 'gamma'?"),
+    ],
+)
+def test_a_task_is_refused_a_bad_override(override: str, expected: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        compose_manifest(manifest_root(), GO1_FLAT, [override])
+    assert str(caught.value) == expected
 
 
 def test_unknown_task_names_the_nearest() -> None:
@@ -105,7 +120,7 @@ def test_entries_can_be_added_and_dropped() -> None:
 def test_a_runs_manifest_takes_values_but_no_groups(go1_manifest: Manifest) -> None:
     assert override_manifest(go1_manifest, ["training.max_iterations=3"]).training.max_iterations == 3
     with pytest.raises(ManifestError, match="command line: simulation"):
-        override_manifest(go1_manifest, ["simulation=full"])
+        override_manifest(go1_manifest, ["simulation=full"])  # the files are not consulted
     with pytest.raises(ManifestError, match="Did you mean 'max_iterations'"):
         override_manifest(go1_manifest, ["training.max_iteration=3"])
 

@@ -1,22 +1,21 @@
 """Composition of a manifest from YAML files and overrides by Hydra."""
 
-import math
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from surefoot.errors import ManifestError, did_you_mean, unknown_name
+from surefoot.errors import ManifestError, unknown_name
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.origin import TASKS, Source
-from surefoot.manifest.validate import known_keys, validate
+from surefoot.manifest.overrides import override_manifest, parse_overrides
+from surefoot.manifest.validate import validate
 
 
 def task_names(root: Path) -> list[str]:
@@ -39,48 +38,20 @@ def compose_manifest(root: Path, task: str, overrides: list[str] | None = None) 
     names = task_names(root)
     if task not in names:
         raise unknown_name("Task", task, names)
-    given = _parse(list(overrides or []))
-    groups = [override for override in given if (root / override.key_or_group).is_dir() and not override.is_delete()]
-    values = [override for override in given if override not in groups]
+    given = list(overrides or [])
+    groups = [item for item in parse_overrides(given) if (root / item.key_or_group).is_dir() and not item.is_delete()]
     for group in groups:
         _check_option(group, root)
-    options = [_text(override) for override in groups]
-    source = Source(root=root, task=task, overrides=tuple(options))
-    manifest = validate(_compose(root, task, options), source)
+    options = [str(group.input_line) for group in groups]
+    manifest = validate(_compose(root, task, options), Source(root=root, task=task, overrides=tuple(options)))
+    source = Source(root=root, task=task, overrides=tuple(given))
+    values = [text for text in given if text not in options]
     if values:
-        plain = manifest.to_plain()
-        for override in values:
-            _check_override(override, plain)
-        # Checked against the schema above; Hydra would ask for a + before keys that the files leave at their default.
-        changes = [override.is_add() or override.is_delete() for override in values]
-        texts = [("" if change else "++") + _text(item) for item, change in zip(values, changes, strict=True)]
-        source = Source(root=root, task=task, overrides=tuple(_text(override) for override in given))
-        manifest = validate(_compose(root, task, options + texts), source)
+        manifest = override_manifest(manifest, values, source)
     if manifest.name != task:
         where = source.of(("name",))
         raise ManifestError(f"{where}: name: expected {task!r}, as the task's file is called, got {manifest.name!r}")
     return manifest
-
-
-def override_manifest(manifest: Manifest, overrides: list[str]) -> Manifest:
-    """Apply `key=value` overrides to a resolved manifest, for example the one in a run folder.
-
-    Raises:
-        ManifestError: A key does not exist, a group is chosen (the files are not consulted here), or the result does
-            not fit the schema.
-    """
-    plain = manifest.to_plain()
-    config = OmegaConf.create(plain)
-    for override in _parse(overrides):
-        key = override.key_or_group
-        if override.is_delete() or (key in plain and isinstance(plain[key], dict)):
-            raise ManifestError(
-                f"command line: {key}: only key=value can change a run's manifest; name the task instead"
-            )
-        _check_override(override, plain)
-        OmegaConf.update(config, key, override.value(), force_add=override.is_add())
-    changed = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True))
-    return validate(changed, source="command line")
 
 
 def _compose(root: Path, task: str, overrides: list[str]) -> dict[str, Any]:
@@ -92,7 +63,7 @@ def _compose(root: Path, task: str, overrides: list[str]) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ManifestError(_yaml_problem(error, root / TASKS / f"{task}.yaml")) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        where = "overrides " + " ".join(overrides) if overrides else str(root / TASKS / f"{task}.yaml")
+        where = " ".join(["command line:", *overrides]) if overrides else str(root / TASKS / f"{task}.yaml")
         first_line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ManifestError(f"{where}: {first_line}") from error
     finally:
@@ -107,26 +78,6 @@ def _yaml_problem(error: yaml.YAMLError, primary: Path) -> str:
     return f"{primary}: not YAML of plain values: {str(error).splitlines()[0]}"
 
 
-def _parse(overrides: list[str]) -> list[Override]:
-    parsed: list[Override] = []
-    parser = OverridesParser.create()
-    for text in overrides:
-        try:
-            override = parser.parse_override(text)
-        except HydraException as error:
-            raise ManifestError(
-                f"command line: {text!r} is not an override; expected key=value, for example ppo.gamma=0.98"
-            ) from error
-        if override.is_sweep_override():
-            raise ManifestError(f"command line: {text!r} gives several values; expected one, a run has one manifest")
-        parsed.append(override)
-    return parsed
-
-
-def _text(override: Override) -> str:
-    return cast("str", override.input_line)
-
-
 def _check_option(override: Override, root: Path) -> None:
     """Refuse an option that a config group does not have, naming the nearest that it has."""
     group = override.key_or_group
@@ -134,38 +85,3 @@ def _check_option(override: Override, root: Path) -> None:
     value = str(override.value())
     if value not in options:
         raise ManifestError(f"command line: {group}={value}: {unknown_name(f'{group} option', value, options)}")
-
-
-def _check_override(override: Override, plain: dict[str, Any]) -> None:
-    """Refuse an override of a key that does not exist, naming the nearest that does."""
-    key = override.key_or_group
-    if override.is_add():
-        return
-    here: Any = plain
-    done: list[str] = []
-    for part in key.split("."):
-        if isinstance(here, list):
-            items = cast("list[Any]", here)
-            if not part.isdigit() or int(part) >= len(items):
-                raise ManifestError(
-                    f"command line: {key}: {'.'.join(done)} is a list of {len(items)}; "
-                    f"expected an index from 0 to {len(items) - 1}, got {part!r}"
-                )
-            here = items[int(part)]
-        elif isinstance(here, dict):
-            entries = cast("dict[str, Any]", here)
-            if part not in entries:
-                prefix = ".".join(done)
-                closed = known_keys(tuple(int(name) if name.isdigit() else name for name in done))
-                way_out = "" if closed else f" To add an entry write +{key}=..."
-                raise ManifestError(
-                    f"command line: {key}: {prefix or 'the manifest'} has no key {part!r}. "
-                    f"{did_you_mean(part, closed or entries)}{way_out}"
-                )
-            here = entries[part]
-        else:
-            raise ManifestError(f"command line: {key}: {'.'.join(done)} is the value {here!r} and has no keys")
-        done.append(part)
-    value = override.value()
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ManifestError(f"command line: {key}: expected a finite number, got {value}")

@@ -1,0 +1,52 @@
+"""manifests/README.md documents every field, every term and nothing else."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from surefoot.manifest import Manifest
+from surefoot.mdp.observations import MIRROR
+from surefoot.mdp.registry import term_names
+from surefoot_tasks import manifest_root
+
+TEXT = (manifest_root() / "README.md").read_text()
+
+
+def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Dotted keys of the schema; `[]` for a list of sections, `<name>` for a mapping of them."""
+    for name, info in model.model_fields.items():
+        kind: Any = info.annotation
+        inner = next((arg for arg in reversed(get_args(kind)) if arg is not Ellipsis), None)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from leaves(kind, f"{prefix}{name}.")
+        elif isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from leaves(inner, f"{prefix}{name}{'[]' if get_origin(kind) is tuple else '.<name>'}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """Cells of table rows, by the code in the first."""
+    found = re.findall(r"^\| `([^`]+)` \|(.*)\|$", text, flags=re.MULTILINE)
+    return {key: [cell.strip() for cell in rest.split("|")] for key, rest in found}
+
+
+def test_every_field_has_a_row_with_values_unit_and_meaning() -> None:
+    documented = rows(TEXT[: TEXT.index("## Terms")])
+    grouped = {re.sub(r"^(ppo|task\.observations)\.(actor|critic)\.", r"\1.<group>.", key) for key in leaves(Manifest)}
+    assert set(documented) == grouped
+    for key, cells in documented.items():
+        assert len(cells) == 3, key
+        assert all(cells), f"{key}: an empty cell"
+
+
+def test_every_term_has_a_row() -> None:
+    terms = rows(TEXT[TEXT.index("## Terms") :])
+    assert set(terms) == {*term_names("reward"), *term_names("termination"), *term_names("observation")}
+
+
+def test_mirror_kinds_of_observations_are_those_of_the_code() -> None:
+    table = rows(TEXT[TEXT.index("### Observations") :])
+    assert {name: cells[-1] for name, cells in table.items()} == MIRROR
