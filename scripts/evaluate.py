@@ -2,9 +2,10 @@
 
 python scripts/evaluate.py --checkpoint runs/Surefoot-Velocity-Flat-Unitree-Go1-v0/RUN/model_400.pt
 python scripts/evaluate.py --checkpoint .../model_400.pt simulation=full
-python scripts/evaluate.py --checkpoint .../model_400.pt --replicates 32 --json /tmp/report.json randomization.friction=[0.3,0.3]
+python scripts/evaluate.py --checkpoint .../model_400.pt --json ice.json randomization.friction=[0.3,0.3]
 
-Without --task the manifest inside the checkpoint is used, with the overrides on top. docs/metrics.md defines the numbers.
+Without --task the manifest inside the checkpoint is used, with the overrides on top.
+docs/metrics.md defines the numbers.
 """
 
 import argparse
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("--duration", type=float, default=10.0, help="s")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="physics threads on a CPU; 0 means all cores")
-    parser.add_argument("--json", type=Path, help="default: eval_<iteration>_<contact model>.json beside the checkpoint")
+    parser.add_argument("--json", type=Path, help="beside the checkpoint: eval_<iteration>_<contact model>.json")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     args = parser.parse_intermixed_args()
 

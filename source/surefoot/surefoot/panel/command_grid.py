@@ -57,9 +57,13 @@ class CommandGrid:
         """One environment for each command and replicate."""
         return self.num_commands * self.replicates
 
+    def cells(self) -> list[tuple[float, float, float]]:
+        """vx, vy (m/s), yaw rate (rad/s) of each command, the last varying fastest."""
+        return list(itertools.product(self.lin_vel_x, self.lin_vel_y, self.ang_vel_z))
+
     def commands(self) -> Tensor:
-        """vx, vy (m/s), yaw rate (rad/s), the last varying fastest. Shape (num_commands, 3)."""
-        return torch.tensor(list(itertools.product(self.lin_vel_x, self.lin_vel_y, self.ang_vel_z)))
+        """The cells as a tensor. Shape (num_commands, 3)."""
+        return torch.tensor(self.cells())
 
     def env_commands(self) -> Tensor:
         """The command of each environment; replicates of one command are neighbours. Shape (num_envs, 3)."""

@@ -102,9 +102,7 @@ def check_writable(path: Path) -> None:
         raise RunFolderError(f"{path}: {what}; expected the path of a JSON file in a folder that exists.")
 
 
-def _provenance(
-    checkpoint: Checkpoint, file_sha256: str, manifest: Manifest, engine: str, device: str
-) -> Provenance:
+def _provenance(checkpoint: Checkpoint, file_sha256: str, manifest: Manifest, engine: str, device: str) -> Provenance:
     task = manifest.task
     resets = task.resets.model_dump(mode="json", exclude={"randomize_episode_start"})
     return Provenance(

@@ -54,7 +54,7 @@ def lin_vel_error(command: Tensor, base_lin_vel_yaw: Tensor) -> Tensor:
     Returns:
         m/s. Shape (n,).
     """
-    return (command[:, :2] - base_lin_vel_yaw[:, :2]).norm(dim=1)
+    return torch.hypot(command[:, 0] - base_lin_vel_yaw[:, 0], command[:, 1] - base_lin_vel_yaw[:, 1])
 
 
 def yaw_rate_error(command: Tensor, base_ang_vel_w: Tensor) -> Tensor:
@@ -85,17 +85,17 @@ def mechanical_power(joint_torque: Tensor, joint_vel: Tensor) -> Tensor:
 
 def horizontal_speed(base_lin_vel_yaw: Tensor) -> Tensor:
     """Speed over the ground, m/s. Shape (n, 3) to (n,)."""
-    return base_lin_vel_yaw[:, :2].norm(dim=1)
+    return torch.hypot(base_lin_vel_yaw[:, 0], base_lin_vel_yaw[:, 1])
 
 
-def cost_of_transport(energy: Tensor, mass: Tensor, path: Tensor, commanded_speed: Tensor) -> float | None:
+def cost_of_transport(energy: Tensor, mass: Tensor, path: Tensor, commanded_speed: float) -> float | None:
     """Energy per weight and distance of the episodes of one command: sum of E over sum of m g d.
 
     Args:
         energy: J of each episode. Shape (n,).
         mass: kg of each robot. Shape (n,).
         path: m travelled horizontally in each episode. Shape (n,).
-        commanded_speed: m/s, horizontal. Shape ().
+        commanded_speed: m/s, horizontal.
 
     Returns:
         No unit; None where the command asks for less than `MIN_COMMANDED_SPEED` or no episode went `MIN_PATH`.

@@ -124,7 +124,7 @@ def _summary_lines(summary: Summary) -> list[str]:
         f"cost of transport           {_number(summary.cost_of_transport)}",
     ]
     if faulted:
-        lines.append(f"WARNING: {faulted} of {rates.episodes} episodes are not valid: simulation or policy output broke")
+        lines.append(f"WARNING: {faulted} of {rates.episodes} episodes are not valid: simulation or policy broke")
     if rates.truncated:
         lines.append(f"WARNING: {rates.truncated} episodes were cut short by a termination that is no failure")
     if summary.commands_without_error:

@@ -23,10 +23,8 @@ class GridResult:
     """What a policy did on a grid."""
 
     grid: CommandGrid
-    commands: Tensor
-    """vx, vy (m/s), yaw rate (rad/s). Shape (num_commands, 3)."""
     episodes: Episodes
-    """Shape (num_commands, replicates)."""
+    """Shape (num_commands, replicates), in the order of `grid.cells()`."""
 
 
 def grid_manifest(manifest: Manifest, grid: CommandGrid, seed: int) -> Manifest:
@@ -86,4 +84,4 @@ def evaluate_grid(env: EngineEnv, policy: Callable[[Tensor], Tensor], grid: Comm
     finally:
         torch.set_num_threads(threads)
     episodes = recorder.finish().reshape(grid.num_commands, grid.replicates)
-    return GridResult(grid, grid.commands(), episodes)
+    return GridResult(grid, episodes)

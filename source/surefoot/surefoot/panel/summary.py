@@ -1,5 +1,6 @@
 """From episodes to one row a command, and one line for the grid."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -104,14 +105,13 @@ def _row(result: GridResult, index: int) -> CommandRow:
     chosen = torch.zeros_like(episodes.valid)
     chosen[index] = True
     valid = episodes.valid[index]
-    command = result.commands[index]
-    vx, vy, yaw_rate = (round(value, 6) for value in command.tolist())
+    command = result.grid.cells()[index]
 
     def mean(values: Tensor) -> float | None:
         return metrics.nan_mean(values[index][valid])
 
     return CommandRow(
-        command=(vx, vy, yaw_rate),
+        command=command,
         rates=_rates(result, chosen),
         lin_vel_error=mean(episodes.lin_vel_error),
         yaw_rate_error=mean(episodes.yaw_rate_error),
@@ -121,7 +121,7 @@ def _row(result: GridResult, index: int) -> CommandRow:
             episodes.energy[index][valid],
             episodes.mass[index][valid],
             episodes.path[index][valid],
-            command[:2].norm(),
+            math.hypot(command[0], command[1]),
         ),
         path=mean(episodes.path),
     )

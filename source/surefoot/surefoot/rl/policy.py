@@ -50,7 +50,7 @@ def load_actor(checkpoint: Checkpoint, manifest: Manifest, device: str = "cpu") 
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
         reason = " ".join(line.strip() for line in str(error).splitlines()[1:3])
-        raise CheckpointError(f"{checkpoint.path}: weights do not fit the actor of {manifest.name!r}: {reason}") from None
+        raise CheckpointError(f"{checkpoint.path}: the weights do not fit task {manifest.name!r}: {reason}") from None
     return model.eval().requires_grad_(False)
 
 
