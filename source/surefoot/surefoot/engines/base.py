@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from surefoot.errors import MissingExtra, unknown_name
 from surefoot.manifest.manifest import Manifest
+from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.mdp.commands import VelocityCommands
 from surefoot.mdp.robot_state import RobotState
 
@@ -95,6 +97,7 @@ class Engine(Protocol):
         num_envs: int | None = None,
         num_threads: int = 0,
         render: tuple[int, int] | None = None,
+        visuals: bool = False,
         evaluation: bool = False,
     ) -> EngineEnv:
         """Build a batch of environments.
@@ -105,7 +108,30 @@ class Engine(Protocol):
             num_envs: Default: the manifest's.
             num_threads: Physics threads on a CPU; 0 means all cores.
             render: Width and height in pixels, if `render` will be called.
+            visuals: Keep the meshes, for a viewer; `render` keeps them too.
             evaluation: Commands are held from outside, no pushes, no scattered episode starts.
+        """
+        ...
+
+    def open_viewer(
+        self,
+        env: EngineEnv,
+        policy: Callable[[Tensor], Tensor],
+        *,
+        schedule: CommandSchedule | None = None,
+        host: str = "127.0.0.1",
+        port: int = 8080,
+        max_steps: int | None = None,
+    ) -> None:
+        """Show environments, built with `visuals`, in a browser until Ctrl-C.
+
+        Args:
+            env: Built by `make_env` of this engine.
+            policy: Actor observations to actions.
+            schedule: Commands until somebody takes over; without one the robot stands until then.
+            host: Address to listen on; 0.0.0.0 lets other machines in.
+            port: The next free one is taken.
+            max_steps: Control steps after which the viewer ends by itself.
         """
         ...
 

@@ -20,6 +20,7 @@ from mjlab.sim import MujocoCfg, SimulationCfg
 from mjlab.terrains import TerrainEntityCfg
 from mjlab.viewer import ViewerConfig
 
+from surefoot.engines.mujoco.looks import dress
 from surefoot.engines.mujoco.robot_state import BASE, FEET, FOOT_POS, FOOT_VEL, LIMBS
 from surefoot.engines.mujoco.robots import robot_spec, without_visuals
 from surefoot.engines.mujoco.terms import (
@@ -44,8 +45,11 @@ class JointTargetsCfg(ActionTermCfg):
         return JointTargets(self, env)
 
 
-def build_env_cfg(manifest: Manifest, num_envs: int, render: tuple[int, int] | None) -> ManagerBasedRlEnvCfg:
+def build_env_cfg(
+    manifest: Manifest, num_envs: int, render: tuple[int, int] | None, visuals: bool = False
+) -> ManagerBasedRlEnvCfg:
     """Everything that mjlab needs to build the task; nothing in it is not in the manifest."""
+    visuals = visuals or render is not None
     task, simulation = manifest.task, manifest.simulation
     return ManagerBasedRlEnvCfg(
         decimation=simulation.decimation,
@@ -53,9 +57,9 @@ def build_env_cfg(manifest: Manifest, num_envs: int, render: tuple[int, int] | N
             num_envs=num_envs,
             env_spacing=task.terrain.env_spacing,
             terrain=TerrainEntityCfg(terrain_type="plane", env_spacing=task.terrain.env_spacing),
-            entities={"robot": _robot_cfg(manifest, visuals=render is not None)},
+            entities={"robot": _robot_cfg(manifest, visuals)},
             sensors=_contact_sensors(manifest),
-            spec_fn=partial(_add_foot_sensors, manifest.robot),
+            spec_fn=partial(_complete_scene, manifest.robot, visuals),
             extent=2.0,
         ),
         observations={
@@ -106,12 +110,13 @@ def _viewer(robot: Robot, render: tuple[int, int] | None) -> ViewerConfig:
         origin_type=ViewerConfig.OriginType.ASSET_BODY,
         entity_name="robot",
         body_name=robot.base_body,
-        distance=2.0,
+        distance=1.6,
         elevation=-15.0,
         azimuth=120.0,
         width=width,
         height=height,
         max_extra_envs=0,
+        enable_reflections=False,
     )
 
 
@@ -219,6 +224,12 @@ def _contact_sensors(manifest: Manifest) -> tuple[ContactSensorCfg, ...]:
         for group, (name, geoms, fields, reduce) in wanted.items()
         if group in collide
     )
+
+
+def _complete_scene(robot: Robot, visuals: bool, spec: mujoco.MjSpec) -> None:
+    _add_foot_sensors(robot, spec)
+    if visuals:
+        dress(spec)
 
 
 def _add_foot_sensors(robot: Robot, spec: mujoco.MjSpec) -> None:

@@ -26,6 +26,7 @@ def make_env(
     num_envs: int | None = None,
     num_threads: int = 0,
     render: tuple[int, int] | None = None,
+    visuals: bool = False,
     evaluation: bool = False,
     warp_on_cpu: bool = False,
 ) -> MujocoEnv:
@@ -35,7 +36,7 @@ def make_env(
         warp_on_cpu: Step with MuJoCo-Warp on the CPU, one thread and slow; the reference for the CPU path.
     """
     device = check_device(device)
-    cfg = build_env_cfg(manifest, num_envs or manifest.training.num_envs, render)
+    cfg = build_env_cfg(manifest, num_envs or manifest.training.num_envs, render, visuals)
     fused = manifest.task.actions.delay_steps[1] == 0
     with _simulation(device, num_threads, fused, warp_on_cpu):
         return MujocoEnv(cfg, device, manifest, render=render is not None, evaluation=evaluation)

@@ -1,5 +1,6 @@
 """surefoot's terms as functions of mjlab's managers: what a term reads is fetched by name from RobotState."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -40,6 +41,13 @@ class VelocityCommandTermCfg(CommandTermCfg):
 
 class VelocityCommandTerm(CommandTerm):
     """Lets mjlab's command manager drive `VelocityCommands`."""
+
+    gui: Callable[[Any], None] | None = None
+    """Adds a viewer's controls to a viser server; set by `surefoot.engines.mujoco.viewer`."""
+
+    def create_gui(self, name: str, server: Any, *args: Any, **kwargs: Any) -> None:
+        if self.gui is not None:
+            self.gui(server)
 
     @property
     def command(self) -> Tensor:

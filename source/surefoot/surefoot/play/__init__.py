@@ -1,0 +1,1 @@
+"""Showing trained policies: videos and pictures."""
