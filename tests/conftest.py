@@ -1,12 +1,14 @@
 """Fixtures of all tests. `surefoot` is imported before torch: it sets how OpenMP threads wait."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import surefoot
 from surefoot.manifest import Manifest, compose_manifest
+from surefoot.mdp import registry
 from surefoot_tasks import manifest_root
 
 GO1_FLAT = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
@@ -18,6 +20,19 @@ assert surefoot.__version__
 def go1_manifest() -> Manifest:
     """The Go1 flat task as its files say; frozen, so one is enough."""
     return compose_manifest(manifest_root(), GO1_FLAT)
+
+
+@pytest.fixture
+def own_terms() -> Iterator[None]:
+    """Terms that a test registers are gone after it."""
+    before = {kind: dict(terms) for kind, terms in registry._TERMS.items()}
+    mirrors = dict(registry.MIRROR)
+    yield
+    for kind, terms in registry._TERMS.items():
+        terms.clear()
+        terms.update(before[kind])
+    registry.MIRROR.clear()
+    registry.MIRROR.update(mirrors)
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from conftest import GO1_FLAT
 
 from surefoot.errors import ManifestError
 from surefoot.manifest import Manifest, compose_manifest
+
+GO1_FLAT = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 
 
 def edit(path: Path, old: str, new: str) -> None:

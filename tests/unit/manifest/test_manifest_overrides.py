@@ -1,12 +1,13 @@
 """What the command line may and may not say."""
 
 import pytest
-from conftest import GO1_FLAT
 
 from surefoot.errors import ManifestError, UnknownName
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
 from surefoot.manifest.origin import Source
 from surefoot_tasks import manifest_root
+
+GO1_FLAT = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 
 REFUSED = [
     # unknown keys, with the nearest one

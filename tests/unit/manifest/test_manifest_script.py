@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import GO1_FLAT
 
 from surefoot import cli
 from surefoot.manifest import Manifest, write_manifest
+
+GO1_FLAT = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 Run = Callable[..., tuple[int, str, str]]
