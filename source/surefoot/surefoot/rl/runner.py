@@ -139,7 +139,10 @@ class TrainRunner(OnPolicyRunner):
             return f"All environments were reset: {error}"
         if saved.get("iter") != loaded.iteration:
             return f"All environments were reset: the saved environment state is of iteration {saved.get('iter')}."
-        self.env.env.load_state_dict(saved["env"])
+        try:
+            self.env.env.load_state_dict(saved["env"])
+        except CheckpointError as error:
+            return f"All environments were reset: {error}"
         return "Weights, optimiser, counters, random streams and every environment continue where they stopped."
 
     @contextmanager

@@ -5,6 +5,8 @@ beside it (timers, buffers, last actions, histories) is found by walking through
 without anybody having to remember it.
 """
 
+import hashlib
+import json
 from collections import deque
 from typing import Any, cast
 
@@ -13,18 +15,26 @@ import torch
 from surefoot.engines.mujoco.batch_sim import BatchSimulation
 from surefoot.engines.mujoco.env import MujocoEnv
 from surefoot.errors import CheckpointError
+from surefoot.manifest.manifest import Manifest
 
 _SKIP = {
     "_env", "env", "sim", "scene", "cfg", "manifest", "_term_cfgs", "_class_term_cfgs", "_cache", "_cached_data",
     "_cache_valid", "_views", "streams", "_streams", "_constants", "_binding", "_data_bridge", "indexing",
 }  # fmt: skip
 _PACKAGES = ("mjlab.", "surefoot.")
-_STATELESS = ("mjlab.sim.", "surefoot.engines.mujoco.bridge", "surefoot.manifest.")
+_STATELESS = (
+    "mjlab.sim.",
+    "surefoot.engines.mujoco.bridge",
+    "surefoot.engines.mujoco.model_bridge",
+    "surefoot.manifest.",
+)
 """Views of the physics state, which is saved as a whole, and the manifest."""
 _ROOTS = (
     "action_manager", "command_manager", "commands", "event_manager", "observation_manager", "pushes",
     "reward_manager", "robot_state", "termination_manager",
 )  # fmt: skip
+_NUMBERS = {"_pointer", "held"}
+"""Plain numbers that change while an environment runs; the others are configuration."""
 _COUNTERS = ("common_step_counter", "_sim_step_counter", "_samples")
 
 
@@ -32,6 +42,7 @@ def take(env: MujocoEnv) -> dict[str, Any]:
     """Copy the state; the result holds tensors and numbers only."""
     sim = cast("BatchSimulation", env.sim)
     return {
+        "experiment": _experiment(env.manifest),
         "physics": torch.from_numpy(sim.state.copy()),
         "model": {name: torch.from_numpy(view.copy()) for name, view in sim.expanded_views.items()},
         "streams": env.streams.state_dict(),
@@ -46,6 +57,10 @@ def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
     Raises:
         CheckpointError: The state belongs to another number of environments or another task; nothing was changed.
     """
+    if state.get("experiment") != _experiment(env.manifest):
+        raise CheckpointError(
+            "The environment state was saved under another manifest (robot, simulation, task, randomization or seed)."
+        )
     sim = cast("BatchSimulation", env.sim)
     tensors, numbers = _tensors(env), _numbers(env)
     physics = torch.from_numpy(sim.state)
@@ -61,14 +76,21 @@ def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
     sim.batch.forward()
     physics.copy_(state["physics"])  # the forward pass changed the solver's warm start
     saved: dict[str, torch.Tensor] = state["tensors"]
-    for path, tensor in tensors.items():
-        tensor.copy_(saved[path])
+    with torch.inference_mode():  # some buffers were made in a rollout and may be written only so
+        for path, tensor in tensors.items():
+            tensor.copy_(saved[path])
     for path, (owner, name) in numbers.items():
         setattr(owner, name, state["numbers"][path])
     env.streams.load_state_dict(state["streams"])
     for sensor in env.scene.sensors.values():
         sensor.reset(torch.zeros(0, dtype=torch.long))
     env.robot_state.invalidate()
+
+
+def _experiment(manifest: Manifest) -> str:
+    """Hash of what the environment depends on; how long and how it is trained may change between two runs."""
+    parts = {key: value for key, value in manifest.to_plain().items() if key not in ("ppo", "training")}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _misfits(saved: dict[str, torch.Tensor], here: dict[str, torch.Tensor], prefix: str = "") -> list[str]:
@@ -130,7 +152,8 @@ def _walk(
         for name, item in vars(value).items():
             if name in _SKIP:
                 continue
-            if isinstance(item, (int, float, bool)):
-                numbers[f"{path}/{name}"] = (value, name)
+            if isinstance(item, (int, float)):
+                if name in _NUMBERS:
+                    numbers[f"{path}/{name}"] = (value, name)
             else:
                 _walk(item, f"{path}/{name}", seen, tensors, numbers, skip)

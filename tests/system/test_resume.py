@@ -1,0 +1,113 @@
+"""Training that was interrupted and resumed equals training that ran through, bit for bit."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from surefoot.engines.mujoco import make_env
+from surefoot.errors import CheckpointError
+from surefoot.manifest import Manifest, compose_manifest
+from surefoot.rl import checkpoint
+from surefoot.rl.runner import ENV_STATE, TrainRunner
+from surefoot.rl.vec_env import SurefootVecEnv
+from surefoot_tasks import manifest_root
+
+TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
+SMALL = [
+    "training.num_envs=64",
+    "ppo.num_steps_per_env=16",
+    "randomization.push.interval=[0.2,0.5]",
+    "task.commands.resampling_time=[0.2,0.5]",
+    "task.episode_length=1.0",
+    "task.curriculum.penalty_ramp_samples=5000",
+]
+EVERYTHING = [
+    "task.actions.delay_steps=[1,3]",
+    "+task.observations.actor.terms.joint_pos.history=3",
+    "+task.observations.actor.terms.base_ang_vel.delay_steps=[0,2]",
+]
+
+
+def manifest(overrides: list[str]) -> Manifest:
+    return compose_manifest(manifest_root(), TASK, SMALL + overrides)
+
+
+def runner(config: Manifest, folder: Path, num_envs: int | None = None) -> TrainRunner:
+    folder.mkdir(exist_ok=True)
+    return TrainRunner(SurefootVecEnv(make_env(config, device="cpu", num_envs=num_envs)), config, folder)
+
+
+def assert_same_learner(first: Path, second: Path) -> None:
+    """Weights, normalisers, optimiser moments and the torch generator are equal in both checkpoints."""
+    contents = [checkpoint.load(path).content for path in (first, second)]
+    flat = [dict(_leaves(content)) for content in contents]
+    assert flat[0].keys() == flat[1].keys()
+    different = [key for key in flat[0] if not torch.equal(flat[0][key], flat[1][key])]
+    assert not different
+    assert len(flat[0]) > 30
+
+
+def _leaves(value: object, path: str = ""):
+    if isinstance(value, torch.Tensor):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}/{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{path}/{index}")
+
+
+@pytest.mark.parametrize("overrides", [[], EVERYTHING], ids=["plain", "history and delays"])
+def test_resumed_training_equals_uninterrupted_training(tmp_path: Path, overrides: list[str]):
+    config = manifest(overrides)
+    runner(config, tmp_path / "through").train(6)
+    runner(config, tmp_path / "resumed").train(3)
+
+    torch.rand(17)  # whatever else happens in the process
+    second = runner(config, tmp_path / "resumed")
+    sentence = second.resume(checkpoint.load(tmp_path / "resumed" / "model_3.pt"))
+    assert "continue where they stopped" in sentence
+    second.train(6)
+    assert_same_learner(tmp_path / "through" / "model_6.pt", tmp_path / "resumed" / "model_6.pt")
+
+
+RESUME = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[2:]
+import surefoot, test_resume
+from surefoot.rl import checkpoint
+folder = Path(sys.argv[1])
+second = test_resume.runner(test_resume.manifest([]), folder)
+second.resume(checkpoint.load(folder / "model_2.pt"))
+second.train(4)
+"""
+
+
+def test_resume_in_another_process(tmp_path: Path):
+    config = manifest([])
+    runner(config, tmp_path / "through").train(4)
+    runner(config, tmp_path / "resumed").train(2)
+    path = [str(Path(__file__).parent), *sys.path]
+    subprocess.run([sys.executable, "-c", RESUME, str(tmp_path / "resumed"), *path], check=True)
+    assert_same_learner(tmp_path / "through" / "model_4.pt", tmp_path / "resumed" / "model_4.pt")
+
+
+def test_without_the_environment_state_all_environments_are_reset_and_the_run_says_so(tmp_path: Path):
+    config = manifest([])
+    runner(config, tmp_path).train(1)
+    loaded = checkpoint.load(tmp_path / "model_1.pt")
+
+    other_size = runner(config, tmp_path, num_envs=32)
+    assert "All environments were reset" in other_size.resume(loaded)
+    with pytest.raises(CheckpointError, match="does not fit"):
+        other_size.env.env.load_state_dict(checkpoint.read(tmp_path / ENV_STATE)["env"])
+
+    (tmp_path / ENV_STATE).write_bytes(b"broken")
+    assert "All environments were reset" in runner(config, tmp_path).resume(loaded)
+    (tmp_path / ENV_STATE).unlink()
+    assert "All environments were reset" in runner(config, tmp_path).resume(loaded)
