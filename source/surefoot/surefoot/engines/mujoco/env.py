@@ -1,6 +1,5 @@
 """mjlab's manager-based environment, stepped by surefoot: fresh derived state for rewards, our own random streams."""
 
-import time
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,6 +9,7 @@ from mjlab.envs import ManagerBasedRlEnv, ManagerBasedRlEnvCfg
 from torch import Tensor
 
 from surefoot.engines.mujoco.batch_sim import BatchSimulation
+from surefoot.engines.mujoco.reward_manager import MatrixRewardManager
 from surefoot.engines.mujoco.robot_state import MujocoRobotState
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.commands import VelocityCommands
@@ -60,6 +60,7 @@ class MujocoEnv(ManagerBasedRlEnv):
         if self._evaluation:
             self.commands.hold(torch.zeros(3, device=self.device))
         super().load_managers()
+        self.reward_manager = MatrixRewardManager(self.cfg.rewards, self, scale_by_dt=self.cfg.scale_rewards_by_dt)
         rewards = self.manifest.task.rewards
         self._ramped = [
             (self.reward_manager.get_term_cfg(name), term.weight) for name, term in rewards.items() if term.ramp
