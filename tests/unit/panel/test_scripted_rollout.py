@@ -135,12 +135,14 @@ def test_a_fault_is_neither_a_fall_nor_a_survival():
     grid = grid_of(4, replicates=2)
     script = forward_speeds(grid, [1.0] * 4)
     script[1].broken = script[2].broken = only(0, 4)
-    script[2].failed = only(0, 4)
+    script[1].failed = script[2].failed = only(0, 4)
+    script[0].lin_vel_yaw[0] = script[0].lin_vel_yaw[3] = 50.0  # before its fault, and still of no weight
     script[1].lin_vel_yaw[3] = math.nan  # no warning, but the state is not finite
     result = run(script, grid)
     rates = summarize(result).rates
     assert (rates.episodes, rates.valid, rates.failures) == (4, 2, 0)
     assert result.episodes.faulted.tolist() == [[True, False], [False, True]]
+    assert not result.episodes.failed.any()
     assert command_rows(result)[0].lin_vel_error == pytest.approx(1.0)
     assert summarize(result).lin_vel_error.value == pytest.approx(1.0)
 
