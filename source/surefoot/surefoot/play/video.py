@@ -39,16 +39,17 @@ class VideoFile:
             import imageio_ffmpeg
         except ImportError:
             raise MissingExtra("Videos need imageio-ffmpeg. Install it: pip install imageio-ffmpeg") from None
-        self._writer = imageio_ffmpeg.write_frames(
+        writer: Generator[None, Any, None] = imageio_ffmpeg.write_frames(
             str(self._temporary),
             self._size,
-            fps=self._fps,
+            fps=self._fps,  # pyright: ignore[reportArgumentType]  # fractions are documented
             codec="libx264",
             quality=7,
             macro_block_size=2,
             ffmpeg_log_level="quiet",
         )
-        self._writer.send(None)
+        writer.send(None)
+        self._writer = writer
         return self
 
     def write(self, frame: np.ndarray) -> None:

@@ -65,7 +65,7 @@ def onnx_bytes(actor: MLPModel, metadata: dict[str, Any]) -> bytes:
         torch.onnx.export(
             module,
             (example,),
-            buffer,
+            buffer,  # pyright: ignore[reportArgumentType]  # a file object is what the TorchScript exporter takes
             opset_version=OPSET,
             input_names=["obs"],
             output_names=["actions"],

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import viser
+from mjlab.viewer.base import PolicyProtocol
 from mjlab.viewer.viser import ViserPlayViewer
 from torch import Tensor
 
@@ -142,7 +143,7 @@ class PlayEnv:
 
 def open_viewer(
     env: MujocoEnv,
-    policy: Callable[[Tensor], Tensor],
+    policy: PolicyProtocol,
     *,
     schedule: CommandSchedule | None = None,
     host: str = "127.0.0.1",
