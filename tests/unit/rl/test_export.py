@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+
 from surefoot.errors import CheckpointError, RunFolderError
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.mdp.layout import observation_size

@@ -68,8 +68,9 @@ def load(path: Path) -> Checkpoint:
     missing = [key for key in ("actor_state_dict", "critic_state_dict", "iter", "infos") if key not in content]
     infos = content.get("infos")
     if missing or not isinstance(infos, dict) or "manifest" not in infos:
+        reason = f"lacks {', '.join(missing)}" if missing else "it holds no manifest"
         raise CheckpointError(
-            f"{path}: not a surefoot checkpoint: {'lacks ' + ', '.join(missing) if missing else 'it holds no manifest'}. "
+            f"{path}: not a surefoot checkpoint: {reason}. "
             "Policies trained elsewhere cannot be checked against an observation layout."
         )
     if infos.get("format") != FORMAT:

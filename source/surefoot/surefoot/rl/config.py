@@ -92,7 +92,7 @@ class Mirroring:
     ) -> tuple[TensorDict | None, torch.Tensor | None]:
         mirrored_obs = None
         if obs is not None:
-            both = {str(key): self._both(self._maps[str(key)], value) for key, value in obs.items()}
+            both = {str(key): self._both(self._maps[str(key)], obs[str(key)]) for key in obs.keys()}
             mirrored_obs = TensorDict(both, batch_size=[2 * obs.batch_size[0]])
         return mirrored_obs, None if actions is None else self._both(self._maps["action"], actions)
 

@@ -64,7 +64,9 @@ def open_for_resume(folder: Path) -> Resumable:
         RunFolderError: No run folder, or no usable checkpoint in it.
     """
     if not (folder / FILE_NAME).is_file():
-        raise RunFolderError(f"{folder}: no run folder ({FILE_NAME} is missing). Runs are in runs/<task>/<time>_seed<n>.")
+        raise RunFolderError(
+            f"{folder}: no run folder ({FILE_NAME} is missing). Runs are in runs/<task>/<time>_seed<n>."
+        )
     skipped: list[str] = []
     for path in reversed(checkpoints.checkpoints_in(folder)):
         try:
@@ -115,8 +117,8 @@ def _hardware(device: str) -> str:
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device) if torch.cuda.is_available() else "no CUDA device"
     info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")] \
-        if info.is_file() else []
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{len(names)} x {names[0]}" if names else platform.machine()
 
 

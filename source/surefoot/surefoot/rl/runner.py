@@ -95,7 +95,9 @@ class TrainRunner(OnPolicyRunner):
                     physics_seconds=physics,
                     env_seconds=env_seconds,
                     learn_seconds=finished - collected,
-                    reward_per_second=reward_sum.item() / self.cfg["num_steps_per_env"] / self.manifest.simulation.step_dt,
+                    reward_per_second=reward_sum.item()
+                    / self.cfg["num_steps_per_env"]
+                    / self.manifest.simulation.step_dt,
                     losses=losses,
                     learning_rate=self.alg.learning_rate,
                     action_std=self.alg.get_policy().output_std.mean().item(),

@@ -8,7 +8,7 @@ Networks"); for legged robots Mittal et al. 2024, "Symmetry Considerations for L
 """
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from rsl_rl.models import MLPModel
@@ -56,13 +56,14 @@ class EquivariantMLP(nn.Module):
         self.odd_out = nn.Linear(halves[-1], output_dim, bias=False)
         with torch.no_grad():  # so that A and B start as those of a dense layer with as many inputs
             for layer in (*self.even, *self.odd, self.even_out, self.odd_out):
-                layer.weight.mul_(0.5)
+                layer.weight.mul_(0.5)  # pyright: ignore[reportCallIssue]
         self.activation: nn.Module = resolve_nn_activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (..., num_obs) to (..., output_dim)."""
         one = self.activation(self.first(x))
-        other = self.activation(self.first(x.index_select(-1, self.obs_index) * self.obs_sign))
+        mirrored = x.index_select(-1, self.obs_index) * self.obs_sign  # pyright: ignore
+        other = self.activation(self.first(mirrored))
         for even, odd in zip(self.even, self.odd):  # noqa: B905 (TorchScript knows no strict=)
             common, difference = even(one + other), odd(one - other)
             one, other = self.activation(common + difference), self.activation(common - difference)
@@ -74,7 +75,7 @@ class EquivariantMLP(nn.Module):
 
 
 class SymmetricMLPModel(MLPModel):
-    """RSL-RL's MLPModel with an equivariant network and a normaliser that sees every observation and its mirror image."""
+    """RSL-RL's MLPModel with an equivariant network and a normaliser that sees every observation mirrored too."""
 
     def __init__(
         self,
@@ -88,9 +89,7 @@ class SymmetricMLPModel(MLPModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(obs, obs_groups, obs_set, output_dim, hidden_dims, activation, **kwargs)
-        self.mlp = EquivariantMLP(
-            **mirror, output_dim=output_dim, hidden_dims=list(hidden_dims), activation=activation
-        )
+        self.mlp = EquivariantMLP(**mirror, output_dim=output_dim, hidden_dims=list(hidden_dims), activation=activation)
 
     def update_normalization(self, obs: TensorDict) -> None:
         """Moments of the observations and their mirror images together, without building the latter."""
@@ -99,7 +98,7 @@ class SymmetricMLPModel(MLPModel):
             return
         assert isinstance(normalizer, EmpiricalNormalization)
         x = torch.cat([obs[group] for group in self.obs_groups], dim=-1)
-        index, sign = self.mlp.obs_index, self.mlp.obs_sign
+        index, sign = cast("Tensor", self.mlp.obs_index), cast("Tensor", self.mlp.obs_sign)
         var_one, mean_one = torch.var_mean(x, dim=0, unbiased=False)
         mean = 0.5 * (mean_one + mean_one[index] * sign)
         second = var_one + mean_one.square()

@@ -13,9 +13,7 @@ from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
 
 
-def train(
-    manifest: Manifest, *, runs: Path, engine: str = "mujoco", device: str = "cpu", num_threads: int = 0
-) -> Path:
+def train(manifest: Manifest, *, runs: Path, engine: str = "mujoco", device: str = "cpu", num_threads: int = 0) -> Path:
     """Start a run and train it to the end; returns the run folder."""
     built = load_engine(engine)
     folder = run_folder.create(runs, manifest, device)
