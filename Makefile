@@ -23,7 +23,7 @@ STAMP := $(VENV)/.surefoot-installed
 
 train: $(STAMP)
 	$(BIN)/python scripts/train.py --task $(TASK) --runs $(RUNS) $(ARGS)
-	$(BIN)/python scripts/evaluate.py --checkpoint "$$(ls -t $(RUNS)/$(TASK)/*/model_*.pt | head -n 1)"
+	$(BIN)/python scripts/evaluate.py --checkpoint "$$(ls -t $(RUNS)/$(TASK)/*/model_*.pt | sed -n 1p)"
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)

@@ -59,5 +59,6 @@ def test_a_saved_state_continues_where_it_was_taken() -> None:
     expected = [streams.uniform(name, (5,), 0, 1) for name in ("a", "b", "a")]
     other = Streams(1, "cpu")
     other.uniform("a", (100,), 0, 1)
+    other.uniform("b", (100,), 0, 1)  # not in use when the state was taken
     other.load_state_dict(state)
     assert all(torch.equal(other.uniform(name, (5,), 0, 1), want) for name, want in zip("aba", expected, strict=True))

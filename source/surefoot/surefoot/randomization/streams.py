@@ -35,6 +35,7 @@ class Streams:
         return {name: generator.get_state() for name, generator in self._generators.items()}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Continue where `state_dict` was taken."""
+        """Continue where `state_dict` was taken; streams that were not in use then start anew."""
+        self._generators.clear()
         for name, value in state.items():
             self[name].set_state(value.cpu())
