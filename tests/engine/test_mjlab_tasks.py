@@ -43,19 +43,21 @@ def converged(rough: bool) -> ManagerBasedRlEnvCfg:
 
 @pytest.mark.parametrize("rough", [False, True], ids=["flat", "rough"])
 def test_same_as_mjlabs_own_cpu_path(rough: bool):
-    count = 5 if rough else 10  # contact with height fields: the two collision routines part sooner
+    # Landing on a height field, MuJoCo C makes several contacts and MuJoCo-Warp one: those robots part a little.
+    count, worst = (5, 5e-3) if rough else (10, 1e-5)
     ours = steps(make_mjlab_env(converged(rough), device="cpu"), count)
     reference = steps(ManagerBasedRlEnv(converged(rough), device="cpu"), count)
     for mine, theirs in zip(ours, reference, strict=True):
         assert mine["done"].equal(theirs["done"])
-        assert largest(mine["qpos"], theirs["qpos"]) < 1e-3
-        assert largest(mine["reward"], theirs["reward"]) < 1e-3
-        assert largest(mine["actor"], theirs["actor"]) < 2e-2  # joint velocities, rad/s
-        assert largest(mine["critic"], theirs["critic"]) < 5e-2  # contact forces, log scale
+        difference = (mine["qpos"] - theirs["qpos"]).abs().amax(dim=1)
+        assert difference.median() < 1e-5 and difference.max() < worst
+        assert largest(mine["reward"], theirs["reward"]) < worst
+        assert (mine["actor"] - theirs["actor"]).abs().median() < 1e-4
+        assert (mine["critic"] - theirs["critic"]).abs().median() < 1e-4
         for scan, other in zip(mine["rays"], theirs["rays"], strict=True):
             assert scan.shape[0] == 8 and (scan > 0).any()
             # A ray may graze an edge and hit on one side only.
-            assert ((scan - other).abs() < 1e-3).float().mean() > 0.99
+            assert ((scan - other).abs() < worst).float().mean() > 0.99
     assert largest(ours[0]["qpos"], ours[-1]["qpos"]) > 0.05
 
 
