@@ -10,7 +10,7 @@ from torch import Tensor
 class MatrixRewardManager(RewardManager):
     """Same interface and results as mjlab's `RewardManager`, with one difference.
 
-    mjlab turns a NaN reward into 0 without a word. Here it stays NaN, so that whoever consumes the reward sees the fault.
+    mjlab turns a NaN reward into 0 without a word. Here it stays NaN, so that its consumer sees the fault.
 
     Attributes:
         rates: weight * term of this step, per second, before the control step. Shape (num_envs, num_terms).
