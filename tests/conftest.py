@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import surefoot
 from surefoot.manifest import Manifest, compose_manifest
@@ -14,6 +15,10 @@ from surefoot_tasks import manifest_root
 GO1_FLAT = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 
 assert surefoot.__version__
+
+# The same examples in every run: a failure belongs to the change that caused it.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,13 @@ def test_the_first_line_is_the_hash_and_nothing_else_is_left_in_the_folder(
     assert [entry.name for entry in tmp_path.iterdir()] == ["manifest.yaml"]
 
 
+@pytest.mark.parametrize("text", ["\x85", "a\r\nb", "\u2028", "Ω müß", "# sha256", "- {x: [", "null", "1e-3", " "])
+def test_any_text_comes_back_as_it_was(go1_manifest: Manifest, tmp_path: Path, text: str) -> None:
+    robot = go1_manifest.robot.model_copy(update={"source": text})
+    manifest = go1_manifest.model_copy(update={"robot": robot})
+    assert read_manifest(write_manifest(manifest, tmp_path)).robot.source == text
+
+
 def test_an_edited_file_is_refused(go1_manifest: Manifest, tmp_path: Path) -> None:
     path = write_manifest(go1_manifest, tmp_path)
     path.write_text(path.read_text().replace("seed: 1\n", "seed: 2\n", 1))

@@ -23,7 +23,7 @@ def write_manifest(manifest: Manifest, folder: Path) -> Path:
 
 def manifest_text(manifest: Manifest) -> str:
     """The resolved manifest as YAML under a line with its hash."""
-    body = yaml.safe_dump(manifest.to_plain(), sort_keys=False, width=120, allow_unicode=True)
+    body = yaml.safe_dump(manifest.to_plain(), sort_keys=False, width=120)  # escapes what is not ASCII
     return f"{HASH_LINE}{manifest.sha256}\n{body}"
 
 
