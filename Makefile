@@ -1,5 +1,5 @@
 # Words for people and for CI. Each sets up .venv by itself; needs Python 3.11 to 3.13 and make.
-#   make train [TASK=...] [ARGS="--num_envs 1024 ppo.gamma=0.98"]   train, then evaluate the last checkpoint
+#   make train [TASK=...] [ARGS="--num_envs 1024 ppo.gamma=0.98"]   train, evaluate the last two checkpoints, and the last one on the full contact model
 #   make test  [ARGS="tests/unit -k manifest"]                      all tests
 #   make check    lint, formatting, types, import contracts
 #   make format   apply formatting and safe fixes
@@ -23,7 +23,9 @@ STAMP := $(VENV)/.surefoot-installed
 
 train: $(STAMP)
 	$(BIN)/python scripts/train.py --task $(TASK) --runs $(RUNS) $(ARGS)
-	$(BIN)/python scripts/evaluate.py --checkpoint "$$(ls -t $(RUNS)/$(TASK)/*/model_*.pt | sed -n 1p)"
+	set -e; last=$$(ls -t $(RUNS)/$(TASK)/*/model_*.pt | head -n 1); \
+	for checkpoint in $$(ls -t "$$(dirname "$$last")"/model_*.pt | head -n 2 | tac); do $(BIN)/python scripts/evaluate.py --checkpoint "$$checkpoint"; done; \
+	$(BIN)/python scripts/evaluate.py --checkpoint "$$last" simulation=full
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)

@@ -5,6 +5,8 @@ python scripts/train.py --task Surefoot-Velocity-Flat-Unitree-Go1-v0 --device cu
 python scripts/train.py --task Surefoot-Velocity-Flat-Unitree-Go1-v0 task.rewards.torques.weight=-0.001 ppo.gamma=0.98
 python scripts/train.py --resume runs/Surefoot-Velocity-Flat-Unitree-Go1-v0/2026-11-21_12-00-00_seed1
 
+python scripts/train.py --task Surefoot-Velocity-Flat-Unitree-Go1-v0 logger=wandb   # WANDB_MODE=offline: no account
+
 Overrides are Hydra's: key=value for any key of the manifest (manifests/README.md), group=option for a whole group.
 """
 
@@ -34,7 +36,7 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     args = parser.parse_args()
 
-    overrides = list(args.overrides)
+    overrides = [f"training.{text}" if text.startswith("logger=") else text for text in args.overrides]
     for key in ("num_envs", "max_iterations"):
         if getattr(args, key) is not None:
             overrides.append(f"training.{key}={getattr(args, key)}")
