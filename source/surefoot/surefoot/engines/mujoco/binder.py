@@ -22,7 +22,7 @@ from mjlab.viewer import ViewerConfig
 
 from surefoot.engines.mujoco.looks import dress
 from surefoot.engines.mujoco.robot_state import BASE, FEET, FOOT_POS, FOOT_VEL, LIMBS
-from surefoot.engines.mujoco.robots import robot_spec, without_visuals
+from surefoot.engines.mujoco.robots import robot_spec, without_idle_geoms, without_visuals
 from surefoot.engines.mujoco.terms import (
     BoundTerm,
     JointTargets,
@@ -157,7 +157,7 @@ def _spec_fn(robot: Robot, contacts: ContactModel, visuals: bool) -> Callable[[]
         for joint in robot.joints:
             spec.joint(joint.name).range = joint.limits
         apply_contact_model(spec, robot, contacts)
-        return spec
+        return spec if visuals else without_idle_geoms(spec)
 
     return build
 

@@ -1,6 +1,7 @@
 """MuJoCo models of robots, by the name that the robot definition gives under `assets.mujoco`."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import mujoco
 
@@ -30,6 +31,17 @@ def without_visuals(spec: mujoco.MjSpec) -> mujoco.MjSpec:
             spec.delete(geom)
     used = {geom.meshname for geom in spec.geoms}
     for mesh in list(spec.meshes):
-        if mesh.name not in used:
+        if (mesh.name or Path(mesh.file).stem) not in used:  # an unnamed mesh goes by its file
             spec.delete(mesh)
+    return spec
+
+
+def without_idle_geoms(spec: mujoco.MjSpec) -> mujoco.MjSpec:
+    """Drop geometries that touch nothing: MuJoCo places each of them in every pass, 3 % of a pass for a lean Go1.
+
+    A body that takes its mass from its geometries keeps them; the others do not change.
+    """
+    for geom in list(spec.geoms):
+        if not geom.contype and not geom.conaffinity and geom.parent.explicitinertial:
+            spec.delete(geom)
     return spec
