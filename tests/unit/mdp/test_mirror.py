@@ -5,13 +5,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
-from table_state import TableState
 
 from surefoot.errors import TermError
 from surefoot.manifest import Manifest, override_manifest
 from surefoot.mdp.check import bind_term
 from surefoot.mdp.layout import MirrorMap, action_mirror, observation_layout, observation_mirror, observation_size
 from surefoot.mdp.registry import register_term
+from table_state import TableState
 
 GROUPS = ("actor", "critic")
 

@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from table_state import TableState
 
 from surefoot.errors import UnknownName
 from surefoot.manifest import Manifest, override_manifest
 from surefoot.mdp.fields import CONSTANTS, FIELDS, field
 from surefoot.mdp.robot_state import max_episode_steps
+from table_state import TableState
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from scripted_env import JOINTS, Moment, ScriptedEnv, idle
 
+from scripted_env import JOINTS, Moment, ScriptedEnv, idle
 from surefoot.errors import SurefootError
 from surefoot.panel import CommandGrid, GridResult, command_rows, evaluate_grid, summarize
 
