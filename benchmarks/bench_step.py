@@ -38,19 +38,25 @@ def main() -> None:
 
 
 def against_mjlab(rounds: int) -> str:
-    """mjlab's Go1 flat task with 64 environments: this engine over mjlab's own CPU path."""
-    ours = Stepped(build("mjlab", 64, []), steps=40)
+    """64 environments on mjlab's Go1 flat model: this engine over mjlab's own CPU path."""
     theirs_env = ManagerBasedRlEnv(mjlab_cfg(64), device="cpu")
     theirs_env.reset()
-    theirs = Stepped(theirs_env, steps=3)
-    rates = interleave(rounds, {"surefoot": ours, "mjlab": theirs})
-    row = [
-        ratio(rates, "surefoot", "mjlab").text(1),
-        spread(rates["surefoot"]).text(0),
-        spread(rates["mjlab"]).text(0),
+    names = {"mjlab": "mjlab's task, unchanged", "surefoot": "this project's task, `simulation=full`"}
+    rates = interleave(
+        rounds,
+        {
+            "mjlab": Stepped(build("mjlab", 64, []), steps=40),
+            "reference": Stepped(theirs_env, steps=2),
+            "surefoot": Stepped(build("surefoot", 64, ["simulation=full"]), steps=40),
+        },
+    )
+    reference = spread(rates["reference"]).text(0)
+    rows = [
+        [name, ratio(rates, which, "reference").text(1), spread(rates[which]).text(0), reference]
+        for which, name in names.items()
     ]
-    header = ["ratio", "this engine, env-steps/s", "mjlab's CPU path, env-steps/s"]
-    return f"{table(header, [row])}\n\n{machine()}; {rounds} rounds."
+    header = ["environment", "ratio", "this engine, env-steps/s", "mjlab's task on mjlab's CPU path, env-steps/s"]
+    return f"{table(header, rows)}\n\n{machine()}; {rounds} rounds."
 
 
 def against_raw(which: str, num_envs: int, rounds: int, overrides: list[str]) -> list[str]:
