@@ -104,6 +104,7 @@ def test_without_the_environment_state_all_environments_are_reset_and_the_run_sa
 
     other_size = runner(config, tmp_path, num_envs=32)
     assert "All environments were reset" in other_size.resume(loaded)
+    assert other_size.env.env.samples == 64 * 16  # the curriculum goes on from where it was
     with pytest.raises(CheckpointError, match="does not fit"):
         other_size.env.env.load_state_dict(checkpoint.read(tmp_path / ENV_STATE)["env"])
 

@@ -25,6 +25,8 @@ class EngineEnv(Protocol):
     commands: VelocityCommands
     episode_length_buf: Tensor
     """Control steps since each environment's reset. Shape (num_envs,), int64."""
+    samples: int
+    """Environment steps so far, over all environments; the curriculum follows it. Set on resume."""
     physics_seconds: float
     """Wall-clock spent inside the simulator since the start; NaN where it cannot be told apart (asynchronous CUDA)."""
 

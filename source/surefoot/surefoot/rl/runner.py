@@ -89,7 +89,7 @@ class TrainRunner(OnPolicyRunner):
                 Iteration(
                     done=self.iterations_done,
                     until=until,
-                    samples=self.iterations_done * env.num_envs * self.cfg["num_steps_per_env"],
+                    samples=self._samples_at(self.iterations_done),
                     batch=env.num_envs * self.cfg["num_steps_per_env"],
                     seconds=finished - start,
                     physics_seconds=physics,
@@ -106,6 +106,9 @@ class TrainRunner(OnPolicyRunner):
             )
         return obs
 
+    def _samples_at(self, iteration: int) -> int:
+        return iteration * self.env.num_envs * self.cfg["num_steps_per_env"]
+
     def save_all(self) -> Path | None:
         """Write the checkpoint of this iteration and, where the engine can tell it, the environment's state."""
         if self.folder is None:
@@ -119,6 +122,7 @@ class TrainRunner(OnPolicyRunner):
                 "manifest": self.manifest.canonical_json,
                 "manifest_sha256": self.manifest.sha256,
                 "rng": torch.get_rng_state(),
+                "samples": self.env.env.samples,
             },
         }
         env_state = self.env.env.state_dict()
@@ -132,6 +136,7 @@ class TrainRunner(OnPolicyRunner):
         self.alg.load(loaded.content, None, strict=True)
         self.iterations_done = self.current_learning_iteration = loaded.iteration
         torch.set_rng_state(loaded.content["infos"]["rng"])
+        self.env.env.samples = loaded.content["infos"].get("samples", self._samples_at(loaded.iteration))
         state_path = loaded.path.parent / ENV_STATE
         if not state_path.is_file():
             return "All environments were reset: the run folder holds no environment state."

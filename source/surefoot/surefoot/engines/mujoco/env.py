@@ -43,7 +43,7 @@ class MujocoEnv(ManagerBasedRlEnv):
         self.manifest = manifest
         self.streams = Streams(manifest.seed, device)
         self._evaluation = evaluation
-        self._samples = 0
+        self.samples = 0
         torch.manual_seed(manifest.seed)
         super().__init__(cfg, device, render_mode="rgb_array" if render else None)
         self._fused = isinstance(self.sim, BatchSimulation) and manifest.task.actions.delay_steps[1] == 0
@@ -84,7 +84,7 @@ class MujocoEnv(ManagerBasedRlEnv):
         self._advance_physics()
         self.episode_length_buf += 1
         self.common_step_counter += 1
-        self._samples += self.num_envs
+        self.samples += self.num_envs
         self._ramp_penalties()
         self.robot_state.end_of_physics()
 
@@ -149,7 +149,7 @@ class MujocoEnv(ManagerBasedRlEnv):
     def _ramp_penalties(self) -> None:
         curriculum = self.manifest.task.curriculum
         total = curriculum.penalty_ramp_samples
-        progress = 1.0 if self._evaluation or total == 0 else min(1.0, self._samples / total)
+        progress = 1.0 if self._evaluation or total == 0 else min(1.0, self.samples / total)
         factor = curriculum.penalty_ramp_start + (1 - curriculum.penalty_ramp_start) * progress
         for cfg, weight in self._ramped:
             cfg.weight = weight * factor

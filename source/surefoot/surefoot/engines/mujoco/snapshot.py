@@ -35,7 +35,7 @@ _ROOTS = (
 )  # fmt: skip
 _NUMBERS = {"_pointer", "held"}
 """Plain numbers that change while an environment runs; the others are configuration."""
-_COUNTERS = ("common_step_counter", "_sim_step_counter", "_samples")
+_COUNTERS = ("common_step_counter", "_sim_step_counter", "samples")
 
 
 def take(env: MujocoEnv) -> dict[str, Any]:
