@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from measure import interleave, machine, parser, publish, ratio, spread, table
+from measure import OtherLoad, interleave, machine, parser, publish, ratio, spread, table
 from mjlab.envs import ManagerBasedRlEnv
 from workloads import Raw, Stepped, build, mjlab_cfg
 
@@ -28,17 +28,19 @@ def main() -> None:
     if args.only in (None, "mjlab"):
         publish("bench-mjlab", against_mjlab(args.rounds), args.write)
     if args.only in (None, "raw"):
+        load = OtherLoad()
         rows = [
             against_raw(which, num_envs, args.rounds, args.overrides)
             for which in ("mjlab", "surefoot")
             for num_envs in args.num_envs
         ]
         header = ["task", "environments", "env.step / raw", "env-steps/s", "raw env-steps/s", "share inside MuJoCo"]
-        publish("bench-raw", f"{table(header, rows)}\n\n{machine()}; {args.rounds} rounds.", args.write)
+        publish("bench-raw", f"{table(header, rows)}\n\n{machine()}; {args.rounds} rounds; {load.text()}.", args.write)
 
 
 def against_mjlab(rounds: int) -> str:
     """64 environments on mjlab's Go1 flat model: this engine over mjlab's own CPU path."""
+    load = OtherLoad()
     theirs_env = ManagerBasedRlEnv(mjlab_cfg(64), device="cpu")
     theirs_env.reset()
     names = {"mjlab": "mjlab's task, unchanged", "surefoot": "this project's task, `simulation=full`"}
@@ -56,7 +58,7 @@ def against_mjlab(rounds: int) -> str:
         for which, name in names.items()
     ]
     header = ["environment", "ratio", "this engine, env-steps/s", "mjlab's task on mjlab's CPU path, env-steps/s"]
-    return f"{table(header, rows)}\n\n{machine()}; {rounds} rounds."
+    return f"{table(header, rows)}\n\n{machine()}; {rounds} rounds; {load.text()}."
 
 
 def against_raw(which: str, num_envs: int, rounds: int, overrides: list[str]) -> list[str]:

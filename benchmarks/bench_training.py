@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from measure import machine, parser, publish, spread, table
+from measure import OtherLoad, machine, parser, publish, spread, table
 
 import surefoot.cli
 from surefoot.engines import load_engine
@@ -93,14 +93,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.runs or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
+        load = OtherLoad()
         clock = train(manifest, folder, args.device)
+        others = load.text()
         points = evaluate(manifest, folder, clock, args)
     header = ["iteration", "minutes", "M samples", "lin. vel. error, m/s", "yaw rate error, rad/s", "falls, %", "bar"]
     text = [
         table(header, [point.row() for point in points]),
         verdict(points),
         table(["what", "rate or share"], breakdown(clock)),
-        f"{machine()}; seed {manifest.seed}; manifest {manifest.sha256[:12]}; overrides: {args.overrides or 'none'}.",
+        f"{machine()}; {others} while training; seed {manifest.seed}; manifest {manifest.sha256[:12]}; "
+        f"overrides: {' '.join(args.overrides) or 'none'}.",
     ]
     publish("bench-training", "\n\n".join(text), args.write)
 

@@ -64,6 +64,32 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+class OtherLoad:
+    """CPU time that other processes took, to tell a quiet measurement from a disturbed one."""
+
+    def __init__(self) -> None:
+        self._start, self._busy, self._own = time.perf_counter(), _busy_seconds(), _own_seconds()
+
+    def text(self) -> str:
+        """`other processes: 0.1 cores`, mean since the construction."""
+        wall = time.perf_counter() - self._start
+        others = (_busy_seconds() - self._busy) - (_own_seconds() - self._own)
+        return f"other processes: {max(0.0, others) / wall:.1f} cores"
+
+
+def _busy_seconds() -> float:
+    """User, nice and system time of the whole machine; 0 where it cannot be told."""
+    if not Path("/proc/stat").is_file():
+        return 0.0
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()
+    return sum(map(int, fields[1:4])) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def machine() -> str:
     """The processor, for the line under a table."""
     name = platform.processor() or platform.machine()
