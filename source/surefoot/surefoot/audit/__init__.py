@@ -1,0 +1,1 @@
+"""Accounts of a training run: where reward came from, why episodes ended, how each bucket fared, what broke."""
