@@ -43,7 +43,8 @@ def test_ordered_mappings_become_pairs_and_everything_else_keeps_its_shape() -> 
 def test_the_hash_is_that_of_sorted_compact_json(go1_manifest: Manifest) -> None:
     text = go1_manifest.canonical_json
     assert go1_manifest.sha256 == hashlib.sha256(text.encode()).hexdigest()
-    assert text.startswith('{"name":"Surefoot-Velocity-Flat-Unitree-Go1-v0","ppo":{"actor":{"activation":"elu",')
+    assert text.startswith('{"audit":{"actions":{"')
+    assert '"name":"Surefoot-Velocity-Flat-Unitree-Go1-v0","ppo":{"actor":{"activation":"elu",' in text
     assert '"schema_version":1,"seed":1,"simulation":{"cone":' in text
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from surefoot.errors import did_you_mean
+from surefoot.manifest.audit import Audit
 from surefoot.manifest.base import KeyedError, Name, Ordered, Section
 from surefoot.manifest.learning import Ppo, Randomization, Training
 from surefoot.manifest.robot import Robot
@@ -30,6 +31,7 @@ class Manifest(Section):
     randomization: Randomization
     ppo: Ppo
     training: Training
+    audit: Audit
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:
@@ -56,6 +58,12 @@ class Manifest(Section):
         if training.num_envs > MAX_ENVS:
             raise KeyedError("training.num_envs", f"expected at most {MAX_ENVS}, got {training.num_envs}")
         self._check_learning()
+        for term in self.audit.reward.expected_sign:
+            if term not in task.rewards:
+                raise KeyedError(
+                    f"audit.reward.expected_sign.{term}",
+                    f"no reward term of the task. {did_you_mean(term, task.rewards)}",
+                )
         return self
 
     def _check_learning(self) -> None:

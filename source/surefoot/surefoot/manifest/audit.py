@@ -1,0 +1,88 @@
+"""The audit section: what counts as a success, and from where on a number of a training run is an alert."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from surefoot.manifest.base import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+
+Action = Literal["log", "pause", "stop"]
+"""Write it down; write a checkpoint and wait for somebody; write a checkpoint and end the run."""
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+class RewardAudit(Section):
+    """When a reward term is suspicious."""
+
+    max_residual: PositiveFloat
+    """Largest |reward - sum of terms| / sum of |terms| of a step that rounding explains."""
+    saturation_margin: Probability
+    """Distance from a term's largest value, as share of it, within which it counts as saturated."""
+    expected_sign: dict[str, Literal["reward", "penalty", "any"]]
+    """What a term may do, by term; default by the name of its function: `_exp` pays, `_l1` and `_l2` cost."""
+    sign_correlation: Fraction
+    """A term that pays is suspicious where the interval of its correlation with success lies below minus this."""
+    min_episodes: PositiveInt
+    """Successful episodes, and other episodes, that a correlation needs."""
+
+
+class SynchronyAudit(Section):
+    """When episodes end together."""
+
+    half_window: PositiveInt
+    """Control steps before and after a step that it is compared with."""
+    p_value: Probability
+    """Probability, under the null hypothesis, from which on a step is suspicious."""
+    min_share: Fraction
+    """Share of all environments that must end in one step."""
+
+
+class BucketAudit(Section):
+    """When buckets differ as if one of them could be exploited."""
+
+    min_episodes: PositiveInt
+    """Episodes in the window without which a bucket is left out."""
+    min_icc: Fraction
+    """Lower 95 % bound of the intraclass correlation of the return."""
+    min_between: Fraction
+    """Standard deviation between buckets over the root mean square return."""
+    max_within: NonNegativeFloat
+    """Largest standard deviation within a bucket over the root mean square return."""
+
+
+class FaultAudit(Section):
+    """When the simulator breaks too often."""
+
+    max_share: Fraction
+    """Share of an iteration's steps that may be invalid."""
+
+
+class Actions(Section):
+    """What an alert does, by kind."""
+
+    reward_residual: Action
+    reward_sign: Action
+    reward_against_success: Action
+    synchronised_resets: Action
+    bucket_exploitation: Action
+    fault: Action
+    too_many_faults: Action
+
+
+class Audit(Section):
+    """Thresholds of the accounts."""
+
+    success_error: PositiveFloat
+    """m/s; a success is an episode that a time-out ended with a mean velocity error up to this."""
+    window: PositiveInt
+    """Iterations over which episodes are pooled where one iteration has too few."""
+    length_bins: PositiveInt
+    """Bins of the histograms of episode length."""
+    repeat_after: PositiveInt
+    """Iterations before the same alert is raised again."""
+    reward: RewardAudit
+    synchrony: SynchronyAudit
+    bucket: BucketAudit
+    fault: FaultAudit
+    actions: Actions
