@@ -136,7 +136,7 @@ class ScriptedEnv(EngineEnv):
         self.manifest = grid_manifest(go1(), grid, seed=0)
         self.num_envs, self.device = grid.num_envs, "cpu"
         self.robot_state = ScriptedState(self.manifest, self.num_envs)
-        streams = Streams(0, "cpu")
+        streams = Streams(0, self.num_envs, "cpu")
         self.commands = VelocityCommands(self.manifest.task.commands, self.robot_state.command, streams)
         self.episode_length_buf = torch.zeros(self.num_envs, dtype=torch.long)
         self.physics_seconds = 0.0

@@ -17,6 +17,8 @@ class VelocityCommands:
         """Shape (num_envs, 3)."""
         self.time_left = torch.zeros(len(buffer), device=buffer.device)
         """s until the next command. Shape (num_envs,)."""
+        self._draws = torch.zeros(len(buffer), dtype=torch.int64, device=buffer.device)
+        """Commands drawn in the running episode. Shape (num_envs,)."""
         self.held = False
         """True while commands come from outside (`hold`)."""
 
@@ -25,13 +27,19 @@ class VelocityCommands:
         self.buffer.copy_(command.expand_as(self.buffer))
         self.held = True
 
+    def reset(self, env_ids: Tensor) -> None:
+        """Draw the first commands of new episodes."""
+        self._draws[env_ids] = 0
+        self.resample(env_ids)
+
     def resample(self, env_ids: Tensor) -> None:
         """Draw new commands for some environments."""
-        count = len(env_ids)
-        if self.held or count == 0:
+        if self.held or len(env_ids) == 0:
             return
         ranges = self._commands
-        draws = self._streams.uniform("commands", (count, 5), 0.0, 1.0)
+        tick = self._draws[env_ids]
+        self._draws[env_ids] = tick + 1
+        draws = self._streams.uniform("commands", env_ids, 5, tick=tick)
         for axis, (low, high) in enumerate((ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_z)):
             self.buffer[env_ids, axis] = low + (high - low) * draws[:, axis]
         standing = draws[:, 3] < ranges.standing_fraction

@@ -1,6 +1,7 @@
 """RobotState: what terms read, computed lazily and once per step, on any engine."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -54,6 +55,13 @@ class RobotState(ABC):
             compute = getattr(self, f"_{name}", None)
             value = compute() if compute is not None else getattr(self, f"raw_{field(name).name}")()
             self._cache[name] = value
+        return value
+
+    def cached(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
+        """What `compute` gave when `name`, which is no field, was first asked for since `invalidate`."""
+        value = self._cache.get(name)
+        if value is None:
+            self._cache[name] = value = compute()
         return value
 
     def invalidate(self) -> None:

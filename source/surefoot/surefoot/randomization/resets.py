@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from surefoot.manifest.task import Resets
@@ -29,18 +30,21 @@ class ResetState:
     """Fraction of the gait cycle. Shape (n,)."""
 
 
-def sample_reset(resets: Resets, n: int, num_joints: int, streams: Streams) -> ResetState:
-    """Draw the start of n episodes, uniform within the manifest's ranges."""
-
-    def draw(shape: tuple[int, ...], bounds: tuple[float, float]) -> Tensor:
-        return streams.uniform("resets", shape, *bounds)
-
+def sample_reset(resets: Resets, env_ids: Tensor, num_joints: int, streams: Streams) -> ResetState:
+    """Draw the start of the episodes that `env_ids` begin, uniform within the manifest's ranges."""
+    sizes = [2, 1, 3, 3, 1, num_joints, num_joints]
+    unit = streams.uniform("resets", env_ids, sum(sizes))
+    position, yaw, lin_vel, ang_vel, phase, joint_pos, joint_vel = torch.split(unit, sizes, dim=1)
     return ResetState(
-        position_xy=draw((n, 2), resets.position_xy),
-        yaw=draw((n,), resets.yaw) % (2 * math.pi),
-        lin_vel_w=draw((n, 3), resets.lin_vel),
-        ang_vel_b=draw((n, 3), resets.ang_vel),
-        joint_pos_offset=draw((n, num_joints), resets.joint_pos),
-        joint_vel=draw((n, num_joints), resets.joint_vel),
-        gait_phase=draw((n,), (0.0, 1.0)),
+        position_xy=_scale(position, resets.position_xy),
+        yaw=_scale(yaw, resets.yaw).squeeze(1) % (2 * math.pi),
+        lin_vel_w=_scale(lin_vel, resets.lin_vel),
+        ang_vel_b=_scale(ang_vel, resets.ang_vel),
+        joint_pos_offset=_scale(joint_pos, resets.joint_pos),
+        joint_vel=_scale(joint_vel, resets.joint_vel),
+        gait_phase=phase.squeeze(1),
     )
+
+
+def _scale(unit: Tensor, bounds: tuple[float, float]) -> Tensor:
+    return unit * (bounds[1] - bounds[0]) + bounds[0]

@@ -1,41 +1,113 @@
-"""Named random streams: one generator each, so that drawing from one never shifts another."""
+"""Keyed random numbers: a draw depends on what it is for, not on what was drawn before it.
+
+Each stream (a purpose: "resets", "commands", "noise/actor" ...) has its own key, from SHA-256 of the run's seed and the
+stream's name. Under that key a draw is Philox4x32-10 of a counter of four 32-bit words:
+
+    word  what it is
+    0     environment: first_env + local id, the same in whatever process the environment lives
+    1     episode: number of the environment's episode; 0 for draws that are made once, before the first episode
+    2     tick: number of the draw within the episode (the caller's: draws so far, or the control step)
+    3     block: four numbers each, so that numbers 0 to 3 of a draw come from block 0, 4 to 7 from block 1 ...
+
+So the order of resets, the number of environments, of processes and the device change nothing, and asking for more
+numbers does not change the first ones. A stream that uses a counter twice gets the same numbers twice.
+"""
 
 import hashlib
 
 import torch
+from torch import Tensor
+
+from surefoot.errors import SurefootError
+from surefoot.randomization.philox import Philox, unit_floats
 
 
-def stream_seed(seed: int, name: str) -> int:
-    """63-bit seed of a stream, from SHA-256 of the run's seed and the stream's name."""
-    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+def stream_key(seed: int, stream: str) -> tuple[int, int]:
+    """Philox key of a stream: the first two 32-bit words of SHA-256 of "seed/stream", each read little-endian."""
+    digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
+    return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:8], "little")
 
 
 class Streams:
-    """Generators by name, created on first use."""
+    """Draws for a batch of environments.
 
-    def __init__(self, seed: int, device: str) -> None:
+    Args:
+        seed: Of the run.
+        num_envs: Environments in this process.
+        device: Where they live.
+        first_env: Number of this process's first environment among those of all processes.
+    """
+
+    def __init__(self, seed: int, num_envs: int, device: str, first_env: int = 0) -> None:
+        if first_env < 0 or first_env + num_envs > 2**32:
+            raise SurefootError(
+                f"Environments {first_env} to {first_env + num_envs - 1} cannot be numbered: expected 0 to 2**32 - 1."
+            )
         self.seed = seed
+        self.num_envs = num_envs
         self.device = device
-        self._generators: dict[str, torch.Generator] = {}
+        self.episode = torch.zeros(num_envs, dtype=torch.int64, device=device)
+        """Number of each environment's running episode, from 1; 0 before the first. Shape (num_envs,)."""
+        self._env = torch.arange(first_env, first_env + num_envs, dtype=torch.int64, device=device)
+        self._never = torch.zeros(1, dtype=torch.int64, device=device)
+        self._philox: dict[str, Philox] = {}
+        self._blocks: dict[int, Tensor] = {}
 
-    def __getitem__(self, name: str) -> torch.Generator:
-        if name not in self._generators:
-            generator = torch.Generator(device=self.device)
-            generator.manual_seed(stream_seed(self.seed, name))
-            self._generators[name] = generator
-        return self._generators[name]
+    def begin_episode(self, env_ids: Tensor) -> None:
+        """Number the next episode of some environments, each named once; every later draw belongs to it."""
+        self.episode[env_ids] += 1
 
-    def uniform(self, name: str, shape: tuple[int, ...], low: float, high: float) -> torch.Tensor:
-        """Uniform draws in [low, high) from a stream."""
-        return torch.rand(shape, generator=self[name], device=self.device) * (high - low) + low
+    def uniform(
+        self,
+        stream: str,
+        env_ids: Tensor | None,
+        count: int,
+        low: float | Tensor = 0.0,
+        high: float | Tensor = 1.0,
+        *,
+        tick: Tensor | int = 0,
+        per_episode: bool = True,
+    ) -> Tensor:
+        """Uniform draws in [low, high); rounding of the scaled number may give `high` itself, never more.
 
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        """Generator states by stream name."""
-        return {name: generator.get_state() for name, generator in self._generators.items()}
+        Args:
+            stream: Name of the purpose.
+            env_ids: Local ids, in any order; None for all. Shape (n,).
+            count: Numbers per environment.
+            low: Lower bound, one or one per number. Shape () or (count,).
+            high: Upper bound, likewise.
+            tick: Number of this draw within the episode, from 0; one or one per environment. Shape () or (n,).
+            per_episode: False: the draw belongs to the environment, not to its episode.
 
-    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Continue where `state_dict` was taken; streams that were not in use then start anew."""
-        self._generators.clear()
-        for name, value in state.items():
-            self[name].set_state(value.cpu())
+        Returns:
+            Float32. Shape (n, count).
+        """
+        env, episode = self._env, self.episode if per_episode else self._never
+        if env_ids is not None:
+            env = env[env_ids]
+            episode = episode[env_ids] if per_episode else episode
+        if not isinstance(tick, Tensor):
+            tick = torch.full((1,), tick, dtype=torch.int64, device=self.device)
+        counter = (env.unsqueeze(1), episode.unsqueeze(1), tick.unsqueeze(1), self._block_numbers(-(-count // 4)))
+        unit = unit_floats(self._generator(stream)(counter))[:, :count]
+        # Multiplication and addition stay apart: fused they would round differently, and not on every device.
+        return unit.mul_(high - low).add_(low)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The running episodes; there is no other state."""
+        return {"episode": self.episode.clone()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.episode.copy_(state["episode"])
+
+    def _generator(self, stream: str) -> Philox:
+        if stream not in self._philox:
+            self._philox[stream] = Philox(stream_key(self.seed, stream), self.device)
+        return self._philox[stream]
+
+    def _block_numbers(self, blocks: int) -> Tensor:
+        """Shape (1, blocks)."""
+        if blocks not in self._blocks:
+            self._blocks[blocks] = torch.arange(blocks, dtype=torch.int64, device=self.device).unsqueeze(0)
+        return self._blocks[blocks]

@@ -35,6 +35,7 @@ from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.robot import ContactModel, Robot
 from surefoot.manifest.task import ObservationGroup
 from surefoot.mdp.check import bind_term
+from surefoot.mdp.layout import GroupName
 
 
 @dataclass(kw_only=True)
@@ -120,12 +121,12 @@ def _viewer(robot: Robot, render: tuple[int, int] | None) -> ViewerConfig:
     )
 
 
-def _observation_group(group_name: str, group: ObservationGroup) -> ObservationGroupCfg:
+def _observation_group(group_name: GroupName, group: ObservationGroup) -> ObservationGroupCfg:
     terms: dict[str, ObservationTermCfg] = {}
     for name, term in group.terms.items():
         binding = bind_term("observation", term.func, term.params, f"task.observations.{group_name}.terms.{name}")
         terms[name] = ObservationTermCfg(
-            func=BoundTerm(binding, noise=term.noise if group.noise else 0.0),
+            func=BoundTerm(binding, noise=(group_name, name) if group.noise and term.noise > 0 else None),
             clip=term.clip,
             scale=None if term.scale == 1.0 else term.scale,
             delay_min_lag=term.delay_steps[0],

@@ -1,7 +1,7 @@
 """mjlab's manager-based environment, stepped by surefoot: fresh derived state for rewards, our own random streams."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import mujoco
 import torch
@@ -14,6 +14,8 @@ from surefoot.engines.mujoco.robot_state import MujocoRobotState
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.commands import VelocityCommands
 from surefoot.mdp.frames import quat_from_yaw
+from surefoot.mdp.layout import GroupName
+from surefoot.mdp.noise import ObservationNoise
 from surefoot.randomization.pushes import Pushes
 from surefoot.randomization.resets import sample_reset
 from surefoot.randomization.streams import Streams
@@ -41,7 +43,7 @@ class MujocoEnv(ManagerBasedRlEnv):
         self, cfg: ManagerBasedRlEnvCfg, device: str, manifest: Manifest, *, render: bool, evaluation: bool
     ) -> None:
         self.manifest = manifest
-        self.streams = Streams(manifest.seed, device)
+        self.streams = Streams(manifest.seed, cfg.scene.num_envs, device)
         self._evaluation = evaluation
         self.samples = 0
         torch.manual_seed(manifest.seed)
@@ -49,14 +51,15 @@ class MujocoEnv(ManagerBasedRlEnv):
         self._fused = isinstance(self.sim, BatchSimulation) and manifest.task.actions.delay_steps[1] == 0
         self.reset()
         if manifest.task.resets.randomize_episode_start and not evaluation:
-            start = self.streams.uniform("episode_start", (self.num_envs,), 0, self.max_episode_length)
-            self.episode_length_buf[:] = start.long()
+            start = self.streams.uniform("episode_start", None, 1, 0, self.max_episode_length, per_episode=False)
+            self.episode_length_buf[:] = start.squeeze(1).long().clamp_(max=self.max_episode_length - 1)
 
     def load_managers(self) -> None:
         self.robot_state = MujocoRobotState(self, self.manifest)
         self.commands = VelocityCommands(self.manifest.task.commands, self.robot_state.command, self.streams)
         self.pushes = Pushes(self.manifest.randomization.push, self.num_envs, self.streams)
         self.pushes.enabled &= not self._evaluation
+        self._noise = {name: ObservationNoise(self.manifest, name, self.streams) for name in get_args(GroupName)}
         if self._evaluation:
             self.commands.hold(torch.zeros(3, device=self.device))
         super().load_managers()
@@ -76,6 +79,14 @@ class MujocoEnv(ManagerBasedRlEnv):
         result = super().reset(**kwargs)
         self.robot_state.invalidate()
         return result
+
+    def _reset_idx(self, env_ids: Tensor | None = None) -> None:
+        if env_ids is None:
+            env_ids = torch.arange(self.num_envs, device=self.device)
+        self.streams.begin_episode(env_ids)  # first: whatever is drawn from here on belongs to the new episode
+        if self.pushes.enabled:
+            self.pushes.reset(env_ids)
+        super()._reset_idx(env_ids)
 
     def step(self, action: Tensor) -> MujocoStep:  # pyright: ignore[reportIncompatibleMethodOverride]
         self.extras["log"] = {}
@@ -157,7 +168,7 @@ class MujocoEnv(ManagerBasedRlEnv):
     def write_reset(self, env_ids: Tensor) -> None:
         """Draw and write the start of an episode; the state is complete, nothing of the last episode is left."""
         robot, state = self.manifest.robot, self.robot_state
-        start = sample_reset(self.manifest.task.resets, len(env_ids), len(robot.joints), self.streams)
+        start = sample_reset(self.manifest.task.resets, env_ids, len(robot.joints), self.streams)
         qpos, qvel = self.sim.data.qpos, self.sim.data.qvel
         position = self.scene.env_origins[env_ids].clone()
         position[:, :2] += start.position_xy
@@ -170,6 +181,12 @@ class MujocoEnv(ManagerBasedRlEnv):
         qvel[env_ids, 3:6] = start.ang_vel_b
         qvel[rows, state.v_ids] = start.joint_vel
         state.reset(env_ids, start.gait_phase)
+
+    def observation_noise(self, group: GroupName, term: str) -> Tensor:
+        """Noise of one observation term in this control step. Shape (num_envs, size)."""
+        noise = self._noise[group]
+        drawn = self.robot_state.cached(f"noise/{group}", lambda: noise.draw(self.episode_length_buf))
+        return drawn[:, noise.columns[term]]
 
     def get_observations(self) -> dict[str, Tensor]:
         return cast("dict[str, Tensor]", self.observation_manager.compute())

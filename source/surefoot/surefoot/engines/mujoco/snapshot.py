@@ -67,6 +67,7 @@ def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
     model = {name: torch.from_numpy(view) for name, view in sim.expanded_views.items()}
     wrong = _misfits({"physics": state["physics"]}, {"physics": physics}) + _misfits(state["tensors"], tensors)
     wrong += _misfits(state.get("model", {}), model, "model.")
+    wrong += _misfits(state["streams"], env.streams.state_dict(), "streams.")
     wrong += [f"{path}: absent" for path in numbers if path not in state["numbers"]]
     if wrong:
         raise CheckpointError("The environment state does not fit: " + "; ".join(wrong[:3]))

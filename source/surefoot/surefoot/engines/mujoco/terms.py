@@ -11,15 +11,21 @@ from torch import Tensor
 
 from surefoot.errors import EngineError
 from surefoot.mdp.check import Binding
+from surefoot.mdp.layout import GroupName
 
 if TYPE_CHECKING:
     from surefoot.engines.mujoco.env import MujocoEnv
 
 
 class BoundTerm:
-    """A reward, termination or observation term; noise, if any, comes from the environment's own stream."""
+    """A reward, termination or observation term.
 
-    def __init__(self, binding: Binding, noise: float = 0.0) -> None:
+    Args:
+        binding: The function and what it reads.
+        noise: Observation group and term name under which the environment keeps the term's noise, if it has any.
+    """
+
+    def __init__(self, binding: Binding, noise: tuple[GroupName, str] | None = None) -> None:
         self._binding = binding
         self._noise = noise
         self.__name__ = binding.func.__name__
@@ -27,8 +33,8 @@ class BoundTerm:
     def __call__(self, env: "MujocoEnv") -> Tensor:
         read = env.robot_state.read
         value = self._binding.func(**{name: read(name) for name in self._binding.reads}, **self._binding.params)
-        if self._noise:
-            value = value + env.streams.uniform("noise", tuple(value.shape), -self._noise, self._noise)
+        if self._noise is not None:
+            value = value + env.observation_noise(*self._noise)
         return value
 
 
@@ -54,7 +60,7 @@ class VelocityCommandTerm(CommandTerm):
         return self._env.commands.buffer
 
     def reset(self, env_ids: Any) -> dict[str, float]:
-        self._env.commands.resample(env_ids)
+        self._env.commands.reset(env_ids)
         return {}
 
     def compute(self, dt: float | Tensor, env_ids: Tensor | None = None) -> None:
@@ -107,7 +113,7 @@ def reset_robot(env: "MujocoEnv", env_ids: Tensor) -> None:
 def randomize_friction(env: "MujocoEnv", env_ids: Tensor | None) -> None:
     """One sliding friction for all feet of an environment, from the nominal value's place."""
     feet = env.geom_ids([foot.geom for foot in env.manifest.robot.feet])
-    value = env.streams.uniform("friction", (env.num_envs, 1), *env.manifest.randomization.friction)
+    value = env.streams.uniform("friction", None, 1, *env.manifest.randomization.friction, per_episode=False)
     env.sim.model.geom_friction[:, feet, 0] = value.expand(-1, len(feet))
     _check_read_back("friction", env.sim.model.geom_friction[:, feet[0], 0], value[:, 0])
 
@@ -117,7 +123,8 @@ def randomize_base_mass(env: "MujocoEnv", env_ids: Tensor | None) -> None:
     """Add mass to the base, its inertia scaled in proportion; always from the nominal value."""
     body = env.body_id(env.manifest.robot.base_body)
     nominal = env.sim.get_default_field("body_mass")[body]
-    added = env.streams.uniform("base_mass", (env.num_envs,), *env.manifest.randomization.base_mass)
+    bounds = env.manifest.randomization.base_mass
+    added = env.streams.uniform("base_mass", None, 1, *bounds, per_episode=False).squeeze(1)
     env.sim.model.body_mass[:, body] = nominal + added
     ratio = ((nominal + added) / nominal).unsqueeze(1)
     env.sim.model.body_inertia[:, body] = env.sim.get_default_field("body_inertia")[body] * ratio
