@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from surefoot.manifest.base import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from surefoot.manifest.diagnostics import Diagnostics
 
 Action = Literal["log", "pause", "stop"]
 """Write it down; write a checkpoint and wait for somebody; write a checkpoint and end the run."""
@@ -68,6 +69,11 @@ class Actions(Section):
     bucket_exploitation: Action
     fault: Action
     too_many_faults: Action
+    constant_term: Action
+    standing_pays: Action
+    standing: Action
+    action_saturation: Action
+    observation_leak: Action
 
 
 class Audit(Section):
@@ -85,4 +91,5 @@ class Audit(Section):
     synchrony: SynchronyAudit
     bucket: BucketAudit
     fault: FaultAudit
+    diagnostics: Diagnostics
     actions: Actions

@@ -1,0 +1,72 @@
+"""The diagnostics section of the audit: when a reward, an observation or an action looks like a mistake."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from surefoot.manifest.base import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class ConstantTermAudit(Section):
+    """When a reward term gives every environment the same, changing value."""
+
+    window: PositiveInt
+    """Iterations that are pooled."""
+    min_share: Share
+    """Share of the term's non-zero steps in which all environments have one value."""
+    min_steps: PositiveInt
+    """Non-zero steps in the window without which nothing is said."""
+    min_turns: PositiveInt
+    """Times that the shared value must have risen, and times that it must have fallen, in the window."""
+    min_envs: PositiveInt
+    """Environments without which nothing is said."""
+
+
+class StandingAudit(Section):
+    """When standing still under a command to move pays."""
+
+    window: PositiveInt
+    """Iterations that are pooled; nothing is said before there are that many."""
+    speed: PositiveFloat
+    """m/s; a robot stands below this speed."""
+    warm_up: NonNegativeFloat
+    """s at the start of an episode that are not counted."""
+    min_rows: PositiveInt
+    """Steps of standing, and steps of following, in the window."""
+    min_envs: PositiveInt
+    """Environments that must stand, and that must follow, within one iteration."""
+    max_cancelled: PositiveFloat
+    """A term that pays standing better than following may cancel up to this share of what following earns."""
+    max_standing: Share
+    """Share of steps under a command to move that may be spent standing."""
+
+
+class ActionAudit(Section):
+    """When the policy lives at the limit of its actions."""
+
+    window: PositiveInt
+    """Iterations that are pooled; nothing is said before there are that many."""
+    max_saturation: Fraction
+    """Share of actions that may be at the clip limit."""
+
+
+class LeakAudit(Section):
+    """When an actor observation is a copy of something that no robot can measure."""
+
+    max_residual: PositiveFloat
+    """Share of a column's variance that an affine copy may leave unexplained, beside the declared noise."""
+    patience: PositiveInt
+    """Iterations in a row that must show the copy."""
+    min_envs: PositiveInt
+    """Environments that must differ from each other in both columns."""
+
+
+class Diagnostics(Section):
+    """Thresholds of the diagnostics."""
+
+    constant_term: ConstantTermAudit
+    standing: StandingAudit
+    action: ActionAudit
+    leak: LeakAudit
