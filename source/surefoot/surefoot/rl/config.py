@@ -8,16 +8,22 @@ from tensordict import TensorDict
 from surefoot.manifest.learning import Network
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.layout import MirrorMap, action_mirror, observation_mirror
-from surefoot.rl.ppo import BoundedPPO
+from surefoot.rl.ppo import MaskedPPO
 from surefoot.rl.symmetric_model import SymmetricMLPModel
 
 
-def runner_config(manifest: Manifest) -> dict[str, Any]:
-    """Configuration of RSL-RL's OnPolicyRunner; a fresh dict, because RSL-RL edits it."""
+def runner_config(manifest: Manifest, threads: int = 1) -> dict[str, Any]:
+    """Configuration of RSL-RL's OnPolicyRunner; a fresh dict, because RSL-RL edits it.
+
+    Args:
+        manifest: The experiment.
+        threads: For the update; see `MaskedPPO`.
+    """
     ppo = manifest.ppo
     algorithm: dict[str, Any] = {
-        "class_name": BoundedPPO,
+        "class_name": MaskedPPO,
         "max_learning_rate": ppo.max_learning_rate,
+        "threads": threads,
         "rnd_cfg": None,
         "symmetry_cfg": _symmetry(manifest),
     }

@@ -39,7 +39,9 @@ class TrainRunner(OnPolicyRunner):
         self, env: SurefootVecEnv, manifest: Manifest, folder: Path | None, progress: Progress | None = None
     ) -> None:
         torch.manual_seed(manifest.seed)
-        super().__init__(env, runner_config(manifest), log_dir=None, device=str(env.device))
+        threads = (manifest.training.learning_threads or os.cpu_count() or 1) if str(env.device) == "cpu" else 1
+        super().__init__(env, runner_config(manifest, threads), log_dir=None, device=str(env.device))
+        self._threads = max(1, threads // 2)
         self.manifest = manifest
         self.folder = folder
         self.progress = progress
@@ -78,7 +80,7 @@ class TrainRunner(OnPolicyRunner):
                 reward_sum += rewards.mean()
             self.alg.compute_returns(obs)
         collected = time.perf_counter()
-        with _torch_threads(self.manifest.training.learning_threads or (os.cpu_count() or 1)):
+        with _torch_threads(self._threads):
             losses = self.alg.update()
         finished = time.perf_counter()
         self.iterations_done += 1

@@ -17,6 +17,8 @@ from rsl_rl.utils.utils import resolve_nn_activation
 from tensordict import TensorDict
 from torch import Tensor, nn
 
+from surefoot.rl.normalization import update_normalizer
+
 
 class EquivariantMLP(nn.Module):
     """Two mirrored streams with shared weights.
@@ -91,21 +93,13 @@ class SymmetricMLPModel(MLPModel):
         super().__init__(obs, obs_groups, obs_set, output_dim, hidden_dims, activation, **kwargs)
         self.mlp = EquivariantMLP(**mirror, output_dim=output_dim, hidden_dims=list(hidden_dims), activation=activation)
 
-    def update_normalization(self, obs: TensorDict) -> None:
+    @property
+    def mirror(self) -> tuple[Tensor, Tensor]:
+        """Index and sign of the mirrored observation."""
+        return cast("Tensor", self.mlp.obs_index), cast("Tensor", self.mlp.obs_sign)
+
+    def update_normalization(self, obs: TensorDict, valid: Tensor | None = None) -> None:
         """Moments of the observations and their mirror images together, without building the latter."""
-        normalizer = self.obs_normalizer
-        if not self.obs_normalization or not self.training:
-            return
-        assert isinstance(normalizer, EmpiricalNormalization)
-        x = torch.cat([obs[group] for group in self.obs_groups], dim=-1)
-        index, sign = cast("Tensor", self.mlp.obs_index), cast("Tensor", self.mlp.obs_sign)
-        var_one, mean_one = torch.var_mean(x, dim=0, unbiased=False)
-        mean = 0.5 * (mean_one + mean_one[index] * sign)
-        second = var_one + mean_one.square()
-        var = 0.5 * (second + second[index]) - mean.square()
-        normalizer.count += x.shape[0]
-        rate = x.shape[0] / normalizer.count
-        delta = mean - normalizer._mean
-        normalizer._mean += rate * delta
-        normalizer._var += rate * (var - normalizer._var + delta * (mean - normalizer._mean))
-        normalizer._std = normalizer._var.clamp(min=0).sqrt()
+        if self.obs_normalization and self.training:
+            x = torch.cat([obs[group] for group in self.obs_groups], dim=-1)
+            update_normalizer(cast("EmpiricalNormalization", self.obs_normalizer), x, valid, self.mirror)
