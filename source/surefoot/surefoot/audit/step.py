@@ -23,6 +23,9 @@ class AuditLayout:
     step_dt: float
     """s, control step."""
     max_episode_steps: int
+    num_actions: int
+    action_clip: float | None
+    """Actions are clipped to plus and minus this; None where they are not."""
 
 
 @dataclass(frozen=True)
