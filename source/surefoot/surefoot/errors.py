@@ -10,6 +10,7 @@ SurefootError
 ├── ScheduleError        a command schedule that cannot be read
 ├── CheckpointError      a corrupt, foreign or incompatible checkpoint
 └── RunFolderError       a run folder that cannot be written, read or resumed
+    └── RecordError          ... because the record of the accounts in it is absent, corrupt or foreign
 """
 
 import difflib
@@ -62,6 +63,10 @@ class CheckpointError(SurefootError):
 
 class RunFolderError(SurefootError):
     """A run folder that cannot be used."""
+
+
+class RecordError(RunFolderError):
+    """A record of a run's accounts that cannot be read."""
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:

@@ -2,13 +2,17 @@
 
 import os
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from surefoot.errors import RunFolderError
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary file beside `path`, flush it to the disk, and rename it.
+@contextmanager
+def replacing(path: Path) -> Generator[BinaryIO, None, None]:
+    """A temporary file beside `path` to write to; at the end it is flushed to the disk and renamed.
 
     Raises:
         RunFolderError: The folder cannot be written or the disk is full; `path` is as it was.
@@ -17,13 +21,25 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+        temporary = None
     except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
         reason = error.strerror or str(error)
         raise RunFolderError(f"{path}: cannot be written ({reason}). The previous content is unchanged.") from error
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` whole, or leave `path` as it was.
+
+    Raises:
+        RunFolderError: The folder cannot be written or the disk is full.
+    """
+    with replacing(path) as file:
+        file.write(content)
