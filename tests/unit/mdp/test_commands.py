@@ -18,7 +18,7 @@ RANGES = Commands(
 
 
 def commands(num_envs: int, ranges: Commands = RANGES, seed: int = 0) -> VelocityCommands:
-    return VelocityCommands(ranges, torch.zeros(num_envs, 3), Streams(seed, "cpu"))
+    return VelocityCommands(ranges, torch.zeros(num_envs, 3), Streams(seed, num_envs, "cpu"))
 
 
 def test_draws_fill_their_ranges_and_a_quarter_stands() -> None:
@@ -55,7 +55,7 @@ def test_a_command_is_held_until_its_time_is_up() -> None:
 
 
 def test_only_the_named_environments_get_new_commands() -> None:
-    drawn = commands(4)
+    drawn = commands(4, RANGES.model_copy(update={"standing_fraction": 0.0}))
     drawn.resample(torch.arange(4))
     before = drawn.buffer.clone()
     drawn.resample(torch.tensor([1, 3]))
@@ -94,3 +94,27 @@ def test_equal_seeds_give_equal_commands() -> None:
         drawn.resample(torch.arange(5))
     assert torch.equal(one.buffer, two.buffer)
     assert not torch.equal(one.buffer, other.buffer)
+
+
+def test_commands_of_an_episode_do_not_depend_on_the_episode_before() -> None:
+    streams = [Streams(0, 3, "cpu") for _ in range(2)]
+    busy, fresh = (VelocityCommands(RANGES, torch.zeros(3, 3), source) for source in streams)
+    for _ in range(7):
+        busy.resample(torch.arange(3))
+    for source, drawn in zip(streams, (busy, fresh), strict=True):
+        source.begin_episode(torch.arange(3))
+        drawn.reset(torch.arange(3))
+    for _ in range(100):
+        assert torch.equal(busy.buffer, fresh.buffer)
+        assert torch.equal(busy.time_left, fresh.time_left)
+        busy.step(0.2)
+        fresh.step(0.2)
+
+
+def test_commands_within_an_episode_differ() -> None:
+    drawn = commands(1, RANGES.model_copy(update={"standing_fraction": 0.0}))
+    seen = set()
+    for _ in range(20):
+        drawn.resample(torch.tensor([0]))
+        seen.add(tuple(drawn.buffer[0].tolist()))
+    assert len(seen) == 20

@@ -10,7 +10,7 @@ from surefoot.randomization.streams import Streams
 
 def pushes(num_envs: int, **changes) -> Pushes:
     values = {"interval": (1.0, 3.0), "lin_vel_xy": 0.5, "ang_vel_z": 0.25} | changes
-    return Pushes(Push(**values), num_envs, Streams(0, "cpu"))
+    return Pushes(Push(**values), num_envs, Streams(0, num_envs, "cpu"))
 
 
 def test_the_mean_interval_is_that_of_its_range() -> None:
@@ -52,3 +52,30 @@ def test_no_kick_is_an_empty_change() -> None:
 @pytest.mark.parametrize(("lin", "ang", "enabled"), [(0.0, 0.0, False), (0.5, 0.0, True), (0.0, 0.1, True)])
 def test_sizes_of_zero_switch_kicks_off(lin: float, ang: float, enabled: bool) -> None:
     assert pushes(1, lin_vel_xy=lin, ang_vel_z=ang).enabled is enabled
+
+
+def test_an_episode_starts_its_own_countdown_whatever_came_before() -> None:
+    streams = [Streams(0, 4, "cpu") for _ in range(2)]
+    push = Push(interval=(1.0, 3.0), lin_vel_xy=0.5, ang_vel_z=0.25)
+    busy, fresh = (Pushes(push, 4, source) for source in streams)
+    for _ in range(100):
+        busy.step(0.1)  # several kicks in the first episode
+    for source, kicks in zip(streams, (busy, fresh), strict=True):
+        source.begin_episode(torch.arange(4))
+        kicks.reset(torch.arange(4))
+    assert torch.equal(busy.time_left, fresh.time_left)
+    for _ in range(100):
+        one, two = busy.step(0.1), fresh.step(0.1)
+        assert torch.equal(one[0], two[0])
+        assert torch.equal(one[1], two[1])
+
+
+def test_kicks_and_intervals_of_one_environment_differ_from_draw_to_draw() -> None:
+    kicks = pushes(1)
+    changes, times = [], []
+    while len(changes) < 20:
+        env_ids, change = kicks.step(0.1)
+        if len(env_ids) > 0:
+            changes.append(tuple(change[0].tolist()))
+            times.append(kicks.time_left.item())
+    assert len(set(changes)) == len(set(times)) == 20
