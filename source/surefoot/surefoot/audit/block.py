@@ -1,0 +1,137 @@
+"""A few control steps kept together, so that the accounts run once for many steps and a step itself only copies.
+
+Axis letters: S control steps of a block, and those of `surefoot.audit.step`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from surefoot.audit.step import AuditLayout, AuditStep
+
+MAX_STEPS = 32
+MAX_ROWS = 2**19
+"""S * N at most: 200 MB with 24 terms."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """S consecutive control steps, oldest first. What an invalid row says is 0 here, never NaN."""
+
+    rates: Tensor
+    """weight * term, per second, float64. Shape (S, N, T)."""
+    reward: Tensor
+    """What PPO received, float64. Shape (S, N)."""
+    lin_vel_error: Tensor
+    """m/s, float64. Shape (S, N)."""
+    yaw_rate_error: Tensor
+    """rad/s, float64. Shape (S, N)."""
+    lin_speed: Tensor
+    """m/s, float64. Shape (S, N)."""
+    is_moving: Tensor
+    """The command asks for motion. Shape (S, N), bool."""
+    action: Tensor
+    """As the policy gave it. Shape (S, N, A)."""
+    causes: Tensor
+    """Termination causes that hold. Shape (S, N, C), bool."""
+    fault: Tensor
+    """Fault kinds that hold. Shape (S, N, F), bool."""
+    bucket: Tensor
+    """Bucket in force. Shape (S, N), int64."""
+    episode_steps: Tensor
+    """Control steps of the running episode. Shape (S, N), int64."""
+    valid: Tensor
+    """No fault. Shape (S, N), bool."""
+    ended: Tensor
+    """The episode ends with this row: failure, time-out or fault. Shape (S, N), bool."""
+    failed: Tensor
+    """A valid row that ends by failure. Shape (S, N), bool."""
+    timed_out: Tensor
+    """A valid row that ends by time-out and not by failure. Shape (S, N), bool."""
+
+    def rows(self, mask: Tensor, num_buckets: int) -> Tensor:
+        """Bucket of each row in `mask`, `num_buckets` elsewhere: an index for `add_by_bucket`. Shape (S * N,)."""
+        return torch.where(mask, self.bucket, num_buckets).flatten()
+
+
+def add_by_bucket(total: Tensor, rows: Tensor, values: Tensor) -> None:
+    """Add each row's values to its bucket.
+
+    Args:
+        total: One slot per bucket, and a last one for rows that do not count. Shape (B + 1, ...).
+        rows: From `Block.rows`. Shape (S * N,).
+        values: Shape (S, N, ...).
+    """
+    total.index_add_(0, rows, values.flatten(0, 1).to(total.dtype))
+
+
+class StepBuffer:
+    """Copies of the steps that the accounts have not seen yet."""
+
+    def __init__(self, layout: AuditLayout, device: str | torch.device) -> None:
+        self._steps = max(1, min(MAX_STEPS, MAX_ROWS // layout.num_envs))
+        self._len = 0
+
+        def new(*width: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.zeros(self._steps, layout.num_envs, *width, dtype=dtype, device=device)
+
+        self._kept = {
+            "rates": new(len(layout.reward_terms)),
+            "reward": new(),
+            "lin_vel_error": new(),
+            "yaw_rate_error": new(),
+            "lin_speed": new(),
+            "is_moving": new(dtype=torch.bool),
+            "action": new(layout.num_actions),
+            "causes": new(len(layout.causes), dtype=torch.bool),
+            "terminated": new(dtype=torch.bool),
+            "truncated": new(dtype=torch.bool),
+            "fault": new(len(layout.fault_kinds), dtype=torch.bool),
+            "bucket": new(dtype=torch.int64),
+            "episode_steps": new(dtype=torch.int64),
+        }
+
+    def __len__(self) -> int:
+        return self._len
+
+    @property
+    def full(self) -> bool:
+        """No room for another step."""
+        return self._len == self._steps
+
+    def append(self, step: AuditStep) -> None:
+        """Copy a step."""
+        for name, kept in self._kept.items():
+            kept[self._len].copy_(getattr(step, name))
+        self._len += 1
+
+    def take(self) -> Block:
+        """The steps so far; the buffer is empty afterwards."""
+        kept = {name: values[: self._len] for name, values in self._kept.items()}
+        self._len = 0
+        valid = ~kept["fault"].any(dim=2)
+
+        def counted(name: str) -> Tensor:
+            values = kept[name]
+            mask = valid if values.dim() == 2 else valid.unsqueeze(2)
+            return torch.where(mask, values, 0.0).to(torch.float64)
+
+        terminated, truncated = kept["terminated"], kept["truncated"]
+        return Block(
+            rates=counted("rates"),
+            reward=counted("reward"),
+            lin_vel_error=counted("lin_vel_error"),
+            yaw_rate_error=counted("yaw_rate_error"),
+            lin_speed=counted("lin_speed"),
+            is_moving=kept["is_moving"],
+            action=torch.where(valid.unsqueeze(2), kept["action"], 0.0),
+            causes=kept["causes"],
+            fault=kept["fault"],
+            bucket=kept["bucket"],
+            episode_steps=kept["episode_steps"],
+            valid=valid,
+            ended=terminated | truncated | ~valid,
+            failed=terminated & valid,
+            timed_out=truncated & ~terminated & valid,
+        )

@@ -1,0 +1,84 @@
+"""How much buckets differ, and how tight each is: one-way analysis of variance with unequal groups."""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from surefoot.audit.f_distribution import f_quantile
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Variance between and within groups. All NaN where there are not two groups or no degree of freedom within."""
+
+    icc: float
+    """Intraclass correlation: variance between / (variance between + variance within); can be below 0."""
+    icc_low: float
+    """Lower end of its 95 % interval."""
+    icc_high: float
+    """Upper end of its 95 % interval."""
+    between: float
+    """Standard deviation between groups, unit of the values."""
+    within: float
+    """Pooled standard deviation within groups."""
+    largest_within: float
+    """Largest sample standard deviation of a group."""
+    rms: float
+    """Root mean square of all values."""
+    groups: int
+    """Groups that were large enough."""
+
+
+def spread(count: Tensor, total: Tensor, square: Tensor, min_count: int) -> Spread:
+    """One-way random effects from sums.
+
+    The interval takes n0, the mean group size of the unbalanced design, for the size of every group.
+
+    Args:
+        count: Values of each group. Shape (B,).
+        total: Their sum. Shape (B,).
+        square: Sum of their squares. Shape (B,).
+        min_count: Groups with fewer values, and with fewer than two, are left out.
+
+    Source: Donner 1986, "A review of inference procedures for the intraclass correlation coefficient in the one-way
+    random effects model"; interval of Shrout and Fleiss 1979, ICC(1).
+    """
+    large = count >= max(2, min_count)
+    count, total, square = count[large], total[large], square[large]
+    groups, n = len(count), float(count.sum())
+    if groups < 2:
+        return Spread(*[math.nan] * 7, groups=groups)
+    means = total / count
+    deviations = (square - count * means.square()).clamp(min=0)
+    within_square = float(deviations.sum()) / (n - groups)
+    grand = float(total.sum()) / n
+    between_square = float((count * (means - grand).square()).sum()) / (groups - 1)
+    n0 = (n - float(count.square().sum()) / n) / (groups - 1)
+    variance_between = (between_square - within_square) / n0
+    rms = math.sqrt(float(square.sum()) / n)
+    low, high = _interval(between_square, within_square, n0, groups, n)
+    return Spread(
+        icc=_icc(between_square, within_square, n0),
+        icc_low=low,
+        icc_high=high,
+        between=math.sqrt(max(0.0, variance_between)),
+        within=math.sqrt(within_square),
+        largest_within=float((deviations / (count - 1)).max().sqrt()),
+        rms=rms,
+        groups=groups,
+    )
+
+
+def _icc(between: float, within: float, n0: float) -> float:
+    """From mean squares; NaN where all values are equal."""
+    scale = between + (n0 - 1) * within
+    return (between - within) / scale if scale > 0 else math.nan
+
+
+def _interval(between: float, within: float, n0: float, groups: int, n: float) -> tuple[float, float]:
+    if between <= 0 and within <= 0:
+        return math.nan, math.nan
+    up = f_quantile(0.975, groups - 1, n - groups)
+    down = f_quantile(0.025, groups - 1, n - groups)
+    return _icc(between / up, within, n0), _icc(between / down, within, n0)

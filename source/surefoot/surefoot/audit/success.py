@@ -1,0 +1,12 @@
+"""What a success is, in training."""
+
+from torch import Tensor
+
+from surefoot.audit.block import Block
+from surefoot.audit.episodes import Episodes
+
+
+def successes(block: Block, episodes: Episodes, max_error: float) -> Tensor:
+    """Whole episodes that a time-out ended and whose mean velocity error, m/s, is at most `max_error`. Shape (S, N)."""
+    error = episodes.lin_vel_error / episodes.steps.clamp(min=1)
+    return episodes.whole & block.timed_out & (error <= max_error)

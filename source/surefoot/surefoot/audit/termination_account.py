@@ -1,0 +1,132 @@
+"""Why episodes ended: one primary cause each, causes that held together, and how long episodes were.
+
+Time-out, failure and fault are three classes. A fault's causes are not looked at: its state is not to be trusted.
+"""
+
+import torch
+from torch import Tensor
+
+from surefoot.audit.account import Account
+from surefoot.audit.block import Block, add_by_bucket
+from surefoot.audit.episodes import Episodes
+from surefoot.audit.metrics import Flush, define
+from surefoot.audit.step import AuditLayout
+from surefoot.manifest.audit import Audit
+
+_ENDS = "valid episodes that ended in the iteration"
+define("termination/episodes", "episodes", f"number of {_ENDS}: by failure or time-out")
+define("termination/failures", "episodes", f"{_ENDS}, by failure; failure wins over a time-out in the same step")
+define("termination/time_outs", "episodes", f"{_ENDS}, by time-out")
+define("termination/faults", "episodes", "episodes that ended in the iteration by a fault; they count nowhere else")
+define("termination/failure_rate", "-", "failures / episodes; NaN without an episode")
+define(
+    "termination/primary",
+    "episodes",
+    f"{_ENDS}, by primary cause: of the causes that hold in the last step the first in the manifest's order, those of "
+    "kind failure before those of kind time_out",
+    axes=("cause",),
+)
+define("termination/primary_share", "-", "primary / episodes; NaN without an episode", axes=("cause",))
+define(
+    "termination/together",
+    "episodes",
+    f"{_ENDS}, with both causes holding in the last step; the diagonal counts the cause itself",
+    axes=("cause", "cause"),
+)
+define("termination/unexplained", "episodes", f"{_ENDS}, with no cause that holds")
+define("termination/partial", "episodes", f"{_ENDS}, whose first step the account did not see (scattered start)")
+define("termination/length_mean", "s", f"mean length of whole {_ENDS}; NaN without one")
+_BIN = "bin k of K holds lengths above k/K and up to (k + 1)/K of the longest episode"
+define("termination/length_histogram", "episodes", f"whole {_ENDS}, by length; {_BIN}", axes=("bin",))
+define(
+    "termination/length_by_cause",
+    "episodes",
+    f"whole {_ENDS}, by primary cause and length; {_BIN}",
+    axes=("cause", "bin"),
+)
+define("termination_by_bucket/episodes", "episodes", f"{_ENDS}, in the bucket", axes=("bucket",))
+define("termination_by_bucket/failure_rate", "-", "failures / episodes in the bucket", axes=("bucket",))
+define("termination_by_bucket/primary", "episodes", "see termination/primary", axes=("bucket", "cause"))
+define(
+    "termination_by_bucket/length_histogram",
+    "episodes",
+    "see termination/length_histogram; episodes of the bucket",
+    axes=("bucket", "bin"),
+)
+
+
+class TerminationAccount(Account):
+    """Ends by class, cause, bucket and length."""
+
+    def __init__(self, layout: AuditLayout, config: Audit, device: str | torch.device) -> None:
+        causes, slots, bins = len(layout.causes), len(layout.bucket_labels) + 1, config.length_bins
+        shapes = {
+            "episodes": (slots,),
+            "failures": (slots,),
+            "primary": (slots, causes),
+            "together": (causes, causes),
+            "lengths": (slots, bins),
+            "lengths_by_cause": (causes, bins),
+            "steps": (),
+            "whole": (),
+            "partial": (),
+            "faults": (),
+        }
+        super().__init__(shapes, device)
+        self._buckets, self._bins = slots - 1, bins
+        self._dt, self._longest = layout.step_dt, layout.max_episode_steps
+        ranking = sorted(range(causes), key=lambda cause: layout.cause_is_time_out[cause])  # stable: else layout order
+        self._ranking = torch.tensor(ranking, dtype=torch.int64, device=device)
+        self._unranking = torch.tensor([ranking.index(c) for c in range(causes)], dtype=torch.int64, device=device)
+
+    def add(self, block: Block, episodes: Episodes) -> None:
+        sums, buckets = self.sums, self._buckets
+        ended = block.failed | block.timed_out
+        rows = block.rows(ended, buckets)
+        holds = (block.causes & ended.unsqueeze(2)).to(torch.float64)
+        primary = self._first(holds)
+        add_by_bucket(sums["episodes"], rows, ended)
+        add_by_bucket(sums["failures"], rows, block.failed)
+        add_by_bucket(sums["primary"], rows, primary)
+        holds = holds.flatten(0, 1)
+        sums["together"].add_(holds.T @ holds)
+
+        bins = ((block.episode_steps - 1) * self._bins).div(self._longest, rounding_mode="floor")
+        bins = bins.clamp(0, self._bins - 1).unsqueeze(2)
+        length = torch.zeros(*bins.shape[:2], self._bins, dtype=torch.float64, device=bins.device)
+        length.scatter_(2, bins, episodes.whole.to(torch.float64).unsqueeze(2))
+        add_by_bucket(sums["lengths"], rows, length)
+        sums["lengths_by_cause"].add_(primary.flatten(0, 1).T @ length.flatten(0, 1))
+        sums["steps"].add_((block.episode_steps * episodes.whole).sum())
+        sums["whole"].add_(episodes.whole.sum())
+        sums["partial"].add_(episodes.partial.sum())
+        sums["faults"].add_((~block.valid).sum())
+
+    def _first(self, holds: Tensor) -> Tensor:
+        """1 for the primary cause of each row, 0 elsewhere. Shape (S, N, C)."""
+        ranked = holds[..., self._ranking]
+        return (ranked * (ranked.cumsum(dim=2) == 1))[..., self._unranking]
+
+    def metrics(self, sums: dict[str, Tensor]) -> Flush:
+        by_bucket = {name: sums[name][: self._buckets] for name in ("episodes", "failures", "primary", "lengths")}
+        overall = {name: table.sum(dim=0) for name, table in by_bucket.items()}
+        episodes, failures = overall["episodes"], overall["failures"]
+        return {
+            "termination/episodes": episodes,
+            "termination/failures": failures,
+            "termination/time_outs": episodes - failures,
+            "termination/faults": sums["faults"],
+            "termination/failure_rate": failures / episodes,
+            "termination/primary": overall["primary"],
+            "termination/primary_share": overall["primary"] / episodes,
+            "termination/together": sums["together"],
+            "termination/unexplained": episodes - overall["primary"].sum(),
+            "termination/partial": sums["partial"],
+            "termination/length_mean": self._dt * sums["steps"] / sums["whole"],
+            "termination/length_histogram": overall["lengths"],
+            "termination/length_by_cause": sums["lengths_by_cause"],
+            "termination_by_bucket/episodes": by_bucket["episodes"],
+            "termination_by_bucket/failure_rate": by_bucket["failures"] / by_bucket["episodes"],
+            "termination_by_bucket/primary": by_bucket["primary"],
+            "termination_by_bucket/length_histogram": by_bucket["lengths"],
+        }
