@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from surefoot.manifest.base import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from surefoot.manifest.base import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from surefoot.manifest.diagnostics import Diagnostics
 
 Action = Literal["log", "pause", "stop"]
@@ -59,6 +59,19 @@ class FaultAudit(Section):
     """Share of an iteration's steps that may be invalid."""
 
 
+class MemoryAudit(Section):
+    """When memory keeps growing."""
+
+    window: Annotated[int, Field(ge=30)]
+    """Iterations that a trend is taken over."""
+    warm_up: NonNegativeInt
+    """Iterations at the start of the process that are not looked at."""
+    min_growth: PositiveFloat
+    """MB per iteration, median slope over the window."""
+    min_z: PositiveFloat
+    """Standard deviations by which the Mann-Kendall statistic must exceed that of no trend."""
+
+
 class Actions(Section):
     """What an alert does, by kind."""
 
@@ -74,6 +87,7 @@ class Actions(Section):
     standing: Action
     action_saturation: Action
     observation_leak: Action
+    memory_growth: Action
 
 
 class Audit(Section):
@@ -92,4 +106,5 @@ class Audit(Section):
     bucket: BucketAudit
     fault: FaultAudit
     diagnostics: Diagnostics
+    memory: MemoryAudit
     actions: Actions
