@@ -40,7 +40,7 @@ define(
 define("reward/pooled_successes", "episodes", f"successes among the {_POOLED}")
 define("reward/pooled_others", "episodes", f"others among the {_POOLED}")
 
-_BY_TERM = ("rate", "square", "with_success", "with_error")
+_BY_TERM = ("rate", "square", "with_success")
 _BY_BUCKET = ("episodes", "success", "error", "error_square")
 
 
@@ -50,7 +50,7 @@ class EpisodeRewardAccount(Account):
     def __init__(self, layout: AuditLayout, config: Audit, device: str | torch.device) -> None:
         terms, slots = len(layout.reward_terms), len(layout.bucket_labels) + 1
         tables = dict.fromkeys(_BY_TERM, (slots, terms)) | dict.fromkeys(_BY_BUCKET, (slots,))
-        super().__init__({**tables, "total": (slots, terms)}, device)
+        super().__init__({**tables, "total": (terms,), "with_error": (terms,)}, device)
         self._buckets = slots - 1
         self._dt = layout.step_dt
         self._success_error = config.success_error
@@ -62,25 +62,23 @@ class EpisodeRewardAccount(Account):
         steps = episodes.steps.clamp(min=1)
         rate = episodes.rates / steps.unsqueeze(2)
         error = episodes.lin_vel_error / steps
-        success = successes(block, episodes, self._success_error).to(torch.float64)
-        tables = {
-            "rate": rate,
-            "square": rate.square(),
-            "with_success": rate * success.unsqueeze(2),
-            "with_error": rate * error.unsqueeze(2),
-            "episodes": episodes.whole,
-            "success": success,
-            "error": error,
-            "error_square": error.square(),
-            "total": episodes.rates,
-        }
-        for name, values in tables.items():
-            add_by_bucket(sums[name], rows, values)
+        success = successes(block, episodes, self._success_error)
+        add_by_bucket(sums["rate"], rows, rate)
+        add_by_bucket(sums["square"], rows, rate.square())
+        add_by_bucket(sums["with_success"], block.rows(success, self._buckets), rate)
+        add_by_bucket(sums["episodes"], rows, episodes.whole)
+        add_by_bucket(sums["success"], rows, success)
+        add_by_bucket(sums["error"], rows, error)
+        add_by_bucket(sums["error_square"], rows, error.square())
+        whole = episodes.whole.to(torch.float64)
+        weights = torch.stack((whole, whole * error)).flatten(1)
+        sums["total"].add_(weights[0] @ episodes.rates.flatten(0, 1))
+        sums["with_error"].add_(weights[1] @ rate.flatten(0, 1))
 
     def report(self, values: Tensor) -> Flush:
         now, pooled = self.sums.unpack(values), self.sums.unpack(self._window.push(values))
-        total, episodes = now["total"][: self._buckets].sum(dim=0), now["episodes"][: self._buckets].sum()
-        by_bucket = {name: value[: self._buckets] for name, value in pooled.items()}
+        total, episodes = now["total"], now["episodes"][: self._buckets].sum()
+        by_bucket = {name: pooled[name][: self._buckets] for name in (*_BY_TERM, *_BY_BUCKET)}
         overall = {name: value.sum(dim=0) for name, value in by_bucket.items()}
         correlation = success_correlation(overall)
         return {
@@ -88,7 +86,7 @@ class EpisodeRewardAccount(Account):
             "reward/success_correlation": correlation,
             "reward/success_correlation_high": fisher_high(correlation, overall["episodes"]),
             "reward/error_correlation": _pearson(
-                overall, overall["with_error"], overall["error"], overall["error_square"]
+                overall, pooled["with_error"], overall["error"], overall["error_square"]
             ),
             "reward_by_bucket/success_correlation": success_correlation(by_bucket),
             "reward/pooled_successes": overall["success"],

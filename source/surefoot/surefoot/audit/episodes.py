@@ -34,34 +34,34 @@ class EpisodeTracker:
     """One row of running sums per environment. A fault ends an episode that then counts nowhere."""
 
     def __init__(self, layout: AuditLayout, device: str | torch.device) -> None:
-        self._terms = len(layout.reward_terms)
-        self._running = torch.zeros(layout.num_envs, self._terms + 4, dtype=torch.float64, device=device)
+        self._rates = torch.zeros(layout.num_envs, len(layout.reward_terms), dtype=torch.float64, device=device)
+        self._others = torch.zeros(layout.num_envs, 4, dtype=torch.float64, device=device)
 
     def add(self, block: Block) -> Episodes:
         """Advance by a block."""
+        rates = _running(self._rates, block.rates, block.ended)
         single = (block.reward, block.lin_vel_error, block.yaw_rate_error, block.valid.to(torch.float64))
-        values = torch.cat((block.rates, torch.stack(single, dim=2)), dim=2)
-        ended = block.ended.unsqueeze(2)
-        running = self._running
-        for now, end in zip(values, ended, strict=True):
-            now += running
-            running.copy_(now).masked_fill_(end, 0.0)
-        steps = values[..., self._terms + 3]
-        whole = block.valid & block.ended & (steps == block.episode_steps)
-        return Episodes(
-            rates=values[..., : self._terms],
-            reward=values[..., self._terms],
-            lin_vel_error=values[..., self._terms + 1],
-            yaw_rate_error=values[..., self._terms + 2],
-            steps=steps,
-            whole=whole,
-            partial=block.valid & block.ended & ~whole,
-        )
+        reward, lin_vel_error, yaw_rate_error, steps = _running(
+            self._others, torch.stack(single, dim=2), block.ended
+        ).unbind(dim=2)
+        ended = block.valid & block.ended
+        whole = ended & (steps == block.episode_steps)
+        return Episodes(rates, reward, lin_vel_error, yaw_rate_error, steps, whole=whole, partial=ended & ~whole)
 
     def state_dict(self) -> dict[str, Any]:
         """The running sums."""
-        return {"running": self._running.cpu().clone()}
+        return {"rates": self._rates.cpu().clone(), "others": self._others.cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
-        self._running.copy_(state["running"])
+        self._rates.copy_(state["rates"])
+        self._others.copy_(state["others"])
+
+
+def _running(carry: Tensor, values: Tensor, ended: Tensor) -> Tensor:
+    """Sums since the last end before each row, (S, N, K); `carry` goes from before the first to after the last."""
+    sums = torch.empty_like(values)
+    for value, end, total in zip(values, ended.unsqueeze(2), sums, strict=True):
+        torch.add(value, carry, out=total)
+        carry.copy_(total).masked_fill_(end, 0.0)
+    return sums

@@ -63,70 +63,74 @@ class TerminationAccount(Account):
         shapes = {
             "episodes": (slots,),
             "failures": (slots,),
-            "primary": (slots, causes),
+            "primary": (slots, causes + 1),
             "together": (causes, causes),
             "lengths": (slots, bins),
-            "lengths_by_cause": (causes, bins),
+            "lengths_by_cause": (causes + 1, bins),
             "steps": (),
             "whole": (),
             "partial": (),
             "faults": (),
         }
         super().__init__(shapes, device)
-        self._buckets, self._bins = slots - 1, bins
+        self._buckets, self._causes, self._bins = slots - 1, causes, bins
         self._dt, self._longest = layout.step_dt, layout.max_episode_steps
         ranking = sorted(range(causes), key=lambda cause: layout.cause_is_time_out[cause])  # stable: else layout order
-        self._ranking = torch.tensor(ranking, dtype=torch.int64, device=device)
-        self._unranking = torch.tensor([ranking.index(c) for c in range(causes)], dtype=torch.int64, device=device)
+        self._ranking = ranking
 
     def add(self, block: Block, episodes: Episodes) -> None:
-        sums, buckets = self.sums, self._buckets
-        ended = block.failed | block.timed_out
+        sums, buckets, causes = self.sums, self._buckets, self._causes
+        ended, whole = block.failed | block.timed_out, episodes.whole
         rows = block.rows(ended, buckets)
-        holds = (block.causes & ended.unsqueeze(2)).to(torch.float64)
-        primary = self._first(holds)
         add_by_bucket(sums["episodes"], rows, ended)
         add_by_bucket(sums["failures"], rows, block.failed)
-        add_by_bucket(sums["primary"], rows, primary)
-        holds = holds.flatten(0, 1)
+        cause = self._primary(block.causes)
+        _count(sums["primary"], rows * (causes + 1) + cause.flatten())
+        holds = (block.causes & ended.unsqueeze(2)).flatten(0, 1).to(torch.float64)
         sums["together"].add_(holds.T @ holds)
 
         bins = ((block.episode_steps - 1) * self._bins).div(self._longest, rounding_mode="floor")
-        bins = bins.clamp(0, self._bins - 1).unsqueeze(2)
-        length = torch.zeros(*bins.shape[:2], self._bins, dtype=torch.float64, device=bins.device)
-        length.scatter_(2, bins, episodes.whole.to(torch.float64).unsqueeze(2))
-        add_by_bucket(sums["lengths"], rows, length)
-        sums["lengths_by_cause"].add_(primary.flatten(0, 1).T @ length.flatten(0, 1))
-        sums["steps"].add_((block.episode_steps * episodes.whole).sum())
-        sums["whole"].add_(episodes.whole.sum())
+        bins = bins.clamp(0, self._bins - 1).flatten()
+        _count(sums["lengths"], block.rows(whole, buckets) * self._bins + bins)
+        _count(sums["lengths_by_cause"], torch.where(whole, cause, causes).flatten() * self._bins + bins)
+        sums["steps"].add_((block.episode_steps * whole).sum())
+        sums["whole"].add_(whole.sum())
         sums["partial"].add_(episodes.partial.sum())
         sums["faults"].add_((~block.valid).sum())
 
-    def _first(self, holds: Tensor) -> Tensor:
-        """1 for the primary cause of each row, 0 elsewhere. Shape (S, N, C)."""
-        ranked = holds[..., self._ranking]
-        return (ranked * (ranked.cumsum(dim=2) == 1))[..., self._unranking]
+    def _primary(self, holds: Tensor) -> Tensor:
+        """First cause in rank that holds, C where none does. Shape (S, N), int64."""
+        first = torch.full(holds.shape[:2], self._causes, dtype=torch.int64, device=holds.device)
+        for cause in reversed(self._ranking):
+            first.masked_fill_(holds[..., cause], cause)
+        return first
 
     def metrics(self, sums: dict[str, Tensor]) -> Flush:
         by_bucket = {name: sums[name][: self._buckets] for name in ("episodes", "failures", "primary", "lengths")}
         overall = {name: table.sum(dim=0) for name, table in by_bucket.items()}
         episodes, failures = overall["episodes"], overall["failures"]
+        primary, unexplained = overall["primary"][:-1], overall["primary"][-1]
         return {
             "termination/episodes": episodes,
             "termination/failures": failures,
             "termination/time_outs": episodes - failures,
             "termination/faults": sums["faults"],
             "termination/failure_rate": failures / episodes,
-            "termination/primary": overall["primary"],
-            "termination/primary_share": overall["primary"] / episodes,
+            "termination/primary": primary,
+            "termination/primary_share": primary / episodes,
             "termination/together": sums["together"],
-            "termination/unexplained": episodes - overall["primary"].sum(),
+            "termination/unexplained": unexplained,
             "termination/partial": sums["partial"],
             "termination/length_mean": self._dt * sums["steps"] / sums["whole"],
             "termination/length_histogram": overall["lengths"],
-            "termination/length_by_cause": sums["lengths_by_cause"],
+            "termination/length_by_cause": sums["lengths_by_cause"][:-1],
             "termination_by_bucket/episodes": by_bucket["episodes"],
             "termination_by_bucket/failure_rate": by_bucket["failures"] / by_bucket["episodes"],
-            "termination_by_bucket/primary": by_bucket["primary"],
+            "termination_by_bucket/primary": by_bucket["primary"][:, :-1],
             "termination_by_bucket/length_histogram": by_bucket["lengths"],
         }
+
+
+def _count(table: Tensor, index: Tensor) -> None:
+    """Add 1 to the table's element at each index into its flat view."""
+    table.view(-1).index_add_(0, index, torch.ones_like(index, dtype=table.dtype))

@@ -12,6 +12,7 @@ from mjlab.managers.event_manager import RecomputeLevel
 from mjlab.sim.sim import Simulation, SimulationCfg
 from mjlab.utils.nan_guard import NanGuard
 
+from surefoot.engines.mujoco.affinity import one_core_each, usable_cores
 from surefoot.engines.mujoco.bridge import CpuDataBridge, WarpData
 from surefoot.engines.mujoco.model_bridge import RECOMPUTED, CpuModelBridge, expand_model_field
 from surefoot.errors import UnsupportedOnCpu
@@ -21,7 +22,7 @@ class BatchSimulation(Simulation):
     """Drop-in for mjlab's `Simulation` on the CPU.
 
     Args:
-        num_threads: Physics threads; 0 means all cores.
+        num_threads: Physics threads; 0 means all cores that the process may use, with one thread bound to each.
         fused: `step_and_forward` runs all physics steps of a control step in one call of the thread pool.
         auto_reset: A state that is no longer finite is reset by MuJoCo and leaves a warning (MuJoCo's default);
             otherwise it stays as it is, as in MuJoCo-Warp.
@@ -65,7 +66,9 @@ class BatchSimulation(Simulation):
         self._wp_data.nworld = self.num_envs
         if not self._auto_reset:  # only now: MuJoCo-Warp, which never resets, refuses the flag
             self._mj_model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
-        self.batch = Batch(self._mj_model, self.num_envs, self._num_threads, self._fused)
+        threads = min(self._num_threads or len(usable_cores()), self.num_envs)
+        with one_core_each(threads):
+            self.batch = Batch(self._mj_model, self.num_envs, threads, self._fused)
         self._state = self.batch.bind("state")
         spec, warm_start = mujoco.mjtState.mjSTATE_INTEGRATION, mujoco.mjtState.mjSTATE_WARMSTART
         self._warm_start = mujoco.mj_stateSize(self._mj_model, spec.value & (warm_start.value - 1))
@@ -124,7 +127,10 @@ class BatchSimulation(Simulation):
 
     def step(self) -> None:
         self._model_bridge.check_untouched()
-        with self.nan_guard.watch(self.data):
+        if self.nan_guard.enabled:
+            with self.nan_guard.watch(self.data):
+                self._timed(self.batch.step)
+        else:
             self._timed(self.batch.step)
 
     def forward(self) -> None:

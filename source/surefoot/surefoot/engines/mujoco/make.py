@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +13,7 @@ from mjlab.envs import ManagerBasedRlEnv, ManagerBasedRlEnvCfg
 
 from surefoot.engines.mujoco.batch_sim import BatchSimulation
 from surefoot.engines.mujoco.binder import build_env_cfg
+from surefoot.engines.mujoco.contact_times import use_fast_contact_times
 from surefoot.engines.mujoco.env import MujocoEnv
 from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
@@ -46,7 +46,10 @@ def make_mjlab_env(cfg: ManagerBasedRlEnvCfg, *, device: str, num_threads: int =
     """Any mjlab environment, unchanged, with its physics in MuJoCo C where `device` is `cpu`."""
     device = check_device(device)
     with _simulation(device, num_threads, fused=False, warp_on_cpu=False, auto_reset=False):
-        return ManagerBasedRlEnv(cfg, device, **kwargs)
+        env = ManagerBasedRlEnv(cfg, device, **kwargs)
+    if isinstance(env.sim, BatchSimulation):
+        use_fast_contact_times(env.scene.sensors.values(), env.sim)
+    return env
 
 
 def check_device(device: str) -> str:
@@ -72,9 +75,8 @@ def _simulation(
     if device != "cpu" or warp_on_cpu:
         yield
         return
-    threads = num_threads or os.cpu_count() or 1
     original = mjlab_env.Simulation
-    mjlab_env.Simulation = functools.partial(BatchSimulation, num_threads=threads, fused=fused, auto_reset=auto_reset)
+    mjlab_env.Simulation = functools.partial(BatchSimulation, num_threads=num_threads, fused=fused, auto_reset=auto_reset)
     try:
         yield
     finally:
