@@ -5,6 +5,8 @@ from pathlib import Path
 
 from surefoot.errors import SurefootError
 from surefoot.manifest import task_names
+from surefoot.manifest.audit import Audit
+from surefoot.manifest.audit_file import read_audit
 
 
 def manifest_root() -> Path:
@@ -26,3 +28,13 @@ def manifest_root() -> Path:
 def list_tasks() -> list[str]:
     """Names that `--task` takes."""
     return task_names(manifest_root())
+
+
+def audit_config(option: str = "default") -> Audit:
+    """Thresholds of the accounts from `audit/<option>.yaml`, for an environment that has no manifest.
+
+    Raises:
+        RunFolderError: No such file.
+        ManifestError: It does not fit the schema.
+    """
+    return read_audit(manifest_root() / "audit" / f"{option}.yaml")

@@ -1,0 +1,197 @@
+"""What the accounts read of a manager-based environment that is not ours, through names that mjlab and Isaac Lab share.
+
+Nothing of a simulator is imported: the environment is anything with `reward_manager`, `termination_manager` and so on.
+Both order their step alike: terminations, rewards, resets, commands, observations. `ManagerReader.read` belongs right
+after the rewards, when the terminal state, its command and its episode length are still there.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surefoot.audit.step import AuditLayout, AuditStep
+from surefoot.errors import EngineError, did_you_mean
+
+COMMAND_NAMES = ("twist", "base_velocity")
+"""What mjlab and Isaac Lab call the velocity command of their locomotion tasks."""
+FAULTS = ("state", "action", "reward")
+"""Of `surefoot.audit.fault_kinds`, those that can be told from outside."""
+
+
+class WatchedTerm:
+    """A reward term that notes where its value is not finite, before the manager may turn it into 0.
+
+    Args:
+        func: The term; everything but calls goes to it unchanged.
+        probe: 0 times every value is added to it, which is NaN where a value is not finite. Shape (num_envs,).
+    """
+
+    def __init__(self, func: Callable[..., Tensor], probe: Tensor) -> None:
+        self.func = func
+        self._probe = probe
+
+    def __call__(self, *args: Any, **params: Any) -> Tensor:
+        value = self.func(*args, **params)
+        if value.shape == self._probe.shape:
+            self._probe.add_(value, alpha=0)
+        return value
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("func", "_probe"):  # not there yet: copy and pickle ask before __init__ has run
+            raise AttributeError(name)
+        return getattr(self.func, name)
+
+
+class ManagerReader:
+    """Turns the managers' buffers into an `AuditStep`.
+
+    Args:
+        env: With `reward_manager`, `termination_manager`, `command_manager`, `action_manager`, `scene`.
+        command: Name of the velocity command (vx, vy, yaw rate in the base frame); None takes the first of
+            `COMMAND_NAMES` that exists. Without one every velocity error is 0: a success is then an episode that a
+            time-out ended.
+        robot: Name of the robot in the scene.
+        moving_threshold: A command longer than this asks for motion.
+        action_clip: See `AuditLayout`.
+        bucket: Bucket id of each environment, read again in every step. Shape (num_envs,), int64.
+        bucket_labels: One for each id.
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        *,
+        command: str | None,
+        robot: str,
+        moving_threshold: float,
+        action_clip: float | None,
+        bucket: Tensor | None,
+        bucket_labels: Sequence[str],
+    ) -> None:
+        self._env = env
+        self._command = _command_name(env, command)
+        self._robot = env.scene[robot]
+        self._moving_threshold = moving_threshold
+        self._bucket = _checked_bucket(env, bucket, bucket_labels)
+        self._probe = torch.zeros(env.num_envs, device=env.device)
+        terminations = env.termination_manager
+        causes = tuple(terminations.active_terms)
+        self.layout = AuditLayout(
+            reward_terms=tuple(env.reward_manager.active_terms),
+            causes=causes,
+            cause_is_time_out=tuple(bool(terminations.get_term_cfg(name).time_out) for name in causes),
+            fault_kinds=FAULTS,
+            bucket_labels=tuple(bucket_labels),
+            num_envs=env.num_envs,
+            step_dt=float(env.step_dt),
+            max_episode_steps=int(env.max_episode_length),
+            num_actions=int(env.action_manager.total_action_dim),
+            action_clip=action_clip,
+        )
+
+    def watch(self) -> None:
+        """From now on notice reward terms that are not finite."""
+        for cfg in self._term_cfgs():
+            cfg.func = WatchedTerm(cfg.func, self._probe)
+
+    def unwatch(self) -> None:
+        """Give the manager its terms back."""
+        for cfg in self._term_cfgs():
+            if isinstance(cfg.func, WatchedTerm):
+                cfg.func = cfg.func.func
+
+    def _term_cfgs(self) -> list[Any]:
+        rewards = self._env.reward_manager
+        return [rewards.get_term_cfg(name) for name in self.layout.reward_terms]
+
+    def before_rewards(self) -> None:
+        """Begin a step."""
+        self._probe.zero_()
+
+    def read(self, reward: Tensor) -> AuditStep:
+        """The step whose rewards have just been computed. Nothing is read on the host.
+
+        Args:
+            reward: What the manager returned. Shape (num_envs,).
+        """
+        env, layout = self._env, self.layout
+        rates: Tensor = env.reward_manager._step_reward
+        if not getattr(env.reward_manager, "_scale_by_dt", True):
+            rates = rates / layout.step_dt  # the manager's sum has no control step in it; the accounts' has
+        terminations = env.termination_manager
+        terminated: Tensor = terminations.terminated
+        action: Tensor = env.action_manager.action
+        velocity, yaw_rate = self._velocity()
+        command = self._commanded(velocity, yaw_rate)
+        error = command - torch.cat((velocity, yaw_rate.unsqueeze(1)), dim=1)
+        no_causes = torch.zeros(layout.num_envs, 0, dtype=torch.bool, device=rates.device)
+        causes = [terminations.get_term(name) for name in layout.causes]
+        return AuditStep(
+            rates=rates,
+            reward=reward,
+            causes=torch.stack(causes, dim=1) if causes else no_causes,
+            terminated=terminated,
+            truncated=terminations.time_outs & ~terminated,
+            fault=~torch.isfinite(torch.stack((self._state_sum(), action.sum(dim=1), self._probe + reward), dim=1)),
+            bucket=self._bucket,
+            episode_steps=env.episode_length_buf,
+            lin_vel_error=torch.hypot(error[:, 0], error[:, 1]),
+            yaw_rate_error=error[:, 2].abs(),
+            is_moving=command.square().sum(dim=1) > self._moving_threshold**2 if self._command else _no_motion(action),
+            lin_speed=torch.hypot(velocity[:, 0], velocity[:, 1]),
+            action=action,
+        )
+
+    def _velocity(self) -> tuple[Tensor, Tensor]:
+        """Horizontal velocity, m/s, base yaw frame, shape (N, 2), and yaw rate, rad/s, shape (N,)."""
+        data = self._robot.data
+        heading: Tensor = data.heading_w
+        cos, sin = torch.cos(heading), torch.sin(heading)
+        x, y, _ = data.root_link_lin_vel_w.unbind(dim=1)
+        return torch.stack((cos * x + sin * y, cos * y - sin * x), dim=1), data.root_link_ang_vel_w[:, 2]
+
+    def _commanded(self, velocity: Tensor, yaw_rate: Tensor) -> Tensor:
+        """Commanded vx, vy, yaw rate; without a command what the robot does. Shape (N, 3)."""
+        if self._command is None:
+            return torch.cat((velocity, yaw_rate.unsqueeze(1)), dim=1)
+        return self._env.command_manager.get_command(self._command)[:, :3]
+
+    def _state_sum(self) -> Tensor:
+        """Not finite where a position or velocity is not. Shape (N,)."""
+        data = self._robot.data
+        parts = (data.root_link_pose_w, data.root_link_vel_w, data.joint_pos, data.joint_vel)
+        return torch.stack([part.sum(dim=1) for part in parts]).sum(dim=0)
+
+
+def _no_motion(like: Tensor) -> Tensor:
+    """False for every environment of `like`, shape (N, ...)."""
+    return torch.zeros(like.shape[0], dtype=torch.bool, device=like.device)
+
+
+def _command_name(env: Any, wanted: str | None) -> str | None:
+    known: list[str] = list(env.command_manager.active_terms)
+    if wanted is None:
+        return next((name for name in COMMAND_NAMES if name in known), None)
+    if wanted not in known:
+        raise EngineError(f"The environment has no command {wanted!r}. {did_you_mean(wanted, known)}")
+    return wanted
+
+
+def _checked_bucket(env: Any, bucket: Tensor | None, labels: Sequence[str]) -> Tensor:
+    if bucket is None:
+        if len(labels) != 1:
+            raise EngineError(f"{len(labels)} bucket labels without bucket ids; pass bucket=, one id per environment.")
+        return torch.zeros(env.num_envs, dtype=torch.int64, device=env.device)
+    if bucket.shape != (env.num_envs,) or bucket.dtype != torch.int64:
+        raise EngineError(
+            f"bucket: expected ids of shape ({env.num_envs},) and type int64, "
+            f"got shape {tuple(bucket.shape)} and {bucket.dtype}."
+        )
+    if torch.device(bucket.device).type != torch.device(env.device).type:
+        raise EngineError(f"bucket: expected a tensor on {env.device}, where the environment is, got {bucket.device}.")
+    low, high = int(bucket.min()), int(bucket.max())
+    if low < 0 or high >= len(labels):
+        raise EngineError(f"bucket: expected ids from 0 to {len(labels) - 1}, one label each, got {low} to {high}.")
+    return bucket
