@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from surefoot.audit.metrics import Flush
 from surefoot.manifest.audit import Action, Audit
 
-_STRENGTH: tuple[Action, ...] = ("log", "pause", "stop")
+_STRENGTH: tuple[Action, ...] = ("stop", "pause", "log")
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,8 @@ class Alerts:
             further: Findings of rules that need more than the metrics.
         """
         findings = [finding for rules in self._rules for finding in rules.check(flush)]
-        return [
-            self._alert(iteration, finding) for finding in (*findings, *further) if self._is_news(iteration, finding)
-        ]
+        news = [finding for finding in (*findings, *further) if self._is_news(iteration, finding)]
+        return [self._alert(iteration, finding) for finding in news]
 
     def _is_news(self, iteration: int, finding: Finding) -> bool:
         key = (finding.kind, finding.subject)
@@ -102,5 +101,5 @@ class Alerts:
 
 def strongest(alerts: Iterable[Alert]) -> Action | None:
     """The action to take: stop before pause before log; None without an alert."""
-    actions = [alert.action for alert in alerts]
-    return max(actions, key=_STRENGTH.index) if actions else None
+    actions = {alert.action for alert in alerts}
+    return next((action for action in _STRENGTH if action in actions), None)

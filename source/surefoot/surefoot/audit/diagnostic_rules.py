@@ -1,12 +1,12 @@
 """When a diagnostic number is an alert: rules that read metrics on the host and pool a few iterations."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from surefoot.audit import action_account, constant_terms, standing
+from surefoot.audit.alerts import Finding
 from surefoot.audit.metrics import Flush
 from surefoot.audit.step import AuditLayout
 from surefoot.audit.sums import Window
@@ -14,16 +14,6 @@ from surefoot.manifest.diagnostics import ConstantTermAudit, Diagnostics, Standi
 
 TOTAL = "total"
 """Subject of an alert about the sum of all terms."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a rule has to say about one iteration."""
-
-    kind: str
-    """A key of the manifest's `audit.actions`."""
-    subject: str
-    message: str
 
 
 class DiagnosticRules:
