@@ -2,7 +2,7 @@
 
 python scripts/evaluate.py --checkpoint runs/Surefoot-Velocity-Flat-Unitree-Go1-v0/RUN/model_400.pt
 python scripts/evaluate.py --checkpoint .../model_400.pt simulation=full
-python scripts/evaluate.py --checkpoint .../model_400.pt --json ice.json randomization.friction=[0.3,0.3]
+python scripts/evaluate.py --checkpoint .../model_400.pt --json ice.json randomization.factors.friction.edges=[0.3,0.3]
 
 Without --task the manifest inside the checkpoint is used, with the overrides on top.
 docs/metrics.md defines the numbers.

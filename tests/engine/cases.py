@@ -16,7 +16,7 @@ from surefoot.manifest import Manifest, compose_manifest
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
-NOMINAL = ["randomization.friction=[0.8,0.8]", "randomization.base_mass=[0,0]"]
+NOMINAL = ["randomization.factors.friction.edges=[0.8,0.8]", "randomization.factors.payload_mass.edges=[0,0]"]
 """Every environment as the robot definition says."""
 
 

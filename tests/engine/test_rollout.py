@@ -144,8 +144,8 @@ def test_same_seed_same_result_on_any_number_of_threads(go1: Manifest):
 
 
 def test_a_robot_does_not_depend_on_the_batch_that_it_runs_in(go1: Manifest):
-    fixed = [*CALM, "task.resets.yaw=[0,0]", "task.resets.position_xy=[0,0]", "randomization.friction=[0.8,0.8]"]
-    manifest = override_manifest(go1, [*fixed, "randomization.base_mass=[0,0]"])
+    nominal = ["randomization.factors.friction.edges=[0.8,0.8]", "randomization.factors.payload_mass.edges=[0,0]"]
+    manifest = override_manifest(go1, [*CALM, "task.resets.yaw=[0,0]", "task.resets.position_xy=[0,0]", *nominal])
     small, large = CommandGrid(replicates=1, duration=1.0), CommandGrid(replicates=3, duration=1.0)
     one, three = run(manifest, small, flip).episodes, run(manifest, large, flip).episodes
     assert torch.equal(one.survival_time.expand(-1, 3), three.survival_time)
@@ -164,7 +164,7 @@ def test_commands_are_held_and_nobody_pushes(go1: Manifest):
 
 def test_mass_is_the_simulated_one(go1: Manifest):
     grid = CommandGrid(replicates=1)
-    heavier = override_manifest(go1, ["randomization.base_mass=[1.5,1.5]"])
+    heavier = override_manifest(go1, ["randomization.factors.payload_mass.edges=[1.5,1.5]"])
     mass = make(heavier, grid).total_mass()
     assert mass.tolist() == pytest.approx([12.743448 + 1.5] * 36)  # go1.xml's bodies, and the payload
     assert make(go1, grid).total_mass().std() > 0.1

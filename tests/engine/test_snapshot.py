@@ -72,7 +72,9 @@ def test_another_number_of_environments_is_refused_and_nothing_changes():
     assert roll(env, AFTER).equals(roll(untouched, AFTER))
 
 
-@pytest.mark.parametrize("change", ["seed=2", "task.rewards.upright.weight=-1", "randomization.base_mass=[0,1]"])
+@pytest.mark.parametrize(
+    "change", ["seed=2", "task.rewards.upright.weight=-1", "randomization.factors.payload_mass.edges=[0,1]"]
+)
 def test_another_experiment_is_refused(change: str):
     state = small_env(8).state_dict()
     with pytest.raises(CheckpointError, match="another manifest"):

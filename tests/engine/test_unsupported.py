@@ -89,7 +89,7 @@ def test_stepping_the_warp_structures_past_the_engine(env: MujocoEnv):
 
 
 def test_recomputed_constants_are_per_environment(env: MujocoEnv):
-    # base_mass is randomised, so its event expands what is derived from masses.
+    # payload_mass is randomised, so what is derived from masses was expanded.
     subtree = env.sim.model.body_subtreemass[:, env.body_id("trunk")]
     assert torch.allclose(subtree, env.total_mass(), rtol=1e-5)
 
@@ -113,7 +113,7 @@ def test_mesh_variants():
 
 def test_every_field_that_is_offered_has_mujoco_warps_values():
     """Layouts agree: each array of mjwarp.Data that can be read holds what MuJoCo-Warp holds for that state."""
-    env = small_env(2, "randomization.base_mass=[0,0]")
+    env = small_env(2, "randomization.factors.payload_mass.edges=[0,0]")
     for _ in range(10):
         env.step(0.3 * torch.ones(2, 12))
     sim, compared = env.sim, 0

@@ -154,7 +154,7 @@ def test_an_unknown_engine_is_refused_with_the_nearest(checkpoint: Path):
         (("--seed", "-1"), "seed"),
         (("simulation=ful",), "Did you mean 'full'"),
         (("--task", "Surefoot-Velocity-Flat-Unitree-Go1"), "Did you mean 'Surefoot-Velocity-Flat-Unitree-Go1-v0'"),
-        (("randomization.friction=[nan,1]",), "finite"),
+        (("randomization.factors.friction.edges=[nan,1]",), "finite"),
         (("--json", "/no/such/folder/report.json"), "does not exist"),
     ],
 )

@@ -30,7 +30,14 @@ def refusal(root: Path, overrides: list[str] | None = None) -> str:
         ("robot/unitree_go1.yaml", "base_height: ", "base_height: -", "robot.base_height: input should be greater"),
         ("robot/unitree_go1.yaml", "name: FR_hip_joint, default_pos: 0.1", "name: FR_hip_joint, default_pos: .nan",
          "robot.joints.0.default_pos: input should be a finite number"),
-        ("randomization/base.yaml", "friction: [", "friction: [-1.0, ", "randomization.friction"),
+        ("randomization/base.yaml", "friction: {edges: [", "friction: {edges: [-1.0, ",
+         "randomization.factors.friction.edges: expected values > 0, got -1"),
+        ("randomization/base.yaml", "friction: {edges: [0.4, 0.6", "friction: {edges: [0.6, 0.4",
+         "randomization.factors.friction.edges: expected ascending edges, or two equal ones for a fixed value"),
+        ("randomization/base.yaml", "  payload_mass: {", "  payload_mas: {",
+         "randomization.factors.payload_mas: unknown factor. Did you mean 'payload_mass'?"),
+        ("randomization/base.yaml", "bucket_by: [friction,", "bucket_by: [frction,",
+         "randomization.bucket_by.0: 'frction' is not in randomization.factors. Did you mean 'friction'?"),
         ("task/velocity_flat.yaml", "func: time_out,", "func: timeout,", "task.terminations.time_out.func"),
         ("task/velocity_flat.yaml", "  swing_height:", "  swng_height:", "Did you mean 'swing_height'?"),
         (f"tasks/{GO1_FLAT}.yaml", "logger: tensorboard", "logger: paper", "training.logger"),
@@ -79,10 +86,10 @@ def test_an_observation_leak_in_a_file_names_the_file(own_root: Path) -> None:
 
 def test_a_key_given_twice_is_refused_with_its_line(own_root: Path) -> None:
     path = own_root / "randomization/base.yaml"
-    path.write_text("friction: [0.1, 0.2]\n" + path.read_text())
+    path.write_text("bucket_by: [friction]\n" + path.read_text())
     message = refusal(own_root)
     assert f"{path}:" in message
-    assert "friction" in message
+    assert "bucket_by" in message
 
 
 def test_python_objects_in_yaml_are_refused_and_not_run(own_root: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """manifests/README.md documents every field, every term and nothing else."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
@@ -7,6 +8,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from surefoot.manifest import Manifest
+from surefoot.manifest.factors import FACTORS
 from surefoot.mdp.observations import MIRROR
 from surefoot.mdp.registry import term_names
 from surefoot_tasks import manifest_root
@@ -34,12 +36,22 @@ def rows(text: str) -> dict[str, list[str]]:
 
 
 def test_every_field_has_a_row_with_values_unit_and_meaning() -> None:
-    documented = rows(TEXT[: TEXT.index("## Terms")])
+    documented = rows(TEXT[: TEXT.index("## Factors")])
     grouped = {re.sub(r"^(ppo|task\.observations)\.(actor|critic)\.", r"\1.<group>.", key) for key in leaves(Manifest)}
     assert set(documented) == grouped
     for key, cells in documented.items():
         assert len(cells) == 3, key
         assert all(cells), f"{key}: an empty cell"
+
+
+def test_every_factor_has_a_row_with_its_neutral_value_range_and_unit() -> None:
+    table = rows(TEXT[TEXT.index("## Factors") : TEXT.index("## Terms")])
+    expected: dict[str, list[str]] = {}
+    for name, kind in FACTORS.items():
+        neutral = "robot" if kind.neutral is None else f"{kind.neutral:g}"
+        bound = "any" if kind.minimum == -math.inf else f"{'>' if kind.above_minimum else '>='} {kind.minimum:g}"
+        expected[name] = [neutral, bound + ", whole" * kind.whole, kind.unit]
+    assert {name: cells[:3] for name, cells in table.items()} == expected
 
 
 def test_every_term_has_a_row() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from surefoot.manifest.learning import Push
+from surefoot.manifest.randomization import Push
 from surefoot.randomization.pushes import Pushes
 from surefoot.randomization.streams import Streams
 

@@ -13,6 +13,7 @@ from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.mdp.commands import VelocityCommands
 from surefoot.mdp.robot_state import RobotState
+from surefoot.randomization.buckets import Buckets
 
 
 class EngineEnv(Protocol):
@@ -23,6 +24,8 @@ class EngineEnv(Protocol):
     manifest: Manifest
     robot_state: RobotState
     commands: VelocityCommands
+    buckets: Buckets
+    """Bucket and randomised values of each environment."""
     episode_length_buf: Tensor
     """Control steps since each environment's reset. Shape (num_envs,), int64."""
     samples: int

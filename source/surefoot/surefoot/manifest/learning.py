@@ -1,4 +1,4 @@
-"""The learning sections: randomisation, PPO and the training run."""
+"""The learning sections: PPO and the training run."""
 
 from typing import Annotated, Literal
 
@@ -10,31 +10,8 @@ from surefoot.manifest.base import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    PositiveRange,
-    Range,
     Section,
 )
-
-
-class Push(Section):
-    """A kick: the base velocity is changed at once."""
-
-    interval: PositiveRange
-    """s between kicks."""
-    lin_vel_xy: NonNegativeFloat
-    """m/s, largest change on each horizontal axis; 0 switches pushes off."""
-    ang_vel_z: NonNegativeFloat
-    """rad/s, largest change of the yaw rate."""
-
-
-class Randomization(Section):
-    """What differs between environments. Drawn once per environment at start."""
-
-    friction: PositiveRange
-    """Sliding friction of the feet, no unit."""
-    base_mass: Range
-    """kg added to the base."""
-    push: Push
 
 
 class Network(Section):

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field, model_validator
 from surefoot.errors import did_you_mean
 from surefoot.manifest.audit import Audit
 from surefoot.manifest.base import KeyedError, Name, Ordered, Section
-from surefoot.manifest.learning import Ppo, Randomization, Training
+from surefoot.manifest.learning import Ppo, Training
+from surefoot.manifest.randomization import Randomization
 from surefoot.manifest.robot import Robot
 from surefoot.manifest.task import Simulation, Task
 
@@ -57,6 +58,7 @@ class Manifest(Section):
             raise KeyedError("task.terminations", "expected at least one term of kind time_out")
         if training.num_envs > MAX_ENVS:
             raise KeyedError("training.num_envs", f"expected at most {MAX_ENVS}, got {training.num_envs}")
+        self._check_noise()
         self._check_learning()
         for term in self.audit.reward.expected_sign:
             if term not in task.rewards:
@@ -65,6 +67,12 @@ class Manifest(Section):
                     f"no reward term of the task. {did_you_mean(term, task.rewards)}",
                 )
         return self
+
+    def _check_noise(self) -> None:
+        groups = (self.task.observations.actor, self.task.observations.critic)
+        noisy = any(term.noise > 0 for group in groups for term in group.terms.values())
+        if "noise_level" in self.randomization.factors and not noisy:
+            raise KeyedError("randomization.factors.noise_level", "has nothing to scale: no observation has noise")
 
     def _check_learning(self) -> None:
         ppo = self.ppo

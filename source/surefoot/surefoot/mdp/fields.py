@@ -5,6 +5,7 @@ Quaternions are (w, x, y, z). Joints, actions and feet come in the robot definit
 `num_joints`, `num_feet` and `num_actions` are the robot's; the leading dimension num_envs is left out.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,3 +101,15 @@ def field(name: str) -> Field:
     if name not in READABLE:
         raise unknown_name("RobotState field", name, READABLE)
     return READABLE[name]
+
+
+_CONTROLLER = {
+    "command", "is_moving", "action", "prev_action", "prev_prev_action", "foot_phase", "foot_height_target",
+    "episode_step",
+}  # fmt: skip
+"""Fields that the controller knows without a sensor."""
+
+
+def reads_sensor(names: Iterable[str]) -> bool:
+    """Whether any of these fields comes from outside the controller."""
+    return any(name in FIELDS and name not in _CONTROLLER for name in names)

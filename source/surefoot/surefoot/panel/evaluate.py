@@ -120,8 +120,9 @@ def _provenance(checkpoint: Checkpoint, file_sha256: str, manifest: Manifest, en
         conditions={
             "policy": "deterministic",
             "sensor_noise": task.observations.actor.noise,
-            "friction": list(manifest.randomization.friction),
-            "base_mass": list(manifest.randomization.base_mass),
+            "factors": {
+                name: [factor.edges[0], factor.edges[-1]] for name, factor in manifest.randomization.factors.items()
+            },
             "pushes": False,
             "commands": "held from the reset on",
             "start": resets,

@@ -9,6 +9,7 @@ from typing import Any
 
 from surefoot.files import write_atomically
 from surefoot.manifest import format_diff
+from surefoot.manifest.factors import FACTORS
 from surefoot.panel.command_grid import GRID_VERSION
 from surefoot.panel.metrics import METRICS
 from surefoot.panel.rollout import GridResult
@@ -76,8 +77,8 @@ def heading(provenance: Provenance) -> str:
     lines = [
         f"{p.checkpoint}: iteration {p.iteration}, sha256 {p.checkpoint_sha256[:12]}",
         f"task {p.task}, engine {p.engine} on {p.device}, contact model {p.contact_model}, seed {p.seed}",
-        f"conditions: deterministic policy, commands held, sensor noise {noise}, foot friction "
-        f"{_span(p.conditions['friction'])}, base mass {_span(p.conditions['base_mass'])} kg added, no pushes",
+        f"conditions: deterministic policy, commands held, sensor noise {noise}, no pushes, "
+        f"{_factors(p.conditions['factors'])}",
     ]
     changed = [row for row in p.manifest_changes if row[0] not in _OWN_CHANGES]
     if changed:
@@ -132,8 +133,12 @@ def _summary_lines(summary: Summary) -> list[str]:
     return lines
 
 
-def _span(bounds: list[float]) -> str:
-    return f"{bounds[0]:g} to {bounds[1]:g}"
+def _factors(ranges: dict[str, list[float]]) -> str:
+    spans: list[str] = []
+    for name, (low, high) in sorted(ranges.items()):
+        unit = FACTORS[name].unit
+        spans.append(f"{name} {low:g} to {high:g}" + ("" if unit == "-" else f" {unit}"))
+    return ", ".join(spans) or "nothing randomised"
 
 
 def _number(value: float | None, digits: int = 3) -> str:

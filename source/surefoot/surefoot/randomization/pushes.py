@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from surefoot.manifest.learning import Push
+from surefoot.manifest.randomization import Push
 from surefoot.randomization.streams import Streams
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from surefoot.engines import load_engine
 from surefoot.errors import RunFolderError
 from surefoot.manifest import Manifest, write_manifest
+from surefoot.randomization.buckets import refuse_empty_buckets
 from surefoot.rl import run_folder
 from surefoot.rl.checkpoint import check_fits
 from surefoot.rl.progress import Progress, make_writer
@@ -15,6 +16,7 @@ from surefoot.rl.vec_env import SurefootVecEnv
 
 def train(manifest: Manifest, *, runs: Path, engine: str = "mujoco", device: str = "cpu", num_threads: int = 0) -> Path:
     """Start a run and train it to the end; returns the run folder."""
+    refuse_empty_buckets(manifest.randomization, manifest.training.num_envs)
     built = load_engine(engine)
     folder = run_folder.create(runs, manifest, device)
     try:
@@ -46,6 +48,7 @@ def resume(
     Raises:
         RunFolderError: No run, no checkpoint, another manifest, or nothing left to do.
     """
+    refuse_empty_buckets(manifest.randomization, manifest.training.num_envs)
     resumable = run_folder.open_for_resume(folder)
     diff = run_folder.check_same_manifest(folder, manifest, allow_manifest_change)
     check_fits(resumable.checkpoint, manifest)

@@ -118,6 +118,13 @@ class BatchSimulation(Simulation):
         self._model_bridge.clear_cache()
         self._model_bridge.stale.update(RECOMPUTED)
 
+    def recompute_some(self, env_ids: torch.Tensor) -> None:
+        """What follows from masses and inertias, for some environments alone."""
+        self._timed(self.batch.set_const, self._mask(env_ids))
+        if not self._model_bridge.stale:
+            self._model_bridge.clear_cache()
+            self._model_bridge.stale.update(RECOMPUTED)
+
     def load_model_fields(self, values: dict[str, np.ndarray]) -> None:
         """Write expanded fields, and recompute what was derived from them if it had been."""
         for name, value in values.items():

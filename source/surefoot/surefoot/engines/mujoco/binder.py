@@ -27,14 +27,13 @@ from surefoot.engines.mujoco.terms import (
     BoundTerm,
     JointTargets,
     VelocityCommandTermCfg,
-    randomize_base_mass,
-    randomize_friction,
     reset_robot,
 )
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.robot import ContactModel, Robot
 from surefoot.manifest.task import ObservationGroup
 from surefoot.mdp.check import bind_term
+from surefoot.mdp.fields import reads_sensor
 from surefoot.mdp.layout import GroupName
 
 
@@ -64,14 +63,14 @@ def build_env_cfg(
             extent=2.0,
         ),
         observations={
-            "actor": _observation_group("actor", task.observations.actor),
+            "actor": _observation_group(
+                "actor", task.observations.actor, "observation_delay" in manifest.randomization.factors
+            ),
             "critic": _observation_group("critic", task.observations.critic),
         },
         actions={"joint_pos": JointTargetsCfg(entity_name="robot")},
         commands={"velocity": VelocityCommandTermCfg(resampling_time_range=task.commands.resampling_time)},
         events={
-            "friction": EventTermCfg(func=randomize_friction, mode="startup"),
-            "base_mass": EventTermCfg(func=randomize_base_mass, mode="startup"),
             "reset_robot": EventTermCfg(func=reset_robot, mode="reset"),
         },
         rewards={
@@ -121,12 +120,18 @@ def _viewer(robot: Robot, render: tuple[int, int] | None) -> ViewerConfig:
     )
 
 
-def _observation_group(group_name: GroupName, group: ObservationGroup) -> ObservationGroupCfg:
+def _observation_group(
+    group_name: GroupName, group: ObservationGroup, sensors_delayed: bool = False
+) -> ObservationGroupCfg:
     terms: dict[str, ObservationTermCfg] = {}
     for name, term in group.terms.items():
         binding = bind_term("observation", term.func, term.params, f"task.observations.{group_name}.terms.{name}")
         terms[name] = ObservationTermCfg(
-            func=BoundTerm(binding, noise=(group_name, name) if group.noise and term.noise > 0 else None),
+            func=BoundTerm(
+                binding,
+                noise=(group_name, name) if group.noise and term.noise > 0 else None,
+                delayed=sensors_delayed and reads_sensor(binding.reads),
+            ),
             clip=term.clip,
             scale=None if term.scale == 1.0 else term.scale,
             delay_min_lag=term.delay_steps[0],

@@ -9,6 +9,9 @@ from mjlab.envs import ManagerBasedRlEnv, ManagerBasedRlEnvCfg
 from torch import Tensor
 
 from surefoot.engines.mujoco.batch_sim import BatchSimulation
+from surefoot.engines.mujoco.delays import ObservationDelay
+from surefoot.engines.mujoco.factors import SUPPORTED, ModelFactors
+from surefoot.engines.mujoco.probe import check_effect
 from surefoot.engines.mujoco.reward_manager import MatrixRewardManager
 from surefoot.engines.mujoco.robot_state import MujocoRobotState
 from surefoot.manifest.manifest import Manifest
@@ -16,6 +19,7 @@ from surefoot.mdp.commands import VelocityCommands
 from surefoot.mdp.frames import quat_from_yaw
 from surefoot.mdp.layout import GroupName
 from surefoot.mdp.noise import ObservationNoise
+from surefoot.randomization.buckets import Buckets, refuse_unsupported
 from surefoot.randomization.pushes import Pushes
 from surefoot.randomization.resets import sample_reset
 from surefoot.randomization.streams import Streams
@@ -32,6 +36,11 @@ class MujocoStep:
     log: dict[str, Any]
 
 
+def can_fuse(manifest: Manifest) -> bool:
+    """Whether all physics steps of a control step have the same targets, so that one call can run them."""
+    return manifest.task.actions.delay_steps[1] == 0 and "control_delay" not in manifest.randomization.factors
+
+
 class MujocoEnv(ManagerBasedRlEnv):
     """One task in many environments.
 
@@ -42,13 +51,14 @@ class MujocoEnv(ManagerBasedRlEnv):
     def __init__(
         self, cfg: ManagerBasedRlEnvCfg, device: str, manifest: Manifest, *, render: bool, evaluation: bool
     ) -> None:
+        refuse_unsupported(manifest.randomization, SUPPORTED, "mujoco")
         self.manifest = manifest
         self.streams = Streams(manifest.seed, cfg.scene.num_envs, device)
         self._evaluation = evaluation
         self.samples = 0
         torch.manual_seed(manifest.seed)
         super().__init__(cfg, device, render_mode="rgb_array" if render else None)
-        self._fused = isinstance(self.sim, BatchSimulation) and manifest.task.actions.delay_steps[1] == 0
+        self._fused = isinstance(self.sim, BatchSimulation) and can_fuse(manifest)
         self.reset()
         if manifest.task.resets.randomize_episode_start and not evaluation:
             start = self.streams.uniform("episode_start", None, 1, 0, self.max_episode_length, per_episode=False)
@@ -56,6 +66,11 @@ class MujocoEnv(ManagerBasedRlEnv):
 
     def load_managers(self) -> None:
         self.robot_state = MujocoRobotState(self, self.manifest)
+        self._observation_delays: list[ObservationDelay] = []
+        self.buckets = Buckets(self.manifest.randomization, self.streams)
+        self.factors = ModelFactors(self)
+        self.factors.apply(torch.arange(self.num_envs, device=self.device))
+        check_effect(self, self.factors)
         self.commands = VelocityCommands(self.manifest.task.commands, self.robot_state.command, self.streams)
         self.pushes = Pushes(self.manifest.randomization.push, self.num_envs, self.streams)
         self.pushes.enabled &= not self._evaluation
@@ -84,6 +99,11 @@ class MujocoEnv(ManagerBasedRlEnv):
         if env_ids is None:
             env_ids = torch.arange(self.num_envs, device=self.device)
         self.streams.begin_episode(env_ids)  # first: whatever is drawn from here on belongs to the new episode
+        if self.buckets.has_reset_factors:
+            self.buckets.resample(env_ids)
+            self.factors.apply(env_ids)
+        for delay in self._observation_delays:
+            delay.reset(env_ids, self.common_step_counter)
         if self.pushes.enabled:
             self.pushes.reset(env_ids)
         super()._reset_idx(env_ids)
@@ -153,6 +173,8 @@ class MujocoEnv(ManagerBasedRlEnv):
         env_ids, change = self.pushes.step(self.step_dt)
         if len(env_ids) > 0:
             qvel = self.sim.data.qvel
+            if (strength := self.buckets.values.get("push_strength")) is not None:
+                change = change * strength[env_ids].unsqueeze(1)
             qvel[env_ids, 0:2] = qvel[env_ids, 0:2] + change[:, 0:2]
             qvel[env_ids, 5] = qvel[env_ids, 5] + change[:, 2]
         return env_ids
@@ -185,8 +207,20 @@ class MujocoEnv(ManagerBasedRlEnv):
     def observation_noise(self, group: GroupName, term: str) -> Tensor:
         """Noise of one observation term in this control step. Shape (num_envs, size)."""
         noise = self._noise[group]
-        drawn = self.robot_state.cached(f"noise/{group}", lambda: noise.draw(self.episode_length_buf))
+        level = self.buckets.values.get("noise_level")
+
+        def draw() -> Tensor:
+            drawn = noise.draw(self.episode_length_buf)
+            return drawn if level is None else drawn * level.unsqueeze(1)
+
+        drawn = self.robot_state.cached(f"noise/{group}", draw)
         return drawn[:, noise.columns[term]]
+
+    def new_observation_delay(self) -> ObservationDelay:
+        """For one term; only where the factor is in the manifest."""
+        longest = int(self.manifest.randomization.factors["observation_delay"].edges[-1])
+        self._observation_delays.append(ObservationDelay(self.buckets.values["observation_delay"], longest))
+        return self._observation_delays[-1]
 
     def get_observations(self) -> dict[str, Tensor]:
         return cast("dict[str, Tensor]", self.observation_manager.compute())

@@ -14,7 +14,7 @@ from mjlab.envs import ManagerBasedRlEnv, ManagerBasedRlEnvCfg
 from surefoot.engines.mujoco.batch_sim import BatchSimulation
 from surefoot.engines.mujoco.binder import build_env_cfg
 from surefoot.engines.mujoco.contact_times import use_fast_contact_times
-from surefoot.engines.mujoco.env import MujocoEnv
+from surefoot.engines.mujoco.env import MujocoEnv, can_fuse
 from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
 
@@ -37,8 +37,7 @@ def make_env(
     """
     device = check_device(device)
     cfg = build_env_cfg(manifest, num_envs or manifest.training.num_envs, render, visuals)
-    fused = manifest.task.actions.delay_steps[1] == 0
-    with _simulation(device, num_threads, fused, warp_on_cpu):
+    with _simulation(device, num_threads, can_fuse(manifest), warp_on_cpu):
         return MujocoEnv(cfg, device, manifest, render=render is not None, evaluation=evaluation)
 
 

@@ -30,7 +30,7 @@ _STATELESS = (
 )
 """Views of the physics state, which is saved as a whole, and the manifest."""
 _ROOTS = (
-    "action_manager", "command_manager", "commands", "event_manager", "observation_manager", "pushes",
+    "action_manager", "buckets", "command_manager", "commands", "event_manager", "observation_manager", "pushes",
     "reward_manager", "robot_state", "termination_manager",
 )  # fmt: skip
 _NUMBERS = {"_pointer", "held"}

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from mjlab.managers.action_manager import ActionTerm
 from mjlab.managers.command_manager import CommandTerm, CommandTermCfg
-from mjlab.managers.event_manager import RecomputeLevel, requires_model_fields
 from torch import Tensor
 
-from surefoot.errors import EngineError
+from surefoot.engines.mujoco.delays import ControlDelay, ObservationDelay
 from surefoot.mdp.check import Binding
 from surefoot.mdp.layout import GroupName
 
@@ -23,11 +22,14 @@ class BoundTerm:
     Args:
         binding: The function and what it reads.
         noise: Observation group and term name under which the environment keeps the term's noise, if it has any.
+        delayed: Whether the factor `observation_delay` holds for it.
     """
 
-    def __init__(self, binding: Binding, noise: tuple[GroupName, str] | None = None) -> None:
+    def __init__(self, binding: Binding, noise: tuple[GroupName, str] | None = None, delayed: bool = False) -> None:
         self._binding = binding
         self._noise = noise
+        self._delayed = delayed
+        self._delay: ObservationDelay | None = None
         self.__name__ = binding.func.__name__
 
     def __call__(self, env: "MujocoEnv") -> Tensor:
@@ -35,6 +37,9 @@ class BoundTerm:
         value = self._binding.func(**{name: read(name) for name in self._binding.reads}, **self._binding.params)
         if self._noise is not None:
             value = value + env.observation_noise(*self._noise)
+        if self._delayed:
+            self._delay = self._delay or env.new_observation_delay()
+            value = self._delay(value, env.common_step_counter)
         return value
 
 
@@ -84,6 +89,11 @@ class JointTargets(ActionTerm):
         self._default = env.robot_state.read("default_joint_pos")
         self._raw = torch.zeros(self.num_envs, len(names), device=self.device)
         self._targets = torch.zeros_like(self._raw)
+        self._delay: ControlDelay | None = None
+        factor = env.manifest.randomization.factors.get("control_delay")
+        if factor is not None:
+            delay, decimation = env.buckets.values["control_delay"], env.manifest.simulation.decimation
+            self._delay = ControlDelay(self._default, delay, int(factor.edges[-1]), decimation)
 
     @property
     def action_dim(self) -> int:
@@ -96,45 +106,19 @@ class JointTargets(ActionTerm):
     def process_actions(self, actions: Tensor) -> None:
         self._raw[:] = actions
         torch.add(self._default, actions, alpha=self._scale, out=self._targets)
+        if self._delay is not None:
+            self._delay.push(self._targets)
 
     def apply_actions(self) -> None:
-        self._entity.set_joint_position_target(self._targets, joint_ids=self._joint_ids)
+        targets = self._targets if self._delay is None else self._delay.pull()
+        self._entity.set_joint_position_target(targets, joint_ids=self._joint_ids)
 
     def reset(self, env_ids: Tensor | slice | None = None) -> None:
         self._raw[env_ids] = 0.0
+        if self._delay is not None:
+            self._delay.reset(env_ids)
 
 
 def reset_robot(env: "MujocoEnv", env_ids: Tensor) -> None:
     """Write the start of an episode into the simulator."""
     env.write_reset(env_ids)
-
-
-@requires_model_fields("geom_friction")
-def randomize_friction(env: "MujocoEnv", env_ids: Tensor | None) -> None:
-    """One sliding friction for all feet of an environment, from the nominal value's place."""
-    feet = env.geom_ids([foot.geom for foot in env.manifest.robot.feet])
-    value = env.streams.uniform("friction", None, 1, *env.manifest.randomization.friction, per_episode=False)
-    env.sim.model.geom_friction[:, feet, 0] = value.expand(-1, len(feet))
-    _check_read_back("friction", env.sim.model.geom_friction[:, feet[0], 0], value[:, 0])
-
-
-@requires_model_fields("body_mass", "body_inertia", recompute=RecomputeLevel.set_const)
-def randomize_base_mass(env: "MujocoEnv", env_ids: Tensor | None) -> None:
-    """Add mass to the base, its inertia scaled in proportion; always from the nominal value."""
-    body = env.body_id(env.manifest.robot.base_body)
-    nominal = env.sim.get_default_field("body_mass")[body]
-    bounds = env.manifest.randomization.base_mass
-    added = env.streams.uniform("base_mass", None, 1, *bounds, per_episode=False).squeeze(1)
-    env.sim.model.body_mass[:, body] = nominal + added
-    ratio = ((nominal + added) / nominal).unsqueeze(1)
-    env.sim.model.body_inertia[:, body] = env.sim.get_default_field("body_inertia")[body] * ratio
-    _check_read_back("base_mass", env.sim.model.body_mass[:, body], nominal + added)
-
-
-def _check_read_back(name: str, got: Tensor, wanted: Tensor) -> None:
-    if not torch.allclose(got, wanted, rtol=1e-5, atol=1e-6):
-        worst = (got - wanted).abs().max().item()
-        raise EngineError(
-            f"randomization.{name}: the simulator holds values that differ by up to {worst:.3g} from those written; "
-            "the factor does not reach the physics."
-        )

@@ -1,0 +1,90 @@
+"""The randomisation section: factors cut into intervals, the buckets they form, and kicks."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from surefoot.errors import did_you_mean
+from surefoot.manifest.base import KeyedError, NonNegativeFloat, PositiveRange, Section
+from surefoot.manifest.factors import FACTORS
+
+
+class Push(Section):
+    """A kick: the base velocity is changed at once."""
+
+    interval: PositiveRange
+    """s between kicks."""
+    lin_vel_xy: NonNegativeFloat
+    """m/s, largest change on each horizontal axis; 0 switches pushes off."""
+    ang_vel_z: NonNegativeFloat
+    """rad/s, largest change of the yaw rate."""
+
+
+class Factor(Section):
+    """One factor: n + 1 edges cut its range into n intervals, all equally likely, uniform inside."""
+
+    edges: Annotated[tuple[float, ...], Field(min_length=2)]
+    """In the factor's unit, ascending; two equal edges fix the value."""
+    mode: Literal["startup", "reset"]
+    """Drawn once per environment, or anew for each episode."""
+
+    @property
+    def num_intervals(self) -> int:
+        return len(self.edges) - 1
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        fixed = len(self.edges) == 2 and self.edges[0] == self.edges[1]
+        for low, high in zip(self.edges, self.edges[1:], strict=False):
+            if not low < high and not fixed:
+                raise KeyedError(
+                    "edges",
+                    f"expected ascending edges, or two equal ones for a fixed value, got {low:g} before {high:g} "
+                    f"in {list(self.edges)}",
+                )
+        return self
+
+
+class Randomization(Section):
+    """What differs between environments."""
+
+    factors: dict[str, Factor]
+    """By name; the names are those of `surefoot.manifest.factors`."""
+    bucket_by: tuple[str, ...]
+    """Factors whose intervals form the bucket id; the last one varies fastest."""
+    push: Push
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        for name, factor in self.factors.items():
+            if name not in FACTORS:
+                raise KeyedError(f"factors.{name}", f"unknown factor. {did_you_mean(name, FACTORS)}")
+            for edge in factor.edges:
+                if problem := FACTORS[name].problem(edge):
+                    raise KeyedError(f"factors.{name}.edges", problem)
+        for index, name in enumerate(self.bucket_by):
+            if name not in self.factors:
+                raise KeyedError(
+                    f"bucket_by.{index}",
+                    f"{name!r} is not in randomization.factors. {did_you_mean(name, self.factors)}",
+                )
+            if name in self.bucket_by[:index]:
+                raise KeyedError(f"bucket_by.{index}", f"{name!r} is named twice")
+        self._check_effect()
+        return self
+
+    def _check_effect(self) -> None:
+        """A factor that scales or places something needs that thing."""
+        if "push_strength" in self.factors and self.push.lin_vel_xy == 0 and self.push.ang_vel_z == 0:
+            raise KeyedError("factors.push_strength", "has nothing to scale: push.lin_vel_xy and ang_vel_z are both 0")
+        for name in ("payload_x", "payload_y", "payload_z"):
+            if name in self.factors and "payload_mass" not in self.factors:
+                raise KeyedError(f"factors.{name}", "places a payload, but factors.payload_mass is absent")
+
+    @property
+    def num_buckets(self) -> int:
+        """Product of the numbers of intervals; 1 where nothing is bucketed."""
+        product = 1
+        for name in self.bucket_by:
+            product *= self.factors[name].num_intervals
+        return product

@@ -1,0 +1,152 @@
+"""Buckets: which combination of factor intervals each environment is in, and the values drawn inside.
+
+Environment number n starts in bucket n modulo the number of buckets, so that counts differ by one at most. Intervals of
+startup factors stay. Those of reset factors go round: with R combinations of them, environment n is in combination
+(its own + episode) modulo R. So each environment meets every combination once in any R successive episodes, counts are
+exact while episodes keep step, and neither the order of resets nor the number of environments changes anything.
+
+Axis letters: N environments, B buckets.
+"""
+
+import math
+from collections.abc import Collection
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surefoot.errors import EngineError, ManifestError
+from surefoot.manifest.randomization import Randomization
+from surefoot.randomization.factors import FactorValues, interval_label, unit_draws
+from surefoot.randomization.streams import Streams
+
+
+class Buckets:
+    """Bucket ids and factor values of a batch of environments.
+
+    Args:
+        randomization: Factors and `bucket_by`.
+        streams: Keyed random numbers; its episode numbers are those that `resample` goes by.
+        first_env: Number of this process's first environment among those of all processes.
+    """
+
+    def __init__(self, randomization: Randomization, streams: Streams, first_env: int = 0) -> None:
+        num_envs, device = streams.num_envs, streams.device
+        self._streams = streams
+        factors = randomization.factors
+        self._factors = {name: FactorValues(name, factors[name], device) for name in sorted(factors)}
+        self._bucket_by = randomization.bucket_by
+        self._radices = tuple(factors[name].num_intervals for name in self._bucket_by)
+        self._turning = tuple(factors[name].mode == "reset" for name in self._bucket_by)
+        self.labels = bucket_labels(randomization)
+        """One for each bucket id."""
+        self.has_reset_factors = any(factor.by_reset for factor in self._factors.values())
+        first = torch.arange(first_env, first_env + num_envs, dtype=torch.int64, device=device) % len(self.labels)
+        self._own = first
+        self.ids = first.clone()
+        """Bucket of each environment in its running episode. Shape (N,), int64."""
+        self.values: dict[str, Tensor] = {}
+        """Values in force, by factor, each in its unit. Shape (N,)."""
+        everyone = torch.arange(num_envs, device=device)
+        per_env, per_episode = (unit_draws(streams, everyone, by_reset) for by_reset in (False, True))
+        for name, factor in self._factors.items():
+            draws = per_episode if factor.by_reset else per_env
+            self.values[name] = factor.pick(draws, self._interval(name, self.ids))
+
+    def resample(self, env_ids: Tensor) -> None:
+        """Draw the reset factors of the episodes that `env_ids` have just begun. Shape (n,)."""
+        if not self.has_reset_factors:
+            return
+        ids = self._ids_in_episode(env_ids)
+        self.ids[env_ids] = ids
+        draws = unit_draws(self._streams, env_ids, per_episode=True)
+        for name, factor in self._factors.items():
+            if factor.by_reset:
+                self.values[name][env_ids] = factor.pick(draws, self._interval(name, ids))
+
+    def counts(self) -> Tensor:
+        """Environments in each bucket. Shape (B,), int64."""
+        counts = torch.zeros(len(self.labels), dtype=torch.int64, device=self.ids.device)
+        return counts.scatter_add_(0, self.ids, torch.ones_like(self.ids))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Labels, counts, ids and values as lists, for a log; waits for the device."""
+
+        def listed(column: Tensor) -> list[Any]:
+            return column.tolist()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+
+        return {
+            "labels": list(self.labels),
+            "counts": listed(self.counts()),
+            "ids": listed(self.ids),
+            "values": {name: listed(value) for name, value in self.values.items()},
+        }
+
+    def _interval(self, name: str, ids: Tensor) -> Tensor | None:
+        if name not in self._bucket_by:
+            return None
+        position = self._bucket_by.index(name)
+        stride = math.prod(self._radices[position + 1 :])
+        return ids // stride % self._radices[position]
+
+    def _ids_in_episode(self, env_ids: Tensor) -> Tensor:
+        own = self._own[env_ids]
+        turn = torch.zeros_like(own)  # combination of the reset factors' intervals
+        for digit, radix, turns in zip(self._digits(own), self._radices, self._turning, strict=True):
+            turn = turn * radix + digit if turns else turn
+        combinations = math.prod(radix for radix, turns in zip(self._radices, self._turning, strict=True) if turns)
+        turn = (turn + self._streams.episode[env_ids]) % combinations
+        ids = torch.zeros_like(own)
+        for digit, radix, turns in zip(self._digits(own), self._radices, self._turning, strict=True):
+            if turns:
+                combinations //= radix
+                digit = turn // combinations % radix
+            ids = ids * radix + digit
+        return ids
+
+    def _digits(self, ids: Tensor) -> list[Tensor]:
+        strides = [math.prod(self._radices[position + 1 :]) for position in range(len(self._radices))]
+        return [ids // stride % radix for stride, radix in zip(strides, self._radices, strict=True)]
+
+
+def bucket_labels(randomization: Randomization) -> tuple[str, ...]:
+    """Readable name of each bucket in the order of ids; a single `all` where nothing is bucketed."""
+    if not randomization.bucket_by:
+        return ("all",)
+    intervals = [
+        [interval_label(name, factor, index) for index in range(factor.num_intervals)]
+        for name in randomization.bucket_by
+        for factor in (randomization.factors[name],)
+    ]
+    return tuple(" | ".join(combination) for combination in product(*intervals))
+
+
+def refuse_unsupported(randomization: Randomization, supported: Collection[str], engine: str) -> None:
+    """Refuse a factor that an engine cannot write, before the engine is built.
+
+    Raises:
+        EngineError: Names the factor's key.
+    """
+    for name in randomization.factors:
+        if name not in supported:
+            raise EngineError(
+                f"randomization.factors.{name}: engine {engine!r} has no such factor. It has "
+                f"{', '.join(sorted(supported)) or 'none'}."
+            )
+
+
+def refuse_empty_buckets(randomization: Randomization, num_envs: int) -> None:
+    """Training needs an environment in every bucket; evaluation and play may do with fewer.
+
+    Raises:
+        ManifestError: More buckets than environments.
+    """
+    if randomization.num_buckets > num_envs:
+        factors = " x ".join(f"{name} {randomization.factors[name].num_intervals}" for name in randomization.bucket_by)
+        raise ManifestError(
+            f"{randomization.num_buckets} buckets ({factors}) need at least as many environments, got {num_envs}: "
+            f"{randomization.num_buckets - num_envs} buckets would have none. Raise training.num_envs, use fewer "
+            "edges, or name fewer factors.",
+            key="randomization.bucket_by",
+        )
