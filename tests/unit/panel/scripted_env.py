@@ -126,7 +126,7 @@ class ScriptedStep:
     reward: Tensor
     terminated: Tensor
     truncated: Tensor
-    log: dict[str, Any] = field(default_factory=dict)
+    faults: Tensor
 
 
 class ScriptedEnv(EngineEnv):
@@ -161,13 +161,12 @@ class ScriptedEnv(EngineEnv):
         self.robot_state.now = Moment(**(vars(moment) | {"lin_vel_yaw": velocity}))
         self.robot_state.invalidate()
         self._obs = self.robot_state.read("command").clone()
-        return ScriptedStep(self.get_observations(), torch.zeros(self.num_envs), moment.failed, moment.timed_out)
+        reward = torch.zeros(self.num_envs)
+        broken = moment.broken.unsqueeze(1)
+        return ScriptedStep(self.get_observations(), reward, moment.failed, moment.timed_out, broken)
 
     def total_mass(self) -> Tensor:
         return torch.full((self.num_envs,), self._mass)
-
-    def faults(self) -> Tensor:
-        return self.robot_state.now.broken
 
 
 def idle(obs: Tensor) -> Tensor:

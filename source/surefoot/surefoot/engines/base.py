@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor
 
+from surefoot.audit.step import AuditStep
 from surefoot.errors import MissingExtra, unknown_name
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.command_schedule import CommandSchedule
@@ -53,13 +54,6 @@ class EngineEnv(Protocol):
         """Mass of each robot as simulated, randomisation included, kg. Shape (num_envs,)."""
         ...
 
-    def faults(self) -> Tensor:
-        """Environments whose simulation went wrong since their reset: simulator warning or state not finite.
-
-        Shape (num_envs,), bool.
-        """
-        ...
-
     def state_dict(self) -> dict[str, Any] | None:
         """Everything that a step depends on, for an exact resume; None where the engine cannot tell."""
         ...
@@ -87,8 +81,13 @@ class StepResult(Protocol):
     """Ended by failure. Shape (num_envs,), bool."""
     truncated: Tensor
     """Ended by time-out. Shape (num_envs,), bool."""
-    log: dict[str, Any]
-    """Scalars of the environments that were reset in this step."""
+    faults: Tensor
+    """Kinds of faults, as in `surefoot.audit.fault_kinds`; an environment with any was reset, and its transition is
+    invalid whatever else is said of it. Shape (num_envs, num_kinds), bool."""
+    invalid_obs: Tensor
+    """Observations that are not finite all the same; the next transition is invalid too. Shape (num_envs,), bool."""
+    audit: AuditStep
+    """What the accounts read. Valid until the next step."""
 
 
 class Engine(Protocol):

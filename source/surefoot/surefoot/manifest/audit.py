@@ -57,6 +57,16 @@ class FaultAudit(Section):
 
     max_share: Fraction
     """Share of an iteration's steps that may be invalid."""
+    max_lin_vel: PositiveFloat
+    """m/s, speed of the base on one axis beyond which the state is broken."""
+    max_ang_vel: PositiveFloat
+    """rad/s, rate of the base on one axis."""
+    max_joint_vel: PositiveFloat
+    """rad/s."""
+    max_height: PositiveFloat
+    """m, of the base above or below the world's origin."""
+    joint_margin: PositiveFloat
+    """rad beyond a joint's hard limit."""
 
 
 class MemoryAudit(Section):

@@ -71,13 +71,13 @@ def evaluate_grid(env: EngineEnv, policy: Callable[[Tensor], Tensor], grid: Comm
         env.commands.hold(grid.env_commands().to(env.device))  # before the reset: the first observation shows it
         env.reset()
         recorder = EpisodeRecorder(env.total_mass(), step_dt, grid.warm_up)
-        env.faults()  # engines may start to watch at the first call
         actor_obs = env.get_observations()["actor"]
         for step in range(steps):
             action = policy(actor_obs)
             broken_action = ~torch.isfinite(action).all(dim=1)
             result = env.step(action)
-            recorder.step(env.robot_state, result.terminated, result.truncated, env.faults() | broken_action)
+            faulted = result.faults.any(dim=1) | broken_action
+            recorder.step(env.robot_state, result.terminated, result.truncated, faulted)
             actor_obs = result.observations["actor"]
             if (step + 1) % _CHECK_EVERY == 0 and not recorder.running.any():
                 break

@@ -11,7 +11,7 @@ from surefoot.mdp.robot_state import max_episode_steps
 
 
 class SurefootVecEnv(VecEnv):
-    """Observations as a TensorDict, dones as the union of failure and time-out.
+    """Observations as a TensorDict, dones as the union of failure, time-out and fault.
 
     Attributes:
         env_seconds: Wall-clock spent in `step` since the start, physics included.
@@ -39,5 +39,12 @@ class SurefootVecEnv(VecEnv):
     def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
         result = self.env.step(actions)
         observations = TensorDict(dict(result.observations), batch_size=[self.num_envs])
-        dones = (result.terminated | result.truncated).long()
-        return observations, result.reward, dones, {"time_outs": result.truncated, "log": result.log}
+        invalid = result.faults.any(dim=1)
+        dones = (result.terminated | result.truncated | invalid).long()
+        extras = {
+            "time_outs": result.truncated,
+            "invalid": invalid,
+            "invalid_obs": result.invalid_obs,
+            "audit": result.audit,
+        }
+        return observations, result.reward, dones, extras

@@ -8,9 +8,13 @@ import torch
 from mjlab.envs import ManagerBasedRlEnv, ManagerBasedRlEnvCfg
 from torch import Tensor
 
+from surefoot.audit.observe import audit_step
+from surefoot.audit.step import AuditStep
 from surefoot.engines.mujoco.batch_sim import BatchSimulation
 from surefoot.engines.mujoco.delays import ObservationDelay
 from surefoot.engines.mujoco.factors import SUPPORTED, ModelFactors
+from surefoot.engines.mujoco.fault_recorder import FaultRecorder
+from surefoot.engines.mujoco.faults import FaultDetector
 from surefoot.engines.mujoco.probe import check_effect
 from surefoot.engines.mujoco.reward_manager import MatrixRewardManager
 from surefoot.engines.mujoco.robot_state import MujocoRobotState
@@ -33,7 +37,9 @@ class MujocoStep:
     reward: Tensor
     terminated: Tensor
     truncated: Tensor
-    log: dict[str, Any]
+    faults: Tensor
+    invalid_obs: Tensor
+    audit: AuditStep
 
 
 def can_fuse(manifest: Manifest) -> bool:
@@ -56,6 +62,8 @@ class MujocoEnv(ManagerBasedRlEnv):
         self.streams = Streams(manifest.seed, cfg.scene.num_envs, device)
         self._evaluation = evaluation
         self.samples = 0
+        self.fault_recorder: FaultRecorder | None = None
+        """Set to keep what a fault can be replayed from."""
         torch.manual_seed(manifest.seed)
         super().__init__(cfg, device, render_mode="rgb_array" if render else None)
         self._fused = isinstance(self.sim, BatchSimulation) and can_fuse(manifest)
@@ -77,6 +85,7 @@ class MujocoEnv(ManagerBasedRlEnv):
         self._noise = {name: ObservationNoise(self.manifest, name, self.streams) for name in get_args(GroupName)}
         if self._evaluation:
             self.commands.hold(torch.zeros(3, device=self.device))
+        self.faults = FaultDetector(self)
         super().load_managers()
         self.reward_manager = MatrixRewardManager(self.cfg.rewards, self, scale_by_dt=self.cfg.scale_rewards_by_dt)
         rewards = self.manifest.task.rewards
@@ -110,27 +119,35 @@ class MujocoEnv(ManagerBasedRlEnv):
 
     def step(self, action: Tensor) -> MujocoStep:  # pyright: ignore[reportIncompatibleMethodOverride]
         self.extras["log"] = {}
-        limit = self.manifest.task.actions.clip
-        self.action_manager.process_action(action.clamp(-limit, limit))
-        self._advance_physics()
+        faults, limit = self.faults, self.manifest.task.actions.clip
+        if self.fault_recorder is not None:
+            self.fault_recorder.before_step(action)
+        self.action_manager.process_action(faults.start(action).clamp(-limit, limit))
+        try:
+            self._advance_physics()
+        except (RuntimeError, mujoco.FatalError) as error:
+            faults.after_exception(error)
         self.episode_length_buf += 1
         self.common_step_counter += 1
         self.samples += self.num_envs
         self._ramp_penalties()
         self.robot_state.end_of_physics()
+        faults.after_physics()
 
-        self.reset_buf = self.termination_manager.compute()
-        self.reset_terminated = self.termination_manager.terminated
-        self.reset_time_outs = self.termination_manager.time_outs & ~self.reset_terminated
-        self.reward_buf = self.reward_manager.compute(dt=self.step_dt)
-        result = (self.reward_buf.clone(), self.reset_terminated.clone(), self.reset_time_outs.clone())
+        self.termination_manager.compute()
+        reward = self.reward_manager.compute(dt=self.step_dt).clone()
+        faults.after_rewards(self.reward_manager.rates)
+        valid = ~faults.invalid
+        terminated = self.termination_manager.terminated & valid
+        truncated = self.termination_manager.time_outs & valid & ~terminated
+        self.reset_terminated, self.reset_time_outs = terminated, truncated
+        self.reset_buf = terminated | truncated | ~valid
+        seen = self._audit_step(action, reward, terminated, truncated)
 
         touched = self._push()
         reset_ids = self.reset_buf.nonzero().flatten()
         if len(reset_ids) > 0:
-            length = self.episode_length_buf[reset_ids].float().mean() * self.step_dt
             self._reset_idx(reset_ids)
-            self.extras["log"] |= {"episodes": len(reset_ids), "episode_length_s": length}
             self.scene.write_data_to_sim()
             touched = torch.unique(torch.cat((touched, reset_ids)))
         self._refresh(touched)
@@ -140,7 +157,30 @@ class MujocoEnv(ManagerBasedRlEnv):
         self.robot_state.invalidate()
         self.sim.sense()
         self.obs_buf = self.observation_manager.compute(update_history=True)
-        return MujocoStep(cast("dict[str, Tensor]", self.obs_buf), *result, log=self.extras["log"])
+        observations = cast("dict[str, Tensor]", self.obs_buf)
+        faults.after_observations(observations)
+        if self.fault_recorder is not None:
+            self.fault_recorder.after_step(faults.found)
+        valid = ~faults.invalid
+        terminated &= valid
+        truncated &= valid
+        return MujocoStep(observations, reward, terminated, truncated, seen.fault, faults.invalid_obs, seen)
+
+    def _audit_step(self, action: Tensor, reward: Tensor, terminated: Tensor, truncated: Tensor) -> AuditStep:
+        """What the accounts read; what the resets overwrite is copied."""
+        manager = self.termination_manager
+        return audit_step(
+            self.robot_state,
+            rates=self.reward_manager.rates,
+            reward=reward,
+            causes=torch.stack([manager.get_term(name) for name in manager.active_terms], dim=1),
+            terminated=terminated,
+            truncated=truncated,
+            fault=self.faults.found,
+            bucket=self.buckets.ids.clone() if self.buckets.has_reset_factors else self.buckets.ids,
+            episode_steps=self.episode_length_buf.clone(),
+            action=action,
+        )
 
     def _advance_physics(self) -> None:
         """All physics steps of a control step, ending with derived quantities that match the state."""
@@ -228,13 +268,6 @@ class MujocoEnv(ManagerBasedRlEnv):
     def total_mass(self) -> Tensor:
         """Mass of each robot as simulated, randomisation included, kg. Shape (num_envs,)."""
         return self.sim.model.body_mass[:, self.scene["robot"].indexing.body_ids].sum(dim=1).expand(self.num_envs)
-
-    def faults(self) -> Tensor:
-        """Environments whose simulation went wrong since their reset; see `EngineEnv.faults`."""
-        if isinstance(self.sim, BatchSimulation):  # MuJoCo C resets a broken state by itself: only the warning is left
-            return torch.from_numpy(self.sim.batch.bind("warning")[:, :, 1] > 0).any(dim=1)
-        data = self.sim.data
-        return ~(torch.isfinite(data.qpos[:]).all(dim=1) & torch.isfinite(data.qvel[:]).all(dim=1))
 
     def geom_ids(self, names: list[str]) -> Tensor:
         """Indices of the robot's geometries in the MuJoCo model."""
