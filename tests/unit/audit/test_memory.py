@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from surefoot.audit.alerts import Alerts
 from surefoot.audit.memory import (
     ALLOCATED,
     FRAGMENTATION,
@@ -30,9 +31,9 @@ def first_alert(manifest: Manifest, process: np.ndarray) -> int | None:
     """Iteration of the first alert over a series of MB."""
     monitor = MemoryMonitor(manifest.audit, "cpu")
     for iteration, value in enumerate(process.tolist(), start=1):
-        _, alerts = monitor.take({RSS: value, **CPU}, iteration)
-        if alerts:
-            assert alerts[0].subject == "process"
+        findings = monitor.check(monitor.take({RSS: value, **CPU}))
+        if findings:
+            assert findings[0].subject == "process"
             return iteration
     return None
 
@@ -85,26 +86,25 @@ def test_a_steady_process_raises_no_alert(go1_manifest: Manifest, kind: str):
 
 def test_the_growth_is_recorded_and_the_alert_is_not_repeated_at_once(go1_manifest: Manifest):
     monitor = MemoryMonitor(go1_manifest.audit, "cpu")
+    alerts = Alerts(go1_manifest.audit, [monitor])
     raised, growths = [], []
     for iteration in range(1, 221):
-        flush, alerts = monitor.take({RSS: 100.0 + iteration, **CPU}, iteration)
-        raised += [alert.iteration for alert in alerts]
+        flush = monitor.take({RSS: 100.0 + iteration, **CPU})
+        raised += [(alert.iteration, alert.action) for alert in alerts.check(iteration, flush)]
         growths.append(flush[GROWTH].item())
     assert all(map(math.isnan, growths[:119])) and growths[119:] == [1.0] * 101
-    assert raised == [120, 170, 220]  # audit.repeat_after is 50
+    assert raised == [(120, "log"), (170, "log"), (220, "log")]  # audit.repeat_after is 50
 
 
 def test_a_real_list_that_grows_is_found(go1_manifest: Manifest):
     monitor = MemoryMonitor(go1_manifest.audit, "cpu")
     leak: list[bytearray] = []
-    alerts = []
     gc.collect()
-    for iteration in range(1, 131):
+    for _ in range(130):
         leak.append(bytearray(b"\1") * 1_000_000)
-        alerts += monitor.sample(iteration)[1]
-    assert [alert.subject for alert in alerts] == ["process"]
-    growth = float(alerts[0].message.split("by ")[1].split(" MB")[0])
-    assert growth == pytest.approx(1.0, abs=0.2)
+        flush = monitor.sample()
+    assert [finding.subject for finding in monitor.check(flush)] == ["process"]
+    assert flush[GROWTH].item() == pytest.approx(1.0, abs=0.2)
     assert len(leak) == 130
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from surefoot.audit.alerts import Alert
+from surefoot.audit.alerts import Finding
 from surefoot.audit.metrics import Flush, define
 from surefoot.manifest.audit import Audit
 
@@ -29,9 +29,9 @@ DEVICE_GROWTH = define("memory/device_growth", "MB/iteration", f"of memory/devic
 
 
 class MemoryMonitor:
-    """Samples memory once per iteration.
+    """Samples memory once per iteration, and is one of the rules of `Alerts`.
 
-    An alert needs a window, without the start of the process, in which memory grows (a) by at least `min_growth` per
+    A finding needs a window, without the start of the process, in which memory grows (a) by at least `min_growth` per
     iteration, (b) significantly (Mann-Kendall), (c) in every quarter, because one allocation that stays is no leak, and
     (d) to above everything that was there before the window, because an allocator's memory comes and goes.
 
@@ -41,56 +41,76 @@ class MemoryMonitor:
     """
 
     def __init__(self, config: Audit, device: str | torch.device) -> None:
-        self._config = config
+        self._config = config.memory
         self._device = torch.device(device)
+        self._trends = {
+            RSS: _Trend("process", config.memory.window),
+            ALLOCATED: _Trend(str(self._device), config.memory.window),
+        }
         self._samples = 0
-        self._windows: dict[str, deque[float]] = {name: deque(maxlen=config.memory.window) for name in (RSS, ALLOCATED)}
-        self._peak_before = dict.fromkeys(self._windows, 0.0)
-        self._quiet_until = dict.fromkeys(self._windows, 0)
 
-    def sample(self, iteration: int) -> tuple[Flush, list[Alert]]:
+    def sample(self) -> Flush:
         """Measure now; to be called at the same point of every iteration."""
-        return self.take({RSS: process_mb(), **device_mb(self._device)}, iteration)
+        return self.take({RSS: process_mb(), **device_mb(self._device)})
 
-    def take(self, measured: dict[str, float], iteration: int) -> tuple[Flush, list[Alert]]:
+    def take(self, measured: dict[str, float]) -> Flush:
         """The same with what was measured, MB by metric name."""
         self._samples += 1
-        alerts: list[Alert] = []
-        growths: dict[str, float] = {}
-        for name, growth_name in ((RSS, GROWTH), (ALLOCATED, DEVICE_GROWTH)):
-            window = self._windows[name]
-            if self._samples > self._config.memory.warm_up:
-                if len(window) == window.maxlen:
-                    self._peak_before[name] = max(self._peak_before[name], window[0])
-                window.append(measured[name])
-            full = len(window) == window.maxlen and bool(np.isfinite(window).all())
-            values = np.array(window) if full else np.empty(0)
-            growths[growth_name] = theil_sen(values) if full else float("nan")
-            if full and iteration >= self._quiet_until[name] and self._grows(values, self._peak_before[name]):
-                self._quiet_until[name] = iteration + self._config.repeat_after
-                alerts.append(self._alert(name, growths[growth_name], measured[name], iteration))
-        values = {**measured, **growths}
-        return {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}, alerts
+        if self._samples > self._config.warm_up:
+            for name, trend in self._trends.items():
+                trend.append(measured[name])
+        growths = {GROWTH: self._trends[RSS].slope, DEVICE_GROWTH: self._trends[ALLOCATED].slope}
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in {**measured, **growths}.items()}
 
-    def _grows(self, values: NDArray[np.floating[Any]], peak_before: float) -> bool:
-        limit = self._config.memory.min_growth
+    def check(self, flush: Flush) -> list[Finding]:
+        """What grows, as of the last sample."""
+        return [
+            Finding(
+                "memory_growth",
+                trend.subject,
+                f"memory grows by {trend.slope:.2f} MB per iteration over {self._config.window} iterations, "
+                f"limit {self._config.min_growth:g}; now {float(flush[name]):.0f} MB",
+            )
+            for name, trend in self._trends.items()
+            if trend.grows(self._config.min_growth, self._config.min_z)
+        ]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: a resumed run has another process, with memory of its own."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `state_dict`."""
+
+
+class _Trend:
+    """The last samples of one kind of memory, MB."""
+
+    def __init__(self, subject: str, window: int) -> None:
+        self.subject = subject
+        self.slope = float("nan")
+        self._window: deque[float] = deque(maxlen=window)
+        self._peak_before = 0.0
+
+    def append(self, value: float) -> None:
+        if self._full():
+            self._peak_before = max(self._peak_before, self._window[0])
+        self._window.append(value)
+        self.slope = theil_sen(np.array(self._window)) if self._full() else float("nan")
+
+    def grows(self, min_growth: float, min_z: float) -> bool:
+        if not self.slope >= min_growth:  # NaN is no growth
+            return False
+        values = np.array(self._window)
         quarters = np.array_split(values, 4)
         return (
-            theil_sen(values) >= limit
-            and mann_kendall_z(values) >= self._config.memory.min_z
-            and all(theil_sen(quarter) >= limit / 2 for quarter in quarters)
-            and float(np.median(quarters[-1])) > peak_before
+            mann_kendall_z(values) >= min_z
+            and all(theil_sen(quarter) >= min_growth / 2 for quarter in quarters)
+            and float(np.median(quarters[-1])) > self._peak_before
         )
 
-    def _alert(self, name: str, growth: float, now: float, iteration: int) -> Alert:
-        return Alert(
-            kind="memory_growth",
-            iteration=iteration,
-            subject="process" if name == RSS else str(self._device),
-            message=f"memory grows by {growth:.2f} MB per iteration over {self._config.memory.window} iterations, "
-            f"limit {self._config.memory.min_growth:g}; now {now:.0f} MB",
-            action=self._config.actions.memory_growth,
-        )
+    def _full(self) -> bool:
+        return len(self._window) == self._window.maxlen and not np.isnan(self._window[-1])
 
 
 def process_mb() -> float:
