@@ -40,7 +40,7 @@ def f_cdf(f: float, between: float, within: float) -> float:
 
 
 def f_quantile(probability: float, between: float, within: float) -> float:
-    """The f with P(F <= f) = probability, by bisection to 1e-9 of the beta variable.
+    """The f with P(F <= f) = probability, by bisection to a relative 1e-9 of the beta variable.
 
     Args:
         probability: Strictly between 0 and 1.
@@ -54,7 +54,7 @@ def f_quantile(probability: float, between: float, within: float) -> float:
             low = middle
         else:
             high = middle
-        if high - low < 1e-9 * low:
+        if high - low < 1e-9 * min(low, 1 - high):
             break
     beta = (low + high) / 2
     return within * beta / (between * (1 - beta)) if beta < 1 else math.inf

@@ -1,0 +1,84 @@
+"""One-way analysis of variance by hand and by SciPy; the F distribution by SciPy."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from audit_reference import spread_of
+from surefoot.audit.bucket_statistics import Spread, spread
+from surefoot.audit.f_distribution import f_cdf, f_quantile, incomplete_beta
+
+
+def spread_of_lists(groups: list[list[float]], min_count: int = 2) -> Spread:
+    def column(power: int) -> torch.Tensor:
+        return torch.tensor([math.fsum(value**power for value in group) for group in groups], dtype=torch.float64)
+
+    return spread(column(0), column(1), column(2), min_count)
+
+
+def test_three_equal_groups_by_hand() -> None:
+    # Means 1, 4, 7, grand mean 4. Mean square within: 2 a group over 1 degree of freedom; between: 2 (9 + 0 + 9) / 2 = 18.
+    found = spread_of_lists([[0, 2], [3, 5], [6, 8]])
+    assert found.within == pytest.approx(2**0.5)
+    assert found.between == pytest.approx(8**0.5)  # (18 - 2) / 2
+    assert found.icc == pytest.approx(0.8)  # 8 / (8 + 2)
+    assert found.largest_within == pytest.approx(2**0.5)
+    assert found.rms == pytest.approx((138 / 6) ** 0.5)
+    assert found.groups == 3
+
+
+def test_equal_groups_have_an_icc_below_zero_and_no_spread_between() -> None:
+    found = spread_of_lists([[0, 2], [0, 2]])
+    assert found.icc == pytest.approx(-1.0)  # F = 0, two values a group: -1 / (2 - 1)
+    assert found.between == 0
+
+
+def test_groups_without_spread_within_are_certain() -> None:
+    found = spread_of_lists([[1, 1, 1], [2, 2, 2]])
+    assert (found.icc, found.icc_low, found.icc_high) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("groups", [[], [[1, 2, 3]], [[1, 2], [3]], [[1, 2], []]])
+def test_fewer_than_two_large_groups_give_nothing(groups: list[list[float]]) -> None:
+    assert math.isnan(spread_of_lists(groups).icc_low)
+
+
+values = st.lists(st.floats(-10, 10).map(lambda x: round(x, 3)), min_size=2, max_size=9)
+
+
+@given(groups=st.lists(values, min_size=2, max_size=6))
+def test_unequal_groups_as_by_the_textbook(groups: list[list[float]]) -> None:
+    if all(max(group) - min(group) < 1e-2 for group in groups):
+        return  # no variance within: the textbook divides by it
+    found, expected = spread_of_lists(groups), spread_of(groups)
+    assert found.icc == pytest.approx(expected["spread/return_icc"], abs=1e-7)
+    assert found.icc_low == pytest.approx(expected["spread/return_icc_low"], abs=1e-6)
+    assert found.icc_high == pytest.approx(expected["spread/return_icc_high"], abs=1e-6)
+    assert found.largest_within == pytest.approx(expected["spread/return_largest_within"], abs=1e-6)
+
+
+@pytest.mark.parametrize("between", [1, 2, 11, 63])
+@pytest.mark.parametrize("within", [1, 5, 100, 20_000])
+@pytest.mark.parametrize("probability", [0.025, 0.5, 0.975])
+def test_f_quantiles_are_scipys(between: int, within: int, probability: float) -> None:
+    found = f_quantile(probability, between, within)
+    assert found == pytest.approx(stats.f.ppf(probability, between, within), rel=1e-6)
+    assert f_cdf(found, between, within) == pytest.approx(probability, abs=1e-7)
+
+
+def test_incomplete_beta_at_its_ends() -> None:
+    assert incomplete_beta(2, 3, 0) == 0
+    assert incomplete_beta(2, 3, 1) == 1
+    assert incomplete_beta(1, 1, 0.3) == pytest.approx(0.3)  # uniform
+
+
+@given(groups=st.lists(values, min_size=2, max_size=5), factor=st.floats(0.1, 100))
+def test_the_icc_has_no_unit(groups: list[list[float]], factor: float) -> None:
+    if all(max(group) - min(group) < 1e-2 for group in groups):
+        return
+    scaled = spread_of_lists([[factor * value for value in group] for group in groups])
+    assert scaled.icc == pytest.approx(spread_of_lists(groups).icc, abs=1e-6)
