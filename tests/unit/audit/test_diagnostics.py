@@ -57,7 +57,7 @@ class PaysStandingALittle(PaysStanding):
 
 
 def test_a_bonus_that_cancels_more_than_half_of_what_following_earns_is_found():
-    # Tracking pays 2/s for following and, at errors of 0.3 to 1 m/s, 0.46/s for standing: 1/s is 65 % of the difference.
+    # Tracking pays 2/s for following and, at errors of 0.3 to 1 m/s, 0.46/s for standing: 1/s is 65 % of 1.54/s.
     assert finding_of(PaysStandingALittle()) == (10, "standing_pays", "planted")
 
 

@@ -5,18 +5,26 @@ instance, and its reward terms are watched for values that are not finite.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from surefoot.audit.account_rules import AccountRules
 from surefoot.audit.accounts import Accounts
-from surefoot.audit.diagnostic_rules import DiagnosticRules, Finding
+from surefoot.audit.alerts import Alert, Alerts
+from surefoot.audit.diagnostic_rules import DiagnosticRules
 from surefoot.audit.diagnostics import diagnostic_accounts
 from surefoot.audit.managers import ManagerReader
 from surefoot.audit.metrics import AxisNames, Flush
+from surefoot.audit.record import RunRecord
+from surefoot.audit.record_file import FILE_NAME
 from surefoot.audit.step import AuditLayout
-from surefoot.errors import EngineError
+from surefoot.errors import EngineError, RunFolderError
 from surefoot.manifest.audit import Audit
+
+NO_MANIFEST = "none"
+"""Stands in the record where a manifest's hash would: the environment has none."""
 
 
 class AttachedAccounts:
@@ -25,15 +33,19 @@ class AttachedAccounts:
     Attributes:
         layout: Terms, causes and buckets that were found.
         accounts: What every step goes to.
+        iteration: Times that `end_iteration` was called.
     """
 
-    def __init__(self, env: Any, reader: ManagerReader, config: Audit) -> None:
+    def __init__(self, env: Any, reader: ManagerReader, config: Audit, folder: Path | None) -> None:
         self._env = env
         self._reader = reader
         self.layout: AuditLayout = reader.layout
         extra = diagnostic_accounts(reader.layout, config.diagnostics, env.device)
         self.accounts = Accounts(reader.layout, config, env.device, extra)
-        self._rules = DiagnosticRules(reader.layout, config.diagnostics)
+        self.iteration = 0
+        rules = (AccountRules(reader.layout, config), DiagnosticRules(reader.layout, config.diagnostics))
+        self._alerts = Alerts(config, rules)
+        self._record = _new_record(folder, self.axes) if folder is not None else None
         self._compute = env.reward_manager.compute
         reader.watch()
         env.reward_manager.compute = self._compute_and_account
@@ -49,21 +61,35 @@ class AttachedAccounts:
         self.accounts.step(self._reader.read(reward))
         return reward
 
-    def end_iteration(self) -> tuple[Flush, list[Finding]]:
-        """Metrics of the steps since the last call, on the host, and what the rules say about them."""
+    def end_iteration(self) -> tuple[Flush, list[Alert]]:
+        """Metrics of the steps since the last call, on the host, and the alerts that they raise.
+
+        What an alert's `action` asks for is left to the caller. `save` writes the record, where there is one.
+        """
+        self.iteration += 1
         flush = self.accounts.flush()
-        return flush, self._rules.check(flush)
+        alerts = self._alerts.check(self.iteration, flush)
+        if self._record is not None:
+            self._record.add(self.iteration, flush, alerts)
+        return flush, alerts
+
+    def save(self) -> None:
+        """Write the record of all iterations so far."""
+        if self._record is not None:
+            self._record.save(now=True)
 
     def detach(self) -> None:
-        """Leave the environment as it was."""
+        """Leave the environment as it was, and write the record."""
         del self._env.reward_manager.compute
         self._reader.unwatch()
+        self.save()
 
 
 def attach_to_managers(
     env: Any,
     config: Audit,
     *,
+    folder: Path | None = None,
     command: str | None = None,
     robot: str = "robot",
     moving_threshold: float = 0.1,
@@ -76,6 +102,7 @@ def attach_to_managers(
     Args:
         env: The environment, or any wrapper of it that has `unwrapped`.
         config: Thresholds; the shipped ones are `surefoot_tasks.audit_config()`.
+        folder: Where a record of every iteration is kept, for `scripts/accounts.py`; a folder of its own for each run.
         command: Name of the velocity command.
         robot: Name of the robot in the scene.
         moving_threshold: A command longer than this asks for motion.
@@ -84,7 +111,9 @@ def attach_to_managers(
         bucket_labels: One for each id.
 
     Raises:
-        EngineError: Not a manager-based environment, or the accounts are already attached.
+        EngineError: Not a manager-based environment, an unknown command, buckets that do not fit, or the accounts are
+            already attached.
+        RunFolderError: The folder holds the record of another run.
     """
     clip = action_clip if action_clip is not None else getattr(env, "clip_actions", None)
     base = getattr(env, "unwrapped", env)
@@ -105,4 +134,11 @@ def attach_to_managers(
         bucket=bucket,
         bucket_labels=bucket_labels,
     )
-    return AttachedAccounts(base, reader, config)
+    return AttachedAccounts(base, reader, config, folder)
+
+
+def _new_record(folder: Path, axes: AxisNames) -> RunRecord:
+    if (folder / FILE_NAME).exists():
+        raise RunFolderError(f"{folder}: expected a folder without a record, found {FILE_NAME}. Choose another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return RunRecord(folder, axes, NO_MANIFEST)

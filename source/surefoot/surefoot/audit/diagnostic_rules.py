@@ -69,8 +69,8 @@ class DiagnosticRules:
         rows, following, moving = pooled[2 * terms :].tolist()
         findings: list[Finding] = []
         if rows >= config.min_rows and rows > config.max_standing * moving:
-            message = f"{rows / moving:.0%} of the steps under a command to move are spent standing"
-            findings.append(Finding("standing", TOTAL, f"{message} (threshold {config.max_standing:.0%})."))
+            message = f"{rows / moving:.0%} of the steps under a command to move are spent standing, limit"
+            findings.append(Finding("standing", TOTAL, f"{message} {config.max_standing:.0%}"))
         if min(rows, following) >= config.min_rows and flush[standing.FOLLOWING_ENVS] >= config.min_envs:
             stands, follows = pooled[:terms] / rows, pooled[terms : 2 * terms] / following
             findings += _standing_pays(config, self._layout.reward_terms, stands, follows)
@@ -81,8 +81,8 @@ class DiagnosticRules:
         share = self._windows["action"].push(flush[action_account.SATURATION].view(1)).item() / config.window
         if self._iterations < config.window or not share > config.max_saturation:
             return []
-        message = f"{share:.0%} of the actions are at the limit of {self._layout.action_clip:g}"
-        return [Finding("action_saturation", "action", f"{message} (threshold {config.max_saturation:.0%}).")]
+        message = f"{share:.0%} of the actions are clipped to {self._layout.action_clip:g}, limit"
+        return [Finding("action_saturation", "action", f"{message} {config.max_saturation:.0%}")]
 
     def state_dict(self) -> dict[str, Any]:
         """What is in the windows."""
@@ -100,8 +100,8 @@ def _constant_term(config: ConstantTermAudit, term: str, nonzero: float, shared:
     if nonzero < config.min_steps or shared < config.min_share * nonzero or turns < config.min_turns:
         return []
     message = (
-        f"Term {term!r} gave all environments one value in {shared:.0f} of {nonzero:.0f} steps, and the value changes: "
-        "it looks computed over the batch, not for each environment."
+        f"gave all environments one value in {shared:.0f} of {nonzero:.0f} steps, and the value goes up and down: "
+        "it looks computed over the batch, not for each environment"
     )
     return [Finding("constant_term", term, message)]
 
@@ -115,10 +115,11 @@ def _standing_pays(config: StandingAudit, terms: tuple[str, ...], stands: Tensor
     total, most = advantage.sum().item(), paid[worst].item()
     if total > 0:
         blame = terms[worst] if most > 0 else TOTAL
-        what = f"Standing under a command to move earns {stands.sum():.3g}/s, following it {follows.sum():.3g}/s"
+        what = f"standing under a command to move earns {stands.sum():.3g}/s, following it {follows.sum():.3g}/s"
     elif most > config.max_cancelled * earned:
-        blame, what = terms[worst], f"One term cancels {most / earned:.0%} of what following earns"
+        blame = terms[worst]
+        what = f"cancels {most / earned:.0%} of what following a command earns, limit {config.max_cancelled:.0%}"
     else:
         return []
-    detail = f" Term {blame!r}: {stands[worst]:.3g}/s standing, {follows[worst]:.3g}/s following." if most > 0 else ""
-    return [Finding("standing_pays", blame, f"{what}.{detail}")]
+    detail = f"; this term {stands[worst]:.3g}/s and {follows[worst]:.3g}/s" if most > 0 else ""
+    return [Finding("standing_pays", blame, f"{what}{detail}")]
