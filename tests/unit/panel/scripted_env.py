@@ -4,9 +4,8 @@ Like a real engine it resets an environment that ends before `step` returns: the
 the next episode. Here that state moves at 99 m/s, so that a sample taken from it cannot go unnoticed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from surefoot.mdp.commands import VelocityCommands
 from surefoot.mdp.frames import quat_from_yaw, rotate
 from surefoot.mdp.robot_state import RobotState
 from surefoot.panel import CommandGrid, grid_manifest
+from surefoot.randomization.buckets import Buckets
 from surefoot.randomization.streams import Streams
 from surefoot_tasks import manifest_root
 
@@ -137,6 +137,7 @@ class ScriptedEnv(EngineEnv):
         self.num_envs, self.device = grid.num_envs, "cpu"
         self.robot_state = ScriptedState(self.manifest, self.num_envs)
         streams = Streams(0, self.num_envs, "cpu")
+        self.buckets = Buckets(self.manifest.randomization, streams)
         self.commands = VelocityCommands(self.manifest.task.commands, self.robot_state.command, streams)
         self.episode_length_buf = torch.zeros(self.num_envs, dtype=torch.long)
         self.physics_seconds = 0.0

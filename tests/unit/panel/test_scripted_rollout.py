@@ -8,6 +8,7 @@ import torch
 from scripted_env import JOINTS, Moment, ScriptedEnv, idle
 from surefoot.errors import SurefootError
 from surefoot.panel import CommandGrid, GridResult, command_rows, evaluate_grid, summarize
+from surefoot.panel.summary import bucket_rows
 
 DT = 0.02
 
@@ -242,3 +243,15 @@ def test_torch_keeps_its_threads():
     grid = grid_of(1)
     run(still(1, grid), grid)
     assert torch.get_num_threads() == before
+
+
+def test_every_episode_carries_the_bucket_that_it_ran_in():
+    grid = grid_of(3, replicates=7)
+    script = still(3, grid)
+    script[1].failed = only(13, 14)
+    result = run(script, grid)
+    assert result.episodes.bucket.flatten().tolist() == [*range(12), 0, 1]  # the shipped task has 12 buckets
+    rows = bucket_rows(result)
+    assert rows[0].label == "friction 0.4-0.6 | payload_mass -0.5 to 0.3333 kg"
+    assert [row.rates.episodes for row in rows] == [2, 2] + [1] * 10
+    assert [row.rates.failures for row in rows] == [0, 1] + [0] * 10

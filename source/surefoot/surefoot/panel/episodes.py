@@ -39,6 +39,8 @@ class Episodes:
     """m, horizontal length of the base origin's path."""
     mass: Tensor
     """kg."""
+    bucket: Tensor
+    """Randomisation bucket, int64."""
 
     @property
     def valid(self) -> Tensor:
@@ -60,13 +62,15 @@ class EpisodeRecorder:
 
     Args:
         mass: kg of each robot. Shape (num_envs,).
+        bucket: Bucket of each robot in the episode that begins. Shape (num_envs,).
         step_dt: s.
         warm_up: s.
     """
 
-    def __init__(self, mass: Tensor, step_dt: float, warm_up: float) -> None:
+    def __init__(self, mass: Tensor, bucket: Tensor, step_dt: float, warm_up: float) -> None:
         num_envs, device = len(mass), mass.device
         self._mass = mass.double()
+        self._bucket = bucket.clone()
         self._dt = step_dt
         self._warm_up_steps = round(warm_up / step_dt)
         self._steps = 0
@@ -125,5 +129,6 @@ class EpisodeRecorder:
             "energy": power * self._dt,
             "path": speed * self._dt,
             "mass": self._mass,
+            "bucket": self._bucket,
         }
         return Episodes(**{name: value.cpu().clone() for name, value in results.items()})

@@ -14,7 +14,7 @@ from surefoot.panel.command_grid import GRID_VERSION
 from surefoot.panel.metrics import METRICS
 from surefoot.panel.rollout import GridResult
 from surefoot.panel.statistics import Interval
-from surefoot.panel.summary import CommandRow, Summary, command_rows, summarize
+from surefoot.panel.summary import CommandRow, Summary, bucket_rows, command_rows, summarize
 
 SCHEMA_VERSION = 1
 
@@ -38,7 +38,7 @@ class Provenance:
     contact_model: str
     seed: int
     conditions: dict[str, Any]
-    """What the environments do to the robot: noise, friction, mass, pushes, start."""
+    """What the environments do to the robot: noise, randomised factors, pushes, start."""
     versions: dict[str, str]
 
 
@@ -51,6 +51,7 @@ def to_plain(provenance: Provenance, result: GridResult) -> dict[str, Any]:
         **dataclasses.asdict(provenance),
         "grid": dataclasses.asdict(result.grid),
         "summary": dataclasses.asdict(summarize(result)),
+        "buckets": [dataclasses.asdict(row) for row in bucket_rows(result)],
         "commands": [dataclasses.asdict(row) for row in command_rows(result)],
     }
     return _finite(plain)

@@ -25,6 +25,8 @@ class GridResult:
     grid: CommandGrid
     episodes: Episodes
     """Shape (num_commands, replicates), in the order of `grid.cells()`."""
+    bucket_labels: tuple[str, ...]
+    """Of the bucket ids in `episodes`."""
 
 
 def grid_manifest(manifest: Manifest, grid: CommandGrid, seed: int) -> Manifest:
@@ -70,7 +72,7 @@ def evaluate_grid(env: EngineEnv, policy: Callable[[Tensor], Tensor], grid: Comm
     try:
         env.commands.hold(grid.env_commands().to(env.device))  # before the reset: the first observation shows it
         env.reset()
-        recorder = EpisodeRecorder(env.total_mass(), step_dt, grid.warm_up)
+        recorder = EpisodeRecorder(env.total_mass(), env.buckets.ids, step_dt, grid.warm_up)
         actor_obs = env.get_observations()["actor"]
         for step in range(steps):
             action = policy(actor_obs)
@@ -84,4 +86,4 @@ def evaluate_grid(env: EngineEnv, policy: Callable[[Tensor], Tensor], grid: Comm
     finally:
         torch.set_num_threads(threads)
     episodes = recorder.finish().reshape(grid.num_commands, grid.replicates)
-    return GridResult(grid, episodes)
+    return GridResult(grid, episodes, env.buckets.labels)

@@ -43,6 +43,17 @@ class CommandRow:
 
 
 @dataclass(frozen=True)
+class BucketRow:
+    """One randomisation bucket, over all commands."""
+
+    label: str
+    rates: Rates
+    lin_vel_error: float | None
+    """Mean over valid episodes."""
+    yaw_rate_error: float | None
+
+
+@dataclass(frozen=True)
 class Summary:
     """The whole grid: errors are means over commands, rates are over all valid episodes."""
 
@@ -60,6 +71,17 @@ class Summary:
 def command_rows(result: GridResult) -> list[CommandRow]:
     """One row a command, in grid order."""
     return [_row(result, index) for index in range(result.grid.num_commands)]
+
+
+def bucket_rows(result: GridResult) -> list[BucketRow]:
+    """One row a bucket, in the order of ids."""
+    rows: list[BucketRow] = []
+    for index, label in enumerate(result.bucket_labels):
+        chosen = result.episodes.bucket == index
+        valid = chosen & result.episodes.valid
+        errors = result.episodes.lin_vel_error[valid], result.episodes.yaw_rate_error[valid]
+        rows.append(BucketRow(label, _rates(result, chosen), *map(metrics.nan_mean, errors)))
+    return rows
 
 
 def summarize(result: GridResult) -> Summary:
