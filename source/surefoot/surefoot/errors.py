@@ -65,6 +65,10 @@ class RunFolderError(SurefootError):
     """A run folder that cannot be used."""
 
 
+class AlertStop(SurefootError):
+    """A run that ended itself, because of an alert whose action is `stop`."""
+
+
 class RecordError(RunFolderError):
     """A record of a run's accounts that cannot be read."""
 

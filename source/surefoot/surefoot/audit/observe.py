@@ -2,9 +2,29 @@
 
 from torch import Tensor
 
-from surefoot.audit.step import AuditStep
-from surefoot.mdp.robot_state import RobotState
+from surefoot.audit.fault_kinds import KINDS
+from surefoot.audit.step import AuditLayout, AuditStep
+from surefoot.manifest.manifest import Manifest
+from surefoot.mdp.robot_state import RobotState, max_episode_steps
 from surefoot.panel import metrics
+from surefoot.randomization.buckets import Buckets
+
+
+def audit_layout(manifest: Manifest, buckets: Buckets) -> AuditLayout:
+    """Axes of the accounts of one of our environments."""
+    task = manifest.task
+    return AuditLayout(
+        reward_terms=tuple(task.rewards),
+        causes=tuple(task.terminations),
+        cause_is_time_out=tuple(term.kind == "time_out" for term in task.terminations.values()),
+        fault_kinds=KINDS,
+        bucket_labels=buckets.labels,
+        num_envs=len(buckets.ids),
+        step_dt=manifest.simulation.step_dt,
+        max_episode_steps=max_episode_steps(manifest),
+        num_actions=len(manifest.robot.joints),
+        action_clip=task.actions.clip,
+    )
 
 
 def audit_step(

@@ -1,7 +1,7 @@
 """The record of a run: its accounts, iteration by iteration, and its alerts, kept in the run folder."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,10 @@ class RunRecord:
     def failures(self) -> int:
         """Attempts to write that failed since the start."""
         return self._retry.failures
+
+    def attempt(self, write: Callable[[], object]) -> bool:
+        """Write something else into the run folder under the same guard; True if it succeeded."""
+        return self._retry.attempt(write)
 
     def add(self, iteration: int, flush: Flush, alerts: Sequence[Alert] = ()) -> None:
         """Take one iteration's values; its alerts go to the disk at once.

@@ -54,6 +54,22 @@ class EngineEnv(Protocol):
         """Mass of each robot as simulated, randomisation included, kg. Shape (num_envs,)."""
         ...
 
+    def record_faults(self) -> None:
+        """From now on keep what the first faults can be replayed from; forgets those kept before."""
+        ...
+
+    def recorded_faults(self) -> dict[str, Tensor]:
+        """What was kept since, on the host, one row a fault; empty without a fault."""
+        ...
+
+    def replay_faults(self, saved: dict[str, Tensor]) -> "StepResult":
+        """Repeat recorded faults, fault i in environment i.
+
+        Raises:
+            EngineError: Another number of environments, or recorded by another engine or task.
+        """
+        ...
+
     def state_dict(self) -> dict[str, Any] | None:
         """Everything that a step depends on, for an exact resume; None where the engine cannot tell."""
         ...

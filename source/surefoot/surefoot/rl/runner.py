@@ -11,13 +11,17 @@ from typing import Any
 
 import torch
 from rsl_rl.runners import OnPolicyRunner
-from rsl_rl.utils import check_nan
 
-from surefoot.errors import CheckpointError
+from surefoot.audit import learning
+from surefoot.audit.alerts import Alert
+from surefoot.errors import AlertStop, CheckpointError
 from surefoot.manifest import Manifest
 from surefoot.rl import checkpoint as checkpoints
+from surefoot.rl.alert_actions import pause, stop_message
 from surefoot.rl.config import runner_config
-from surefoot.rl.progress import Iteration, Progress
+from surefoot.rl.ppo import MaskedPPO
+from surefoot.rl.progress import Progress
+from surefoot.rl.run_audit import AuditedIteration, RunAudit
 from surefoot.rl.vec_env import SurefootVecEnv
 
 ENV_STATE = "env_state.pt"
@@ -31,12 +35,19 @@ class TrainRunner(OnPolicyRunner):
         manifest: The experiment, written into every checkpoint.
         folder: Run folder; None trains without writing anything.
         progress: Where each iteration is shown.
+        resumed_at: PPO iterations done in the checkpoint that is continued.
     """
 
     env: SurefootVecEnv
+    alg: MaskedPPO
 
     def __init__(
-        self, env: SurefootVecEnv, manifest: Manifest, folder: Path | None, progress: Progress | None = None
+        self,
+        env: SurefootVecEnv,
+        manifest: Manifest,
+        folder: Path | None,
+        progress: Progress | None = None,
+        resumed_at: int = 0,
     ) -> None:
         torch.manual_seed(manifest.seed)
         threads = (manifest.training.learning_threads or os.cpu_count() or 1) if str(env.device) == "cpu" else 1
@@ -48,36 +59,44 @@ class TrainRunner(OnPolicyRunner):
         self.interrupted = False
         """Set by Ctrl-C: the current iteration is the last."""
         self.iterations_done = 0
+        self.audit = RunAudit(env.env, folder, resumed_at)
 
     def train(self, until: int) -> None:
-        """Train until `until` iterations are done in total, or until interrupted; save at the end either way."""
+        """Train until `until` iterations are done in total, or until interrupted; save at the end either way.
+
+        Raises:
+            AlertStop: An alert whose action is `stop`; everything is saved.
+        """
         obs = self.env.get_observations()
         self.alg.train_mode()
+        stop: list[Alert] = []
         with self._interruptible():
-            while self.iterations_done < until and not self.interrupted:
-                obs = self._iterate(obs, until)
-                done = self.iterations_done
-                if done % self.manifest.training.save_interval == 0 or done == until or self.interrupted:
-                    self.save_all()
+            while self.iterations_done < until and not self.interrupted and not stop:
+                obs, audited = self._iterate(obs, until)
+                done, action = self.iterations_done, audited.action
+                stop = [alert for alert in audited.alerts if alert.action == "stop"]
+                last = done == until or self.interrupted or bool(stop)
+                if last or action == "pause" or done % self.manifest.training.save_interval == 0:
+                    self.save_all(last=last)
+                if action == "pause":
+                    waiting = [alert for alert in audited.alerts if alert.action == "pause"]
+                    pause(waiting, self.folder, done, lambda: self.interrupted)
         if self.progress is not None:
             self.progress.close()
+        if stop:
+            raise AlertStop(stop_message(stop, self.folder, self.iterations_done))
 
-    def _iterate(self, obs: Any, until: int) -> Any:
+    def _iterate(self, obs: Any, until: int) -> tuple[Any, AuditedIteration]:
         env, start, physics_before = self.env, time.perf_counter(), self.env.env.physics_seconds
         env_seconds = 0.0
-        logs: list[dict[str, Any]] = []
-        reward_sum = torch.zeros((), device=self.device)
         with torch.inference_mode(), _torch_threads(1):
             for _ in range(self.cfg["num_steps_per_env"]):
                 actions = self.alg.act(obs)
                 before = time.perf_counter()
                 obs, rewards, dones, extras = env.step(actions)
                 env_seconds += time.perf_counter() - before
-                check_nan(obs, rewards, dones)
+                self.audit.step(extras["audit"])
                 self.alg.process_env_step(obs, rewards, dones, extras)
-                if extras["log"]:
-                    logs.append(extras["log"])
-                reward_sum += rewards.mean()
             self.alg.compute_returns(obs)
         collected = time.perf_counter()
         with _torch_threads(self._threads):
@@ -85,36 +104,37 @@ class TrainRunner(OnPolicyRunner):
         finished = time.perf_counter()
         self.iterations_done += 1
         self.current_learning_iteration = self.iterations_done
+        std = self.alg.get_policy().output_std
+        learned = {"learning_rate": self.alg.learning_rate, "action_std": std.mean(), "action_std_min": std.amin()}
+        spent = {
+            learning.SAMPLES: env.env.samples,
+            learning.SECONDS: finished - start,
+            learning.PHYSICS: env.env.physics_seconds - physics_before,
+            learning.ENV: env_seconds,
+            learning.LEARN: finished - collected,
+            learning.WRITE_FAILURES: self.audit.failures + (self.progress.failures if self.progress is not None else 0),
+        }
+        numbers = learning.learning_flush(self.alg.diagnostics | losses | learned) | learning.host_numbers(spent)
+        with torch.inference_mode():
+            audited = self.audit.end_iteration(self.iterations_done, obs["actor"], numbers)
         if self.progress is not None:
-            physics = env.env.physics_seconds - physics_before
-            self.progress.show(
-                Iteration(
-                    done=self.iterations_done,
-                    until=until,
-                    samples=self._samples_at(self.iterations_done),
-                    batch=env.num_envs * self.cfg["num_steps_per_env"],
-                    seconds=finished - start,
-                    physics_seconds=physics,
-                    env_seconds=env_seconds,
-                    learn_seconds=finished - collected,
-                    reward_per_second=reward_sum.item()
-                    / self.cfg["num_steps_per_env"]
-                    / self.manifest.simulation.step_dt,
-                    losses=losses,
-                    learning_rate=self.alg.learning_rate,
-                    action_std=self.alg.get_policy().output_std.mean().item(),
-                    logs=logs,
-                )
-            )
-        return obs
+            batch = env.num_envs * self.cfg["num_steps_per_env"]
+            self.progress.show(self.iterations_done, until, batch, audited, self.audit.axes)
+        return obs, audited
 
     def _samples_at(self, iteration: int) -> int:
         return iteration * self.env.num_envs * self.cfg["num_steps_per_env"]
 
-    def save_all(self) -> Path | None:
-        """Write the checkpoint of this iteration and, where the engine can tell it, the environment's state."""
+    def save_all(self, last: bool = False) -> Path | None:
+        """Write record and checkpoint of this iteration and, where the engine can tell it, the environment's state.
+
+        Args:
+            last: The run ends here: a record that could not be written before is tried at once.
+        """
         if self.folder is None:
             return None
+        if self.audit.record is not None:
+            self.audit.record.save(now=last)
         path = self.folder / f"model_{self.iterations_done}.pt"
         content = self.alg.save() | {
             "iter": self.iterations_done,
@@ -129,7 +149,8 @@ class TrainRunner(OnPolicyRunner):
         }
         env_state = self.env.env.state_dict()
         if env_state is not None:
-            checkpoints.save({"iter": self.iterations_done, "env": env_state}, self.folder / ENV_STATE)
+            state = {"iter": self.iterations_done, "env": env_state, "audit": self.audit.state_dict()}
+            checkpoints.save(state, self.folder / ENV_STATE)
         checkpoints.save(content, path)
         return path
 
@@ -152,6 +173,10 @@ class TrainRunner(OnPolicyRunner):
             self.env.env.load_state_dict(saved["env"])
         except CheckpointError as error:
             return f"All environments were reset: {error}"
+        try:
+            self.audit.load_state_dict(saved["audit"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            return f"Every environment continues where it stopped, the accounts start anew: {error}"
         return "Weights, optimiser, counters, random streams and every environment continue where they stopped."
 
     @contextmanager

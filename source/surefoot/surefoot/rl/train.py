@@ -61,7 +61,7 @@ def resume(
     for reason in resumable.skipped:
         print(f"Skipped: {reason}", flush=True)
     env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
-    runner = TrainRunner(SurefootVecEnv(env), manifest, folder, Progress(make_writer(folder, manifest)))
+    runner = TrainRunner(SurefootVecEnv(env), manifest, folder, Progress(make_writer(folder, manifest)), done)
     print(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}", flush=True)
     run_folder.record_start(folder, manifest, env.device, done, diff)
     if diff is not None:

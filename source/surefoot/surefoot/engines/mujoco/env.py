@@ -13,7 +13,7 @@ from surefoot.audit.step import AuditStep
 from surefoot.engines.mujoco.batch_sim import BatchSimulation
 from surefoot.engines.mujoco.delays import ObservationDelay
 from surefoot.engines.mujoco.factors import SUPPORTED, ModelFactors
-from surefoot.engines.mujoco.fault_recorder import FaultRecorder
+from surefoot.engines.mujoco.fault_recorder import FaultRecorder, load_faults
 from surefoot.engines.mujoco.faults import FaultDetector
 from surefoot.engines.mujoco.probe import check_effect
 from surefoot.engines.mujoco.reward_manager import MatrixRewardManager
@@ -272,6 +272,21 @@ class MujocoEnv(ManagerBasedRlEnv):
     def geom_ids(self, names: list[str]) -> Tensor:
         """Indices of the robot's geometries in the MuJoCo model."""
         return torch.tensor([self.sim.mj_model.geom(f"robot/{name}").id for name in names], device=self.device)
+
+    def record_faults(self) -> None:
+        """Keep what the first faults from now on can be replayed from."""
+        if self.fault_recorder is None:
+            self.fault_recorder = FaultRecorder(self)
+        self.fault_recorder.clear()
+
+    def recorded_faults(self) -> dict[str, Tensor]:
+        """See `EngineEnv.recorded_faults`."""
+        return self.fault_recorder.saved() if self.fault_recorder is not None else {}
+
+    def replay_faults(self, saved: dict[str, Tensor]) -> MujocoStep:
+        """See `EngineEnv.replay_faults`."""
+        load_faults(self, saved)
+        return self.step(saved["action"].to(self.device))
 
     def body_id(self, name: str) -> int:
         """Index of one of the robot's bodies in the MuJoCo model."""

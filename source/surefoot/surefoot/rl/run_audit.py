@@ -1,0 +1,132 @@
+"""The accounts of a training run: fed by the runner, read once per iteration, written into the run folder."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from surefoot.audit.account_rules import AccountRules, expected_signs
+from surefoot.audit.accounts import Accounts
+from surefoot.audit.alerts import Alert, Alerts, Finding, strongest
+from surefoot.audit.diagnostic_rules import DiagnosticRules
+from surefoot.audit.diagnostics import diagnostic_accounts
+from surefoot.audit.leak_watch import LeakWatch
+from surefoot.audit.learning import AUDIT, host_numbers
+from surefoot.audit.memory import MemoryMonitor
+from surefoot.audit.metrics import Flush
+from surefoot.audit.observe import audit_layout
+from surefoot.audit.record import RunRecord
+from surefoot.audit.step import AuditStep
+from surefoot.engines.base import EngineEnv
+from surefoot.manifest.audit import Action
+from surefoot.rl import checkpoint as checkpoints
+
+
+@dataclass(frozen=True)
+class AuditedIteration:
+    """What the accounts say of one iteration."""
+
+    flush: Flush
+    alerts: list[Alert]
+
+    @property
+    def action(self) -> Action | None:
+        """The strongest that an alert asks for."""
+        return strongest(self.alerts)
+
+
+class RunAudit:
+    """Everything that watches a run.
+
+    Args:
+        env: The environments; their faults are recorded from now on.
+        folder: Run folder; None keeps nothing.
+        resumed_at: PPO iterations done in the checkpoint that is continued.
+    """
+
+    def __init__(self, env: EngineEnv, folder: Path | None, resumed_at: int = 0) -> None:
+        manifest = env.manifest
+        config, layout = manifest.audit, audit_layout(manifest, env.buckets)
+        self._env = env
+        self._folder = folder
+        self._accounts = Accounts(
+            layout, config, env.device, diagnostic_accounts(layout, config.diagnostics, env.device)
+        )
+        self._leaks = LeakWatch(manifest, env.device)
+        self._memory = MemoryMonitor(config, env.device)
+        rules = (
+            AccountRules(layout, config, expected_signs(manifest.task.rewards, config)),
+            DiagnosticRules(layout, config.diagnostics),
+            self._memory,
+        )
+        self._alerts = Alerts(config, rules)
+        self._seconds = 0.0
+        self.axes = self._accounts.axes
+        self.record = None
+        if folder is not None:
+            factors = manifest.randomization.factors
+            edges = {name: factors[name].edges for name in manifest.randomization.bucket_by}
+            self.record = RunRecord(folder, self.axes, manifest.sha256, bucket_edges=edges, resumed_at=resumed_at)
+        env.record_faults()
+
+    def step(self, step: AuditStep) -> None:
+        """Take in one control step; never waits for the device."""
+        start = time.perf_counter()
+        self._accounts.step(step)
+        self._seconds += time.perf_counter() - start
+
+    def end_iteration(self, iteration: int, actor_obs: Tensor, numbers: Mapping[str, Tensor]) -> AuditedIteration:
+        """Read the accounts, ask the rules, write alerts down.
+
+        Args:
+            iteration: PPO iterations done, this one included.
+            actor_obs: The actor's observations of the current state. Shape (num_envs, num_obs).
+            numbers: Further metrics of the iteration, on the host.
+        """
+        seconds_before, start = self._seconds, time.perf_counter()
+        self._leaks.observe(actor_obs, self._env.robot_state)
+        flush: Flush = self._accounts.flush() | self._leaks.metrics() | self._memory.sample() | dict(numbers)
+        leaks = [
+            Finding("observation_leak", leak.observation, f"it is a copy of {leak.privileged}, which no robot measures")
+            for leak in self._leaks.found()
+        ]
+        alerts = self._alerts.check(iteration, flush, leaks)
+        if alerts and self._folder is not None:
+            self._dump_faults(iteration)
+        self._env.record_faults()
+        self._seconds = 0.0
+        flush |= host_numbers({AUDIT: seconds_before + time.perf_counter() - start})
+        if self.record is not None:
+            self.record.add(iteration, flush, alerts)
+        return AuditedIteration(flush, alerts)
+
+    def _dump_faults(self, iteration: int) -> None:
+        """Write what the iteration's first faults can be replayed from; scripts/replay_faults.py reads it."""
+        saved = self._env.recorded_faults()
+        if saved and self.record is not None:
+            path = Path(str(self._folder)) / f"faults_{iteration}.pt"
+            manifest = self._env.manifest
+            content = {"iter": iteration, "manifest_sha256": manifest.sha256, "faults": saved}
+            self.record.attempt(lambda: checkpoints.save(content, path))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that later metrics and alerts depend on, on the host."""
+        return {
+            "accounts": self._accounts.state_dict(),
+            "alerts": self._alerts.state_dict(),
+            "leaks": self._leaks.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue exactly where `state_dict` was taken."""
+        self._accounts.load_state_dict(state["accounts"])
+        self._alerts.load_state_dict(state["alerts"])
+        self._leaks.load_state_dict(state["leaks"])
+
+    @property
+    def failures(self) -> int:
+        """Attempts to write that failed since the start."""
+        return self.record.failures if self.record is not None else 0
