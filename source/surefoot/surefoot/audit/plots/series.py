@@ -45,7 +45,7 @@ def binned_sum(table: RecordTable, values: Floats, bins: Floats) -> Floats:
 
 
 def stepped(values: Floats) -> Floats:
-    """A value for each edge, to be drawn with `step="post"`: the last bin keeps its width. Shape (num_bins + 1, ...)."""
+    """A value for each edge, for `step="post"`: the last bin keeps its width. Shape (num_bins + 1, ...)."""
     return np.concatenate([values, values[-1:]])
 
 
