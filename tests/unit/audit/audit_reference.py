@@ -307,7 +307,7 @@ def spread_of(groups: list[list[float]]) -> dict[str, float]:
         math.sqrt(variance),
         math.sqrt(within),
         variance / within,
-        max(std(g) * math.sqrt(len(g) / (len(g) - 1)) for g in groups),
+        max(std(g) * math.sqrt(len(g) / (len(g) - 1)) / math.sqrt(mean([v**2 for v in g]) or 1) for g in groups),
         math.sqrt(mean([value**2 for value in values])),
     )
     return {f"spread/return_{name}": value for name, value in zip(names, found, strict=True)} | {"spread/buckets": k}

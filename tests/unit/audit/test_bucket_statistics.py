@@ -21,12 +21,12 @@ def spread_of_lists(groups: list[list[float]], min_count: int = 2) -> Spread:
 
 
 def test_three_equal_groups_by_hand() -> None:
-    # Means 1, 4, 7, grand mean 4. Mean square within: 2 a group over 1 degree of freedom; between: 2 (9 + 0 + 9) / 2 = 18.
+    # Means 1, 4, 7, grand mean 4. Mean squares: within 2 (one degree of freedom a group), between 2 (9 + 0 + 9) / 2.
     found = spread_of_lists([[0, 2], [3, 5], [6, 8]])
     assert found.within == pytest.approx(2**0.5)
     assert found.between == pytest.approx(8**0.5)  # (18 - 2) / 2
     assert found.icc == pytest.approx(0.8)  # 8 / (8 + 2)
-    assert found.largest_within == pytest.approx(2**0.5)
+    assert found.largest_within == pytest.approx(1.0)  # of 0 and 2: sample standard deviation and rms are sqrt(2)
     assert found.rms == pytest.approx((138 / 6) ** 0.5)
     assert found.groups == 3
 

@@ -107,7 +107,7 @@ class AccountRules:
         rms = float(flush["spread/return_rms"])
         low = float(flush["spread/return_icc_low"])
         between, within = float(flush["spread/return_between"]), float(flush["spread/return_largest_within"])
-        if not (low >= config.min_icc and between >= config.min_between * rms and within <= config.max_within * rms):
+        if not (low >= config.min_icc and between >= config.min_between * rms and within <= config.max_within):
             return
         large = flush["bucket/episodes"] >= max(2, config.min_episodes)
         means = flush["bucket/return_mean"]
@@ -119,7 +119,7 @@ class AccountRules:
             labels[best],
             f"return {float(means[best]):.3g} with {success[best]:.0%} success against {float(means[worst]):.3g} with "
             f"{success[worst]:.0%} in {labels[worst]!r}; intraclass correlation at least {low:.2f}, between "
-            f"{between / rms:.2f} and within at most {within / rms:.2f} of the return",
+            f"{between / rms:.2f} and within at most {within:.2f} of the return",
         )
 
     def _faults(self, flush: Flush) -> Iterator[Finding]:

@@ -38,7 +38,11 @@ define("spread/return_icc_high", "-", "upper end of its 95 % interval (F distrib
 define("spread/return_between", "-", f"standard deviation of the return between buckets; {_LARGE}")
 define("spread/return_within", "-", f"pooled standard deviation of the return within a bucket; {_LARGE}")
 define("spread/return_ratio", "-", "variance between / variance within")
-define("spread/return_largest_within", "-", f"largest sample standard deviation of the return in a bucket; {_LARGE}")
+define(
+    "spread/return_largest_within",
+    "-",
+    f"largest, over buckets, of the return's sample standard deviation / root mean square in the bucket; {_LARGE}",
+)
 define("spread/return_rms", "-", f"root mean square of the return of all episodes of these buckets; {_LARGE}")
 define("spread/buckets", "buckets", "buckets that are large enough to be compared")
 

@@ -23,7 +23,7 @@ class Spread:
     within: float
     """Pooled standard deviation within groups."""
     largest_within: float
-    """Largest sample standard deviation of a group."""
+    """Largest sample standard deviation of a group over its own root mean square: 0 is tight, 1 has no mean."""
     rms: float
     """Root mean square of all values."""
     groups: int
@@ -64,7 +64,7 @@ def spread(count: Tensor, total: Tensor, square: Tensor, min_count: int) -> Spre
         icc_high=high,
         between=math.sqrt(max(0.0, variance_between)),
         within=math.sqrt(within_square),
-        largest_within=float((deviations / (count - 1)).max().sqrt()),
+        largest_within=float((deviations / (count - 1) * (count / square).nan_to_num(0.0, 0.0)).max().sqrt()),
         rms=rms,
         groups=groups,
     )

@@ -4,6 +4,7 @@ Source: DLMF 8.17.22 (continued fraction of the incomplete beta function), evalu
 """
 
 import math
+from functools import lru_cache
 
 _TINY = 1e-300
 _STEPS = 500
@@ -39,6 +40,7 @@ def f_cdf(f: float, between: float, within: float) -> float:
     return incomplete_beta(between / 2, within / 2, between * f / (between * f + within))
 
 
+@lru_cache(maxsize=256)
 def f_quantile(probability: float, between: float, within: float) -> float:
     """The f with P(F <= f) = probability, by bisection to a relative 1e-9 of the beta variable.
 

@@ -49,7 +49,7 @@ class BucketAudit(Section):
     min_between: Fraction
     """Standard deviation between buckets over the root mean square return."""
     max_within: NonNegativeFloat
-    """Largest standard deviation within a bucket over the root mean square return."""
+    """Largest standard deviation within a bucket over the root mean square return of the bucket."""
 
 
 class FaultAudit(Section):
