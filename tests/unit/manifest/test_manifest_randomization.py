@@ -1,5 +1,7 @@
 """What the randomisation section refuses, by key."""
 
+from itertools import pairwise
+
 import pytest
 
 from surefoot.errors import ManifestError
@@ -86,6 +88,5 @@ def test_the_shipped_buckets(go1_manifest: Manifest):
     assert section.num_buckets == 12
     assert (section.factors["friction"].edges[0], section.factors["friction"].edges[-1]) == (0.4, 1.2)
     assert (section.factors["payload_mass"].edges[0], section.factors["payload_mass"].edges[-1]) == (-0.5, 2.0)
-    edges = section.factors["payload_mass"].edges
-    widths = [high - low for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    widths = [high - low for low, high in pairwise(section.factors["payload_mass"].edges)]
     assert widths == pytest.approx([2.5 / 3] * 3, rel=2e-4)  # equal intervals: uniform over the whole range

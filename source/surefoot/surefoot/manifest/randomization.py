@@ -1,5 +1,6 @@
 """The randomisation section: factors cut into intervals, the buckets they form, and kicks."""
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -35,7 +36,7 @@ class Factor(Section):
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         fixed = len(self.edges) == 2 and self.edges[0] == self.edges[1]
-        for low, high in zip(self.edges, self.edges[1:], strict=False):
+        for low, high in pairwise(self.edges):
             if not low < high and not fixed:
                 raise KeyedError(
                     "edges",
