@@ -1,6 +1,7 @@
 """The accounts once more, in plain Python with one loop per environment and step: what `Accounts` must agree with."""
 
 import math
+import statistics
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -286,7 +287,7 @@ class Reference:
 
 def spread_of(groups: list[list[float]]) -> dict[str, float]:
     """One-way analysis of variance by the textbook, with SciPy's F distribution."""
-    names = ("icc", "icc_low", "icc_high", "between", "within", "ratio", "largest_within", "rms")
+    names = ("icc", "icc_low", "icc_high", "between", "within", "gap", "ratio", "largest_within", "rms")
     if len(groups) < 2:
         return {f"spread/return_{name}": NAN for name in names} | {"spread/buckets": len(groups)}
     k, values = len(groups), [value for group in groups for value in group]
@@ -306,6 +307,7 @@ def spread_of(groups: list[list[float]]) -> dict[str, float]:
         icc(f / stats.f.ppf(0.025, k - 1, n - k)),
         math.sqrt(variance),
         math.sqrt(within),
+        max(abs(mean(g) - statistics.median(map(mean, groups))) for g in groups),
         variance / within,
         max(std(g) * math.sqrt(len(g) / (len(g) - 1)) / math.sqrt(mean([v**2 for v in g]) or 1) for g in groups),
         math.sqrt(mean([value**2 for value in values])),

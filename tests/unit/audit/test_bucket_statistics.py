@@ -25,6 +25,7 @@ def test_three_equal_groups_by_hand() -> None:
     found = spread_of_lists([[0, 2], [3, 5], [6, 8]])
     assert found.within == pytest.approx(2**0.5)
     assert found.between == pytest.approx(8**0.5)  # (18 - 2) / 2
+    assert found.gap == pytest.approx(3)
     assert found.icc == pytest.approx(0.8)  # 8 / (8 + 2)
     assert found.largest_within == pytest.approx(1.0)  # of 0 and 2: sample standard deviation and rms are sqrt(2)
     assert found.rms == pytest.approx((138 / 6) ** 0.5)

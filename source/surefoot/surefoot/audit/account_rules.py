@@ -6,7 +6,7 @@ from typing import Any, Literal
 from surefoot.audit.alerts import Finding
 from surefoot.audit.metrics import Flush
 from surefoot.audit.step import AuditLayout
-from surefoot.manifest.audit import Audit
+from surefoot.manifest.audit import Audit, BucketAudit
 from surefoot.manifest.task import RewardTerm
 
 Sign = Literal["reward", "penalty", "any"]
@@ -23,6 +23,18 @@ def expected_signs(rewards: Mapping[str, RewardTerm], config: Audit) -> dict[str
         if term.func.endswith(("_l1", "_l2")):
             by_name[name] = "penalty"
     return by_name | config.reward.expected_sign
+
+
+def is_exploitation(icc_low: float, gap: float, within: float, config: BucketAudit) -> bool:
+    """Whether buckets surely differ, one of them by much, while each is tight. False where one of them is NaN.
+
+    Args:
+        icc_low: Lower end of the intraclass correlation's interval.
+        gap: Largest distance of a bucket from the median bucket, over the root mean square return.
+        within: Largest standard deviation in a bucket, over its root mean square.
+        config: Thresholds.
+    """
+    return icc_low >= config.min_icc and gap >= config.min_gap and within <= config.max_within
 
 
 class AccountRules:
@@ -104,10 +116,9 @@ class AccountRules:
 
     def _exploitation(self, flush: Flush) -> Iterator[Finding]:
         config = self._config.bucket
-        rms = float(flush["spread/return_rms"])
-        low = float(flush["spread/return_icc_low"])
-        between, within = float(flush["spread/return_between"]), float(flush["spread/return_largest_within"])
-        if not (low >= config.min_icc and between >= config.min_between * rms and within <= config.max_within):
+        low, within = float(flush["spread/return_icc_low"]), float(flush["spread/return_largest_within"])
+        gap = float(flush["spread/return_gap"] / flush["spread/return_rms"])
+        if not is_exploitation(low, gap, within, config):
             return
         large = flush["bucket/episodes"] >= max(2, config.min_episodes)
         means = flush["bucket/return_mean"]
@@ -118,8 +129,8 @@ class AccountRules:
             "bucket_exploitation",
             labels[best],
             f"return {float(means[best]):.3g} with {success[best]:.0%} success against {float(means[worst]):.3g} with "
-            f"{success[worst]:.0%} in {labels[worst]!r}; intraclass correlation at least {low:.2f}, between "
-            f"{between / rms:.2f} and within at most {within:.2f} of the return",
+            f"{success[worst]:.0%} in {labels[worst]!r}; {gap:.2f} of the return away from the other buckets, at most "
+            f"{within:.2f} within a bucket, intraclass correlation at least {low:.2f}",
         )
 
     def _faults(self, flush: Flush) -> Iterator[Finding]:

@@ -37,6 +37,7 @@ define("spread/return_icc_low", "-", "lower end of its 95 % interval (F distribu
 define("spread/return_icc_high", "-", "upper end of its 95 % interval (F distribution)")
 define("spread/return_between", "-", f"standard deviation of the return between buckets; {_LARGE}")
 define("spread/return_within", "-", f"pooled standard deviation of the return within a bucket; {_LARGE}")
+define("spread/return_gap", "-", f"largest |mean return of a bucket - median of the buckets' mean returns|; {_LARGE}")
 define("spread/return_ratio", "-", "variance between / variance within")
 define(
     "spread/return_largest_within",
@@ -100,6 +101,7 @@ class BucketMonitor(Account):
             "return_icc_high": found.icc_high,
             "return_between": found.between,
             "return_within": found.within,
+            "return_gap": found.gap,
             "return_ratio": ratio,
             "return_largest_within": found.largest_within,
             "return_rms": found.rms,

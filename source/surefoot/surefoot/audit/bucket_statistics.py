@@ -22,6 +22,8 @@ class Spread:
     """Standard deviation between groups, unit of the values."""
     within: float
     """Pooled standard deviation within groups."""
+    gap: float
+    """Largest distance of a group's mean from the median of the groups' means."""
     largest_within: float
     """Largest sample standard deviation of a group over its own root mean square: 0 is tight, 1 has no mean."""
     rms: float
@@ -48,7 +50,7 @@ def spread(count: Tensor, total: Tensor, square: Tensor, min_count: int) -> Spre
     count, total, square = count[large], total[large], square[large]
     groups, n = len(count), float(count.sum())
     if groups < 2:
-        return Spread(*[math.nan] * 7, groups=groups)
+        return Spread(*[math.nan] * 8, groups=groups)
     means = total / count
     deviations = (square - count * means.square()).clamp(min=0)
     within_square = float(deviations.sum()) / (n - groups)
@@ -64,6 +66,7 @@ def spread(count: Tensor, total: Tensor, square: Tensor, min_count: int) -> Spre
         icc_high=high,
         between=math.sqrt(max(0.0, variance_between)),
         within=math.sqrt(within_square),
+        gap=float((means - means.quantile(0.5)).abs().max()),
         largest_within=float((deviations / (count - 1) * (count / square).nan_to_num(0.0, 0.0)).max().sqrt()),
         rms=rms,
         groups=groups,

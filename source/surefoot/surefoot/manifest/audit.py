@@ -46,8 +46,8 @@ class BucketAudit(Section):
     """Episodes in the window without which a bucket is left out."""
     min_icc: Fraction
     """Lower 95 % bound of the intraclass correlation of the return."""
-    min_between: Fraction
-    """Standard deviation between buckets over the root mean square return."""
+    min_gap: NonNegativeFloat
+    """Distance of a bucket's mean return from the median bucket's over the root mean square return."""
     max_within: NonNegativeFloat
     """Largest standard deviation within a bucket over the root mean square return of the bucket."""
 
