@@ -1,12 +1,14 @@
 """Reading a manager-based environment through the names that mjlab and Isaac Lab share."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 from manager_env import DT, ManagerEnv
 from surefoot.audit.attach import attach_to_managers
+from surefoot.audit.record_file import read_record
 from surefoot.errors import EngineError
 from surefoot_tasks import audit_config
 
@@ -101,3 +103,19 @@ def test_detached_is_as_before():
 def test_an_environment_without_managers_is_refused():
     with pytest.raises(EngineError, match="has no reward_manager, termination_manager"):
         attach_to_managers(object(), audit_config())
+
+
+def test_iterations_end_by_themselves_and_are_kept_in_the_folder(tmp_path: Path):
+    env = ManagerEnv()
+    seen: list[tuple[int, float]] = []
+    attached = attach(
+        env,
+        steps_per_iteration=3,
+        on_iteration=lambda iteration, flush, alerts: seen.append((iteration, flush["reward/steps"].item())),
+        folder=tmp_path,
+    )
+    for _ in range(7):
+        env.step()
+    assert seen == [(1, 12.0), (2, 12.0)]
+    attached.detach()
+    assert read_record(tmp_path).iteration.tolist() == [1, 2]

@@ -4,7 +4,8 @@ The environment is used as before, by RSL-RL or anything else: only its reward m
 instance, and its reward terms are watched for values that are not finite.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,19 @@ from surefoot.manifest.audit import Audit
 
 NO_MANIFEST = "none"
 """Stands in the record where a manifest's hash would: the environment has none."""
+SAVE_EVERY = 20
+"""Iterations between writes of the record; `detach` writes the rest."""
+
+OnIteration = Callable[[int, Flush, list[Alert]], None]
+
+
+@dataclass(frozen=True)
+class Iterations:
+    """When an iteration ends by itself, and what then happens."""
+
+    steps: int | None
+    then: OnIteration | None
+    folder: Path | None
 
 
 class AttachedAccounts:
@@ -36,16 +50,18 @@ class AttachedAccounts:
         iteration: Times that `end_iteration` was called.
     """
 
-    def __init__(self, env: Any, reader: ManagerReader, config: Audit, folder: Path | None) -> None:
+    def __init__(self, env: Any, reader: ManagerReader, config: Audit, every: Iterations) -> None:
         self._env = env
         self._reader = reader
+        self._every = every
+        self._steps = 0
         self.layout: AuditLayout = reader.layout
         extra = diagnostic_accounts(reader.layout, config.diagnostics, env.device)
         self.accounts = Accounts(reader.layout, config, env.device, extra)
         self.iteration = 0
         rules = (AccountRules(reader.layout, config), DiagnosticRules(reader.layout, config.diagnostics))
         self._alerts = Alerts(config, rules)
-        self._record = _new_record(folder, self.axes) if folder is not None else None
+        self._record = _new_record(every.folder, self.axes) if every.folder is not None else None
         self._compute = env.reward_manager.compute
         reader.watch()
         env.reward_manager.compute = self._compute_and_account
@@ -59,36 +75,41 @@ class AttachedAccounts:
         self._reader.before_rewards()
         reward: Tensor = self._compute(*args, **kwargs)
         self.accounts.step(self._reader.read(reward))
+        self._steps += 1
+        if self._every.steps is not None and self._steps % self._every.steps == 0:
+            flush, alerts = self.end_iteration()
+            if self._every.then is not None:
+                self._every.then(self.iteration, flush, alerts)
         return reward
 
     def end_iteration(self) -> tuple[Flush, list[Alert]]:
         """Metrics of the steps since the last call, on the host, and the alerts that they raise.
 
-        What an alert's `action` asks for is left to the caller. `save` writes the record, where there is one.
+        What an alert's `action` asks for is left to the caller.
         """
         self.iteration += 1
         flush = self.accounts.flush()
         alerts = self._alerts.check(self.iteration, flush)
         if self._record is not None:
             self._record.add(self.iteration, flush, alerts)
+            if self.iteration % SAVE_EVERY == 0:
+                self._record.save()
         return flush, alerts
 
-    def save(self) -> None:
-        """Write the record of all iterations so far."""
-        if self._record is not None:
-            self._record.save(now=True)
-
     def detach(self) -> None:
-        """Leave the environment as it was, and write the record."""
+        """Leave the environment as it was, and finish the record."""
         del self._env.reward_manager.compute
         self._reader.unwatch()
-        self.save()
+        if self._record is not None:
+            self._record.save(end=True)
 
 
 def attach_to_managers(
     env: Any,
     config: Audit,
     *,
+    steps_per_iteration: int | None = None,
+    on_iteration: OnIteration | None = None,
     folder: Path | None = None,
     command: str | None = None,
     robot: str = "robot",
@@ -102,6 +123,9 @@ def attach_to_managers(
     Args:
         env: The environment, or any wrapper of it that has `unwrapped`.
         config: Thresholds; the shipped ones are `surefoot_tasks.audit_config()`.
+        steps_per_iteration: Control steps after which an iteration ends by itself, such as RSL-RL's
+            `num_steps_per_env`; by default only `end_iteration` ends one.
+        on_iteration: Called with the number of each iteration that ended by itself, its metrics and its alerts.
         folder: Where a record of every iteration is kept, for `scripts/accounts.py`; a folder of its own for each run.
         command: Name of the velocity command.
         robot: Name of the robot in the scene.
@@ -134,7 +158,8 @@ def attach_to_managers(
         bucket=bucket,
         bucket_labels=bucket_labels,
     )
-    return AttachedAccounts(base, reader, config, folder)
+    every = Iterations(steps_per_iteration, on_iteration, folder)
+    return AttachedAccounts(base, reader, config, every)
 
 
 def _new_record(folder: Path, axes: AxisNames) -> RunRecord:

@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surefoot.audit.alerts import Finding
 from surefoot.audit.metrics import Flush, define
 from surefoot.manifest.diagnostics import LeakAudit
 
@@ -120,14 +119,6 @@ class LeakDetector:
                 source = int(torch.where(copies, residual[column], torch.inf).argmin())
                 leaks.append(Leak(name, self._names[1][source], float(residual[column, source])))
         return leaks
-
-    def findings(self) -> list[Finding]:
-        """What `found` says, for the alerts. Reads on the host."""
-        message = "the actor's observation is a copy of {}, which no robot measures; {:.2g} of its variance is its own"
-        return [
-            Finding("observation_leak", leak.observation, message.format(leak.privileged, leak.residual))
-            for leak in self.found()
-        ]
 
     def metrics(self) -> Flush:
         """Metrics of the last batch. Reads on the host."""

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surefoot.audit.alerts import Finding
 from surefoot.audit.leak import Leak, LeakDetector
 from surefoot.audit.metrics import Flush
 from surefoot.manifest.manifest import Manifest
@@ -52,10 +51,6 @@ class LeakWatch:
     def found(self) -> list[Leak]:
         """See `LeakDetector.found`."""
         return self._detector.found()
-
-    def findings(self) -> list[Finding]:
-        """See `LeakDetector.findings`."""
-        return self._detector.findings()
 
     def metrics(self) -> Flush:
         """See `LeakDetector.metrics`."""
