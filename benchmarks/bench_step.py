@@ -2,6 +2,7 @@
 
 python benchmarks/bench_step.py
 python benchmarks/bench_step.py --only raw --num_envs 1024 --rounds 5 simulation.iterations=10
+python benchmarks/bench_step.py --num_envs 256 --rounds 2   # short: a minute or two
 python benchmarks/bench_step.py --write
 """
 
@@ -15,6 +16,9 @@ from workloads import Raw, Stepped, build, mjlab_cfg
 
 import surefoot  # noqa: F401  (before torch: sets how idle OpenMP threads wait)
 from surefoot.engines.mujoco.batch_sim import BatchSimulation
+
+SETTLE = 100
+"""Control steps before the first round against raw MuJoCo C: two seconds."""
 
 
 def main() -> None:
@@ -65,8 +69,8 @@ def against_raw(which: str, num_envs: int, rounds: int, overrides: list[str]) ->
     """One row: environment step over raw MuJoCo C with the same passes from the same states."""
     env = build(which, num_envs, overrides)
     assert isinstance(env.sim, BatchSimulation)
-    stepped, raw = Stepped(env, steps=max(2, 4096 // num_envs), record=True), Raw(env)
-    for _ in range(16384 // num_envs + 8):
+    stepped, raw = Stepped(env, steps=min(20, max(2, 4096 // num_envs)), record=True), Raw(env)
+    for _ in range(SETTLE // len(stepped.actions)):
         stepped()  # robots land, some episodes end
     rates: dict[str, list[float]] = {"env": [], "raw": []}
     shares: list[float] = []

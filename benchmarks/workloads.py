@@ -8,6 +8,7 @@ from mjlab.envs import ManagerBasedRlEnv, ManagerBasedRlEnvCfg
 from mjlab.tasks.velocity.config.go1.env_cfgs import unitree_go1_flat_env_cfg
 
 from surefoot.engines.mujoco import make_env, make_mjlab_env
+from surefoot.engines.mujoco.affinity import one_core_each
 from surefoot.engines.mujoco.batch_sim import BatchSimulation
 from surefoot.manifest import compose_manifest
 from surefoot_tasks import manifest_root
@@ -43,12 +44,12 @@ class Stepped:
         self._steps = steps
         self._record = record
         self._random = torch.Generator().manual_seed(0)
-        self._actions = torch.zeros(steps, env.num_envs, 12)
+        self.actions = torch.zeros(steps, env.num_envs, 12)
         self.prepare()
 
     def prepare(self) -> None:
         """Between rounds, not timed: draw the next actions, note the state."""
-        self._actions.normal_(0.0, MOTION, generator=self._random)
+        self.actions.normal_(0.0, MOTION, generator=self._random)
         self.controls = []
         if self._record:
             sim = self.env.sim
@@ -57,7 +58,7 @@ class Stepped:
 
     def __call__(self) -> float:
         with torch.inference_mode():
-            for action in self._actions:
+            for action in self.actions:
                 self.env.step(action)
                 if self._record:
                     self.controls.append(self.env.sim.data.ctrl[:].clone())
@@ -76,7 +77,9 @@ class Raw:
         sim = env.sim
         assert isinstance(sim, BatchSimulation)
         self._decimation = env.cfg.decimation
-        self._batch = Batch(sim.mj_model, env.num_envs, 0, True)
+        threads = sim.batch.num_threads
+        with one_core_each(threads):
+            self._batch = Batch(sim.mj_model, env.num_envs, threads, True)
         self._state = self._batch.bind("state")
         for name, values in sim.expanded_views.items():
             self._batch.expand(name)[:] = values

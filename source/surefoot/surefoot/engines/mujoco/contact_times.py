@@ -28,7 +28,7 @@ class ContactTimes:
 
     def advance(self, dt: float) -> None:
         """One physics step of `dt` s."""
-        touches = (self._sensordata[:, self._columns] > 0).any(axis=2)  # (N, P)
+        touches: np.ndarray = np.any(self._sensordata[:, self._columns] > 0, axis=2)  # (N, P)
         flies = ~touches
         _advance(self._air, self._last_air, flies, touches, dt)
         _advance(self._contact, self._last_contact, touches, flies, dt)

@@ -75,7 +75,9 @@ def _simulation(
         yield
         return
     original = mjlab_env.Simulation
-    mjlab_env.Simulation = functools.partial(BatchSimulation, num_threads=num_threads, fused=fused, auto_reset=auto_reset)
+    mjlab_env.Simulation = functools.partial(
+        BatchSimulation, num_threads=num_threads, fused=fused, auto_reset=auto_reset
+    )
     try:
         yield
     finally:
