@@ -15,7 +15,7 @@ from surefoot.audit.metrics import Flush, define
 from surefoot.audit.step import AuditLayout
 from surefoot.manifest.audit import Audit
 
-_STEPS = "valid steps of the iteration, all environments"
+_STEPS = "valid steps of the iteration"
 
 
 def _define_composition(group: str, axes: tuple[str, ...], over: str) -> None:
@@ -28,16 +28,16 @@ def _define_composition(group: str, axes: tuple[str, ...], over: str) -> None:
     each("std_per_s", "1/s", f"population standard deviation of weight * term over the {_STEPS}{over}")
     each("positive_share", "-", f"sum of the term's positive rates / that sum over all terms{over}; NaN if 0")
     each("negative_share", "-", f"sum of the term's negative rates / that sum over all terms{over}; NaN if 0")
-    each("paying", "-", f"share of {_STEPS}{over}, with a rate above 0")
-    each("costing", "-", f"share of {_STEPS}{over}, with a rate below 0")
+    each("paying", "-", f"share of the {_STEPS}{over} with a rate above 0")
+    each("costing", "-", f"share of the {_STEPS}{over} with a rate below 0")
     each("sign", "-", "paying - costing: 1 where the term always pays, -1 where it always costs")
     each(
         "saturation",
         "-",
-        f"share of {_STEPS}{over}, with |rate| >= (1 - margin) M and M > 0; M is the largest |rate| of any valid step "
-        "of the run up to this one; margin is audit.reward.saturation_margin",
+        f"share of the {_STEPS}{over} with |rate| >= (1 - margin) M and M > 0; M is the largest |rate| of any valid "
+        "step of the run up to this one; margin is audit.reward.saturation_margin",
     )
-    each("inactive", "-", f"share of {_STEPS}{over}, with |rate| <= margin M: the term says nothing")
+    each("inactive", "-", f"share of the {_STEPS}{over} with |rate| <= margin M: the term says nothing")
     define(f"{group}/steps", "steps", f"number of {_STEPS}{over}", axes=axes)
 
 
@@ -45,9 +45,9 @@ _define_composition("reward", (), "")
 _define_composition("reward_by_bucket", ("bucket",), " in the bucket")
 define("reward/largest_per_s", "1/s", "M: largest |weight * term| of any valid step of the run so far", axes=("term",))
 define("reward/total_per_s", "1/s", "sum over terms of mean_per_s")
-define("reward/total_per_step", "-", f"mean over the {_STEPS}, of the reward that PPO received")
-define("reward/received", "-", f"sum over the {_STEPS}, of the reward that PPO received")
-define("reward/accounted", "-", f"control step * sum over terms and the {_STEPS}, of weight * term")
+define("reward/total_per_step", "-", f"mean over the {_STEPS} of the reward that PPO received")
+define("reward/received", "-", f"sum over the {_STEPS} of the reward that PPO received")
+define("reward/accounted", "-", f"control step * sum over terms and the {_STEPS} of weight * term")
 define(
     "reward/residual",
     "-",

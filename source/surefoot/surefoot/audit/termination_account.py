@@ -44,7 +44,7 @@ define(
     f"whole {_ENDS}, by primary cause and length; {_BIN}",
     axes=("cause", "bin"),
 )
-define("termination_by_bucket/episodes", "episodes", f"{_ENDS}, in the bucket", axes=("bucket",))
+define("termination_by_bucket/episodes", "episodes", f"{_ENDS}, of the bucket", axes=("bucket",))
 define("termination_by_bucket/failure_rate", "-", "failures / episodes in the bucket", axes=("bucket",))
 define("termination_by_bucket/primary", "episodes", "see termination/primary", axes=("bucket", "cause"))
 define(
