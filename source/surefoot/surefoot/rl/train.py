@@ -1,10 +1,12 @@
 """Training from a manifest: everything that scripts/train.py does, callable from Python."""
 
+import json
 import shutil
 from pathlib import Path
 
 from surefoot.engines import load_engine
 from surefoot.errors import RunFolderError
+from surefoot.files import write_atomically
 from surefoot.manifest import Manifest, write_manifest
 from surefoot.randomization.buckets import refuse_empty_buckets
 from surefoot.rl import run_folder
@@ -24,6 +26,7 @@ def train(manifest: Manifest, *, runs: Path, engine: str = "mujoco", device: str
     except BaseException:
         shutil.rmtree(folder)  # nothing has happened in it
         raise
+    write_atomically(folder / "buckets.json", json.dumps(env.buckets.to_plain()).encode())
     print(f"Run folder: {folder}\nManifest sha256: {manifest.sha256}", flush=True)
     _train(TrainRunner(SurefootVecEnv(env), manifest, folder, Progress(make_writer(folder, manifest))))
     return folder
