@@ -50,4 +50,4 @@ def learning_flush(numbers: Mapping[str, float]) -> Flush:
 
 def host_numbers(numbers: Mapping[str, float]) -> Flush:
     """Plain numbers as a flush."""
-    return {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
+    return {name: torch.tensor(float(value), dtype=torch.float64) for name, value in numbers.items()}
