@@ -15,6 +15,7 @@ SurefootError
 
 import difflib
 from collections.abc import Collection
+from pathlib import Path
 
 
 class SurefootError(Exception):
@@ -70,7 +71,15 @@ class AlertStop(SurefootError):
 
 
 class RecordError(RunFolderError):
-    """A record of a run's accounts that cannot be read."""
+    """A record of a run's accounts that cannot be read.
+
+    Attributes:
+        path: The culprit where it is one file.
+    """
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:

@@ -68,4 +68,4 @@ def write_run(folder: Path, iterations: int, save_every: int = 50, faults: bool 
         record.add(iteration, flush, alerts)
         if iteration % save_every == 0:
             record.save()
-    record.save(now=True)
+    record.save(end=True)

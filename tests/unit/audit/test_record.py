@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from audit_cases import AXES, PER_BUCKET_AND_TERM, PER_TERM, SCALAR, flush_of
+from surefoot.audit import record as record_module
 from surefoot.audit import record_file
 from surefoot.audit.alerts import Alert
 from surefoot.audit.metrics import define
 from surefoot.audit.record import ALERTS, RunRecord, read_alerts
-from surefoot.audit.record_file import FILE_NAME, read_record
+from surefoot.audit.record_file import FILE_NAME, OPEN_FILE_NAME, read_record
 from surefoot.audit.resilience import Retry
 from surefoot.errors import RecordError, UnknownName
 
@@ -24,7 +25,7 @@ def recorded(folder: Path, iterations: range, resumed_at: int = 0, sha256: str =
     record = RunRecord(folder, AXES, sha256, resumed_at=resumed_at)
     for iteration in iterations:
         record.add(iteration, flush_of(iteration), [Alert("kind", iteration, "track", "odd", "log")])
-    assert record.save()
+    assert record.save(end=True)
     return record
 
 
@@ -51,12 +52,17 @@ def test_another_parquet_reader_sees_lists_and_the_header(tmp_path: Path):
 
 def test_many_saves_give_the_same_rows_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(record_file, "ROWS_PER_GROUP", 4)
+    monkeypatch.setattr(record_module, "CLOSE_AFTER", 5)
     record = RunRecord(tmp_path, AXES, "a")
     for iteration in range(1, 12):
         record.add(iteration, flush_of(iteration))
         if iteration % 3 == 0:
             record.save()
-    record.save()
+            assert read_record(tmp_path).iteration.tolist() == list(range(1, iteration + 1))
+    assert read_record(tmp_path / FILE_NAME).iteration.tolist() == list(range(1, 7))
+    assert read_record(tmp_path / OPEN_FILE_NAME).iteration.tolist() == [7, 8, 9]
+    record.save(end=True)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
     file = pq.ParquetFile(tmp_path / FILE_NAME)
     assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [4, 4, 3]
     assert read_record(tmp_path).iteration.tolist() == list(range(1, 12))
@@ -79,8 +85,9 @@ def test_a_metric_that_comes_later_is_nan_before(tmp_path: Path):
     record = recorded(tmp_path, range(1, 3))
     record.add(3, flush_of(3) | {late: torch.tensor([7.0, 8.0])})
     record.add(4, flush_of(4))
-    record.save()
-    np.testing.assert_equal(read_record(tmp_path).values[late], [[np.nan] * 2, [np.nan] * 2, [7, 8], [np.nan] * 2])
+    for end in (False, True):  # in two files, and in one
+        record.save(end=end)
+        np.testing.assert_equal(read_record(tmp_path).values[late], [[np.nan] * 2, [np.nan] * 2, [7, 8], [np.nan] * 2])
 
 
 def damage(path: Path, how: str) -> None:
@@ -107,16 +114,56 @@ def test_a_record_that_breaks_during_the_run_does_not_stop_it(tmp_path: Path):
     record = recorded(tmp_path, range(1, 3))
     damage(tmp_path / FILE_NAME, "truncated")
     record.add(3, flush_of(3))
-    assert record.save()
+    assert record.save(end=True)
     assert read_record(tmp_path).iteration.tolist() == [3]
     assert (tmp_path / "accounts.1.parquet").is_file()
+
+
+def test_a_broken_small_file_is_set_aside_and_the_large_one_stays(tmp_path: Path):
+    record = recorded(tmp_path, range(1, 3))
+    record.add(3, flush_of(3))
+    assert record.save()
+    damage(tmp_path / OPEN_FILE_NAME, "truncated")
+    with pytest.raises(RecordError, match=r"accounts\.open\.parquet"):
+        read_record(tmp_path)
+    record.add(4, flush_of(4))
+    assert record.save(end=True)
+    assert read_record(tmp_path).iteration.tolist() == [1, 2, 4]
+
+
+def test_a_run_killed_while_files_are_joined_loses_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    record = recorded(tmp_path, range(1, 3))
+    for iteration in (3, 4):
+        record.add(iteration, flush_of(iteration))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda path: None)  # the last thing that did not happen
+        assert record.save(end=True)
+    assert (tmp_path / OPEN_FILE_NAME).is_file()
+    assert read_record(tmp_path).values[SCALAR].tolist() == [1.0, 2.0, 3.0, 4.0]
+    recorded(tmp_path, range(4, 6), resumed_at=3)
+    assert read_record(tmp_path).values[SCALAR].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert not (tmp_path / OPEN_FILE_NAME).exists()
+
+
+def test_a_killed_run_is_resumed_from_either_file(tmp_path: Path):
+    for resumed_at in (1, 3):
+        folder = tmp_path / str(resumed_at)
+        folder.mkdir()
+        record = recorded(folder, range(1, 3))
+        for iteration in (3, 4):
+            record.add(iteration, flush_of(iteration))
+        assert record.save()
+        RunRecord(folder, AXES, "a", resumed_at=resumed_at)
+        assert read_record(folder).iteration.tolist() == list(range(1, resumed_at + 1))
+        recorded(folder, range(resumed_at + 1, 7), resumed_at=resumed_at)
+        assert read_record(folder).iteration.tolist() == [1, 2, 3, 4, 5, 6]
 
 
 def test_other_terms_begin_a_new_file(tmp_path: Path):
     recorded(tmp_path, range(1, 3))
     record = RunRecord(tmp_path, AXES | {"term": ("track",)}, "b", resumed_at=2)
     record.add(3, {PER_TERM: torch.tensor([1.0])})
-    record.save()
+    record.save(end=True)
     assert read_record(tmp_path).values[PER_TERM].tolist() == [[1.0]]
     assert read_record(tmp_path / "accounts.1.parquet").iteration.tolist() == [1, 2]
 
@@ -149,7 +196,7 @@ def test_a_full_disk_is_reported_and_nothing_is_lost(tmp_path: Path, monkeypatch
         record.add(2, flush_of(2), [Alert("kind", 2, "track", "odd", "log")])
         assert not record.save()
     assert read_record(tmp_path).iteration.tolist() == [1]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE_NAME]  # no half-written files
+    assert sorted(path.name for path in tmp_path.iterdir()) == [OPEN_FILE_NAME]  # no half-written files
     assert record.failures == 1 and "No space left on device" in said[0]
 
     record.add(3, flush_of(3))

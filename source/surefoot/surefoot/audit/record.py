@@ -16,6 +16,8 @@ from surefoot.audit.resilience import Retry
 from surefoot.errors import RecordError
 from surefoot.files import write_atomically
 
+CLOSE_AFTER = 512
+"""Rows in the small file, rewritten at every checkpoint, before they move to the end of the large one."""
 ALERTS = "alerts.jsonl"
 """One line per alert: it is on the disk before anything is done about it."""
 
@@ -46,6 +48,8 @@ class RunRecord:
         retry: Retry | None = None,
     ) -> None:
         self._path = folder / record_file.FILE_NAME
+        self._open_path = folder / record_file.OPEN_FILE_NAME
+        self._open_rows = 0
         self._alerts_path = folder / ALERTS
         self._retry = retry or Retry("Record of the accounts")
         edges = {factor: tuple(float(edge) for edge in values) for factor, values in (bucket_edges or {}).items()}
@@ -90,28 +94,37 @@ class RunRecord:
         if self._alerts_behind:
             self._retry.attempt(self._write_alerts)
 
-    def save(self, *, now: bool = False) -> bool:
+    def save(self, *, end: bool = False) -> bool:
         """Write what was added since the last time; True if the disk has everything.
 
         What could not be written is kept and comes with a later call, once the back-off is over.
 
         Args:
-            now: Do not wait for the back-off: the run ends here.
+            end: The run ends here: do not wait for the back-off, and leave one file.
         """
-        return self._retry.attempt(self._write, now=now)
+        return self._retry.attempt(lambda: self._write(end), now=end)
 
-    def _write(self) -> None:
+    def _write(self, end: bool) -> None:
         if self._alerts_behind:
             self._write_alerts()
-        if not self._rows:
-            return
+        if self._rows:
+            self._unless_unusable(self._write_rows)
+            self._keep_until = self._rows[-1][0]
+            self._rows.clear()
+        if self._open_rows >= CLOSE_AFTER or (end and self._open_path.is_file()):
+            self._unless_unusable(lambda: record_file.absorb(self._path, self._open_path))
+            self._open_rows = 0
+
+    def _write_rows(self) -> None:
+        self._open_rows = record_file.rewrite(self._open_path, self._header, self._rows, self._keep_until)
+
+    def _unless_unusable(self, action: Callable[[], None]) -> None:
+        """Run `action`; once more without the file that it names as unusable."""
         try:
-            record_file.rewrite(self._path, self._header, self._rows, self._keep_until)
+            action()
         except RecordError as error:
-            self._set_aside(self._path, error)
-            record_file.rewrite(self._path, self._header, self._rows, self._keep_until)
-        self._keep_until = self._rows[-1][0]
-        self._rows.clear()
+            self._set_aside(error)
+            action()
 
     def _write_alerts(self) -> None:
         write_atomically(self._alerts_path, "".join(line + "\n" for line in self._alert_lines).encode())
@@ -119,22 +132,28 @@ class RunRecord:
 
     def _drop_after(self, iteration: int) -> None:
         """Forget what an earlier process wrote beyond the checkpoint that is continued."""
+        try:
+            kept = [alert for alert in read_alerts(self._alerts_path) if alert["iteration"] <= iteration]
+        except RecordError as error:
+            self._set_aside(error)
+            kept = []
+        self._alert_lines = [json.dumps(alert) for alert in kept]
         if self._alerts_path.is_file():
-            try:
-                kept = [alert for alert in read_alerts(self._alerts_path) if alert["iteration"] <= iteration]
-                self._alert_lines = [json.dumps(alert) for alert in kept]
-                self._alerts_behind = True
-                self._write_alerts()
-            except RecordError as error:
-                self._set_aside(self._alerts_path, error)
-        if self._path.is_file():
-            try:
-                record_file.rewrite(self._path, self._header, [], iteration)
-            except RecordError as error:
-                self._set_aside(self._path, error)
+            self._alerts_behind = True
+            self._write_alerts()
+        for path in (self._path, self._open_path):
+            if path.is_file():
+                try:
+                    rows = record_file.rewrite(path, self._header, [], iteration)
+                    self._open_rows = rows if path == self._open_path else 0
+                except RecordError as error:
+                    self._set_aside(error)
 
-    def _set_aside(self, path: Path, error: RecordError) -> None:
+    def _set_aside(self, error: RecordError) -> None:
         """Keep an unusable file under another name."""
+        path = error.path
+        if path is None or not path.exists():
+            raise error
         free = next(n for n in range(1, 10_000) if not (path.with_suffix(f".{n}{path.suffix}")).exists())
         aside = path.rename(path.with_suffix(f".{free}{path.suffix}"))
         self._retry.report(f"{error} It is now {aside.name}; a new one is begun.")
@@ -155,6 +174,6 @@ def read_alerts(path: Path) -> list[dict[str, Any]]:
             alert: dict[str, Any] = json.loads(line)
             alert["iteration"] = int(alert["iteration"])
         except (ValueError, KeyError, TypeError) as error:
-            raise RecordError(f"{path}: line {number} is not an alert ({error}).") from None
+            raise RecordError(f"{path}: line {number} is not an alert ({error}).", path) from None
         alerts.append(alert)
     return alerts

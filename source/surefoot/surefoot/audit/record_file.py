@@ -4,8 +4,9 @@ A metric without axes is a float64 column, one with axes a column of fixed-size 
 the last axis fastest. NaN where an iteration has no value. The header is in the file's metadata, key `surefoot`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from surefoot.errors import RecordError
 from surefoot.files import replacing
 
 FILE_NAME = "accounts.parquet"
+OPEN_FILE_NAME = "accounts.open.parquet"
+"""Latest rows of a run that goes on, or was killed; the same format."""
 ROWS_PER_GROUP = 256
 """Rows that a reader gets at once, and that the writer holds."""
 _KEY = b"surefoot"
@@ -43,12 +46,50 @@ class RecordTable:
 
 
 def read_record(path: Path) -> RecordTable:
-    """Read a record, from the file or from the run folder that holds it.
+    """Read a record, from a file or from the run folder; in a folder, later rows may still be in `OPEN_FILE_NAME`.
 
     Raises:
         RecordError: Absent, corrupt, or not a record.
     """
-    path = path / FILE_NAME if path.is_dir() else path
+    if not path.is_dir():
+        return _read_file(path)
+    whole, rest = path / FILE_NAME, path / OPEN_FILE_NAME
+    if not rest.is_file():
+        return _read_file(whole)
+    later = _read_file(rest)
+    return _joined(_read_file(whole), later) if whole.is_file() else later
+
+
+def rewrite(path: Path, header: RecordHeader, rows: Sequence[Row], keep_until: int) -> int:
+    """Replace a file by its rows up to iteration `keep_until`, followed by `rows`; returns how many it then has.
+
+    The old file is streamed into the new one: memory does not grow with the run. `path` changes at the end, at once.
+
+    Raises:
+        RecordError: The old file is corrupt, or its rows mean something else.
+        RunFolderError: Cannot be written.
+    """
+    return _extend(path, header, keep_until, lambda schema: iter([_to_table(rows, schema)]))
+
+
+def absorb(path: Path, rest: Path) -> None:
+    """Move the rows of `rest` to the end of `path`. Repeating it after an interruption does no harm.
+
+    Raises:
+        RecordError: One of them is corrupt, or their rows mean different things.
+        RunFolderError: Cannot be written.
+    """
+    if not rest.is_file():
+        return
+    with _Opened(rest) as (file, header):
+        groups = [_reading(rest, lambda i=i: file.read_row_group(i)) for i in range(file.num_row_groups)]
+        if groups:
+            before = groups[0]["iteration"][0].as_py() - 1
+            _extend(path, header, before, lambda schema: (_conform(group, schema) for group in groups))
+    rest.unlink()
+
+
+def _read_file(path: Path) -> RecordTable:
     with _Opened(path) as (file, header):
         table = _reading(path, file.read)
         columns = {
@@ -59,31 +100,37 @@ def read_record(path: Path) -> RecordTable:
         return RecordTable(header, table.column("iteration").to_numpy(), columns)
 
 
-def rewrite(path: Path, header: RecordHeader, rows: Sequence[Row], keep_until: int) -> None:
-    """Replace a record by its rows up to iteration `keep_until`, followed by `rows`.
+def _joined(whole: RecordTable, rest: RecordTable) -> RecordTable:
+    """Both, without rows of `rest` that `whole` has already."""
+    new = rest.iteration > whole.iteration[-1] if len(whole.iteration) else np.ones(len(rest.iteration), dtype=bool)
+    header = rest.header.after(whole.header)
 
-    The old file is streamed into the new one: memory does not grow with the run. `path` changes at the end, at once.
+    def column(name: str) -> NDArray[np.floating[Any]]:
+        parts = [
+            table.values.get(name, np.full((len(table.iteration), *header.shape(name)), np.nan))
+            for table in (whole, rest)
+        ]
+        return np.concatenate([parts[0], parts[1][new]])
 
-    Raises:
-        RecordError: The old file is corrupt, or its rows mean something else.
-        RunFolderError: Cannot be written.
-    """
+    iteration = np.concatenate([whole.iteration, rest.iteration[new]])
+    return RecordTable(header, iteration, {name: column(name) for name in header.metrics})
+
+
+def _extend(path: Path, header: RecordHeader, keep_until: int, more: Callable[[pa.Schema], Iterator[pa.Table]]) -> int:
     if not path.is_file():
-        _write(path, header, iter([_to_table(rows, _schema(header))]))
-        return
+        return _write(path, _schema(header), more(_schema(header)))
     with _Opened(path) as (file, old):
         if not header.continues(old):
-            raise RecordError(f"{path}: holds other terms, buckets or versions of metrics than this run.")
-        header = header.after(old)
-        schema = _schema(header)
+            raise RecordError(f"{path}: holds other terms, buckets or versions of metrics than this run.", path)
+        schema = _schema(header.after(old))
 
-        def tables() -> Iterator[pa.Table]:
+        def kept() -> Iterator[pa.Table]:
             for index in range(file.num_row_groups):
                 table = _reading(path, lambda index=index: file.read_row_group(index))
-                yield _conform(table.filter(table["iteration"].to_numpy() <= keep_until), schema)
-            yield _to_table(rows, schema)
+                count = np.searchsorted(table["iteration"].to_numpy(), keep_until, side="right")
+                yield _conform(table.slice(0, int(count)), schema)
 
-        _write(path, header, tables())
+        return _write(path, schema, chain(kept(), more(schema)))
 
 
 class _Opened:
@@ -95,7 +142,7 @@ class _Opened:
         self._file = _reading(path, lambda: pq.ParquetFile(path))
         content = (self._file.schema_arrow.metadata or {}).get(_KEY)
         if content is None:
-            raise RecordError(f"{path}: a Parquet file, but not a record of accounts: no metadata {_KEY.decode()!r}.")
+            raise RecordError(f"{path}: not a record of accounts: a Parquet file without metadata 'surefoot'.", path)
         self._header = _reading(path, lambda: RecordHeader.from_json(content))
 
     def __enter__(self) -> tuple[pq.ParquetFile, RecordHeader]:
@@ -110,23 +157,25 @@ def _reading(path: Path, action: Any) -> Any:
         return action()
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RecordError(f"{path}: corrupt, or not a record of accounts ({first[:160]}).") from None
+        raise RecordError(f"{path}: corrupt, or not a record of accounts ({first[:160]}).", path) from None
 
 
-def _write(path: Path, header: RecordHeader, tables: Iterator[pa.Table]) -> None:
-    schema = _schema(header)
+def _write(path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
+    rows = 0
     with (
         replacing(path) as file,
-        pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=False) as out,
+        pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=False, write_statistics=False) as out,
     ):
         held = schema.empty_table()
         for table in tables:
+            rows += table.num_rows
             held = pa.concat_tables([held, table])
             while held.num_rows >= ROWS_PER_GROUP:
                 out.write_table(held.slice(0, ROWS_PER_GROUP))
                 held = held.slice(ROWS_PER_GROUP)
         if held.num_rows:
             out.write_table(held)
+    return rows
 
 
 def _schema(header: RecordHeader) -> pa.Schema:

@@ -134,7 +134,7 @@ class TrainRunner(OnPolicyRunner):
         if self.folder is None:
             return None
         if self.audit.record is not None:
-            self.audit.record.save(now=last)
+            self.audit.record.save(end=last)
         path = self.folder / f"model_{self.iterations_done}.pt"
         content = self.alg.save() | {
             "iter": self.iterations_done,
