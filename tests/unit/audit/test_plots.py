@@ -15,7 +15,7 @@ from surefoot.audit.plots.faults import faults_figure
 from surefoot.audit.plots.page import draw
 from surefoot.audit.plots.reward import reward_figure
 from surefoot.audit.plots.series import binned_mean, binned_sum, edges, merge_small
-from surefoot.audit.plots.style import MOST_SERIES
+from surefoot.audit.plots.style import MOST_SERIES, colours
 from surefoot.audit.plots.terminations import terminations_figure
 from surefoot.audit.record import RunRecord, read_alerts
 from surefoot.audit.record_file import RecordTable, read_record
@@ -56,6 +56,11 @@ def test_small_series_are_merged_and_nothing_is_lost():
     assert names == ["b", "d", "2 others"]
     assert merged.tolist() == [[-5.0, 2.0, 1.5]]
     assert merge_small(values, "abcde", most=4)[1] == ["b", "d", "a", "e"]  # c is 0 throughout
+
+
+def test_as_many_terms_as_there_are_colours_are_all_told_apart():
+    names = [str(number) for number in range(MOST_SERIES)]
+    assert len(set(colours(names))) == MOST_SERIES
 
 
 def labels(axes) -> list[str]:

@@ -15,9 +15,9 @@ _DPI = 110
 
 
 def colours(names: Sequence[str]) -> list[str]:
-    """One colour for each name, grey for merged ones."""
+    """One colour for each of up to `MOST_SERIES` names; grey for merged ones and for the last."""
     own = iter(COLOURS)
-    return [GREY if name.endswith(" others") else next(own) for name in names]
+    return [GREY if name.endswith(" others") else next(own, GREY) for name in names]
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
