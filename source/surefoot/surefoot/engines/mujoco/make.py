@@ -42,7 +42,7 @@ def make_env(
 
 
 def make_mjlab_env(cfg: ManagerBasedRlEnvCfg, *, device: str, num_threads: int = 0, **kwargs: Any) -> ManagerBasedRlEnv:
-    """Any mjlab environment, unchanged, with its physics in MuJoCo C where `device` is `cpu`."""
+    """Any mjlab environment; where `device` is `cpu`, its physics is in MuJoCo C."""
     device = check_device(device)
     with _simulation(device, num_threads, fused=False, warp_on_cpu=False, auto_reset=False):
         env = ManagerBasedRlEnv(cfg, device, **kwargs)
