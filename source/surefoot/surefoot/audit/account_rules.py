@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from torch import Tensor
+
 from surefoot.audit.alerts import Finding
 from surefoot.audit.metrics import Flush
 from surefoot.audit.step import AuditLayout
@@ -74,7 +76,7 @@ class AccountRules:
             )
 
     def _signs_of_terms(self, flush: Flush) -> Iterator[Finding]:
-        paying, costing = flush["reward/paying"].tolist(), flush["reward/costing"].tolist()
+        paying, costing = _numbers(flush["reward/paying"]), _numbers(flush["reward/costing"])
         for index, term in enumerate(self._layout.reward_terms):
             sign = self._signs.get(term, "any")
             wrong, does = (paying[index], "pays") if sign == "penalty" else (costing[index], "costs")
@@ -91,8 +93,8 @@ class AccountRules:
         successes, others = float(flush["reward/pooled_successes"]), float(flush["reward/pooled_others"])
         if min(successes, others) < config.min_episodes:
             return
-        correlation = flush["reward/success_correlation"].tolist()
-        high, mean = flush["reward/success_correlation_high"].tolist(), flush["reward/mean_per_s"].tolist()
+        correlation = _numbers(flush["reward/success_correlation"])
+        high, mean = _numbers(flush["reward/success_correlation_high"]), _numbers(flush["reward/mean_per_s"])
         for index, term in enumerate(self._layout.reward_terms):
             if mean[index] > 0 and high[index] < -config.sign_correlation:
                 yield Finding(
@@ -124,17 +126,18 @@ class AccountRules:
         means = flush["bucket/return_mean"]
         best = int(means.masked_fill(~large, -float("inf")).argmax())
         worst = int(means.masked_fill(~large, float("inf")).argmin())
-        success, labels = flush["bucket/success_rate"].tolist(), self._layout.bucket_labels
+        apart = (means - means[large].quantile(0.5)).abs().masked_fill(~large, -1.0)
+        success, labels = _numbers(flush["bucket/success_rate"]), self._layout.bucket_labels
         yield Finding(
             "bucket_exploitation",
-            labels[best],
-            f"return {float(means[best]):.3g} with {success[best]:.0%} success against {float(means[worst]):.3g} with "
-            f"{success[worst]:.0%} in {labels[worst]!r}; {gap:.2f} of the return away from the other buckets, at most "
+            labels[int(apart.argmax())],
+            f"return {float(means[best]):.3g} with {success[best]:.0%} success in {labels[best]!r} against {float(means[worst]):.3g} "
+            f"with {success[worst]:.0%} in {labels[worst]!r}; {gap:.2f} of the return away from the other buckets, at most "
             f"{within:.2f} within a bucket, intraclass correlation at least {low:.2f}",
         )
 
     def _faults(self, flush: Flush) -> Iterator[Finding]:
-        for kind, steps in zip(self._layout.fault_kinds, flush["fault/steps"].tolist(), strict=True):
+        for kind, steps in zip(self._layout.fault_kinds, _numbers(flush["fault/steps"]), strict=True):
             if steps > 0:
                 yield Finding("fault", kind, f"{steps:.0f} environment steps of the iteration")
         share, limit = float(flush["fault/invalid_share"]), self._config.fault.max_share
@@ -147,3 +150,7 @@ class AccountRules:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Nothing to restore."""
+
+
+def _numbers(values: Tensor) -> list[float]:
+    return [float(value) for value in values]

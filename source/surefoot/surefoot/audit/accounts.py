@@ -69,7 +69,7 @@ class Accounts:
         pending = [account.pending() for account in self._accounts]
         host = torch.cat(pending).cpu()
         metrics: Flush = {}
-        for account, values in zip(self._accounts, host.split([len(part) for part in pending]), strict=True):
+        for account, values in zip(self._accounts, host.split_with_sizes([len(part) for part in pending]), strict=True):
             metrics |= account.report(values)
             account.clear()
         return metrics

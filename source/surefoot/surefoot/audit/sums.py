@@ -27,7 +27,7 @@ class Sums:
     def unpack(self, flat: Tensor) -> dict[str, Tensor]:
         """Views of a tensor laid out like `flat`, by name."""
         sizes = [math.prod(shape) for shape in self._shapes.values()]
-        parts = flat.split(sizes)
+        parts = flat.split_with_sizes(sizes)
         return {name: part.view(shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)}
 
 

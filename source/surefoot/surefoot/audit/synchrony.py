@@ -54,7 +54,7 @@ class SynchronyAccount(Account):
         return torch.cat(self._new) if self._new else self.sums.flat
 
     def report(self, values: Tensor) -> Flush:
-        self._ends += values.tolist()
+        self._ends += [float(count) for count in values]
         half, ends = self._half, self._ends
         most, smallest = 0.0, 1.0
         tested = range(half, len(ends) - half)
