@@ -1,87 +1,91 @@
-"""What the accounts cost: python benchmarks/bench_accounts.py
+"""What the accounts cost: an iteration of environment steps with and without them, and the time spent inside them.
 
-CPU time per control step on one thread, flushes and rules included.
+python benchmarks/bench_accounts.py
+python benchmarks/bench_accounts.py --num_envs 256 --rounds 5
+python benchmarks/bench_accounts.py --write
+
+64 buckets, all reward terms of the Go1 task. "Accounts" is everything that a training run does beside its learning:
+copies of every step, sums, rules, the leak detector, memory, and the record in the run folder.
 """
 
-import argparse
-import statistics
+import tempfile
 import time
+from pathlib import Path
 
 import torch
+from measure import OtherLoad, machine, parser, publish, spread, table
+from workloads import build
 
-from surefoot.audit.account_rules import AccountRules
-from surefoot.audit.accounts import Accounts
-from surefoot.audit.alerts import Alerts
-from surefoot.audit.diagnostic_rules import DiagnosticRules
-from surefoot.audit.diagnostics import diagnostic_accounts
-from surefoot.audit.step import AuditLayout, AuditStep
-from surefoot_tasks import audit_config
+import surefoot  # noqa: F401  (before torch: sets how idle OpenMP threads wait)
+from surefoot.engines.mujoco.env import MujocoEnv
+from surefoot.rl.run_audit import RunAudit
 
-
-def random_step(layout: AuditLayout, random: torch.Generator) -> AuditStep:
-    """A step in which one environment in a hundred ends and one in ten thousand is broken."""
-    n = layout.num_envs
-
-    def uniform(*shape: int) -> torch.Tensor:
-        return torch.rand(*shape, generator=random)
-
-    rates = uniform(n, len(layout.reward_terms)) - 0.5
-    causes = uniform(n, len(layout.causes)) < 0.003
-    return AuditStep(
-        rates=rates,
-        reward=layout.step_dt * rates.sum(dim=1),
-        causes=causes,
-        terminated=causes[:, 1:].any(dim=1),
-        truncated=causes[:, 0],
-        fault=uniform(n, len(layout.fault_kinds)) < 1e-5,
-        bucket=torch.arange(n) % len(layout.bucket_labels),
-        episode_steps=torch.randint(1, layout.max_episode_steps, (n,), generator=random),
-        lin_vel_error=uniform(n),
-        yaw_rate_error=uniform(n),
-        is_moving=uniform(n) < 0.9,
-        lin_speed=uniform(n),
-        action=uniform(n, layout.num_actions),
-    )
+STEPS = 24
+"""Control steps of an iteration; RSL-RL's usual number."""
+SAVE_EVERY = 10
+"""Iterations between two rewrites of the record."""
+BUCKETS = [
+    "randomization.factors.friction.edges=[0.4,0.5,0.6,0.7,0.8,0.9,1.0,1.1,1.2]",
+    "randomization.factors.payload_mass.edges=[-0.5,-0.2,0.1,0.4,0.7,1.0,1.3,1.6,2.0]",
+]
 
 
 def main() -> None:
-    """Print median and quartiles over iterations."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--num-envs", type=int, default=1024)
-    parser.add_argument("--buckets", type=int, default=64)
-    parser.add_argument("--terms", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=24, help="control steps in an iteration")
-    parser.add_argument("--iterations", type=int, default=40)
-    args = parser.parse_args()
+    """Measure and print."""
+    arguments = parser(__doc__ or "")
+    arguments.add_argument("--num_envs", type=int, nargs="+", default=[256, 1024, 4096])
+    args = arguments.parse_args()
     torch.set_num_threads(1)
-    layout = AuditLayout(
-        reward_terms=tuple(f"term_{k}" for k in range(args.terms)),
-        causes=("time_out", "base_contact", "tilted", "out_of_bounds"),
-        cause_is_time_out=(True, False, False, True),
-        fault_kinds=tuple(f"fault_{k}" for k in range(8)),
-        bucket_labels=tuple(f"bucket {k}" for k in range(args.buckets)),
-        num_envs=args.num_envs,
-        step_dt=0.02,
-        max_episode_steps=1000,
-        num_actions=12,
-        action_clip=10.0,
-    )
-    config = audit_config()
-    random = torch.Generator().manual_seed(0)
-    steps = [random_step(layout, random) for _ in range(args.steps)]
-    for name, extra in (("accounts", []), ("and diagnostics", diagnostic_accounts(layout, config.diagnostics, "cpu"))):
-        accounts = Accounts(layout, config, "cpu", extra)
-        rules = [AccountRules(layout, config), *([DiagnosticRules(layout, config.diagnostics)] if extra else [])]
-        alerts = Alerts(config, rules)
-        costs: list[float] = []
-        for iteration in range(args.iterations):
-            start = time.process_time()
-            for step in steps:
-                accounts.step(step)
-            alerts.check(iteration, accounts.flush())
-            costs.append((time.process_time() - start) / args.steps * 1e3)
-        low, middle, high = statistics.quantiles(costs[5:], n=4)
-        print(f"{name}: {middle:.2f} ms a control step ({low:.2f} to {high:.2f})")
+    load = OtherLoad()
+    rows = [measure(num_envs, args.rounds) for num_envs in args.num_envs]
+    header = [
+        "environments",
+        "share of an env step",
+        "ms per step, accounts",
+        "ms per step, environment",
+        "with / without",
+    ]
+    publish("bench-accounts", f"{table(header, rows)}\n\n{machine()}; {args.rounds} rounds; {load.text()}.", args.write)
+
+
+def measure(num_envs: int, rounds: int) -> list[str]:
+    """One row. The share is time inside the accounts over time inside the environment, of the same iterations."""
+    env = build("surefoot", num_envs, BUCKETS)
+    assert isinstance(env, MujocoEnv) and len(env.buckets.labels) == 64
+    actions = 0.3 * torch.randn(STEPS, num_envs, 12, generator=torch.Generator().manual_seed(0))
+    shares, account_ms, env_ms, ratios = [], [], [], []
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        audit = RunAudit(env, Path(folder))
+        for index in range(rounds + 1):
+            start = time.perf_counter()
+            for action in actions:
+                env.step(action)
+            without = time.perf_counter() - start
+            inside, start = 0.0, time.perf_counter()
+            for action in actions:
+                result = env.step(action)
+                before = time.perf_counter()
+                audit.step(result.audit)
+                inside += time.perf_counter() - before
+            before = time.perf_counter()
+            audit.end_iteration(index + 1, result.observations["actor"], {})
+            assert audit.record is not None
+            if index % SAVE_EVERY == 0:
+                audit.record.save()
+            inside += time.perf_counter() - before
+            both = time.perf_counter() - start
+            if index > 0:
+                shares.append(100 * inside / (both - inside))
+                account_ms.append(1e3 * inside / STEPS)
+                env_ms.append(1e3 * (both - inside) / STEPS)
+                ratios.append(both / without)
+    return [
+        str(num_envs),
+        f"{spread(shares).text(2)} %",
+        spread(account_ms).text(2),
+        spread(env_ms).text(1),
+        spread(ratios).text(3),
+    ]
 
 
 if __name__ == "__main__":

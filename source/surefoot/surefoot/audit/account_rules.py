@@ -132,8 +132,8 @@ class AccountRules:
             "bucket_exploitation",
             labels[int(apart.argmax())],
             f"return {float(means[best]):.3g} with {success[best]:.0%} success in {labels[best]!r} against "
-            f"{float(means[worst]):.3g} with {success[worst]:.0%} in {labels[worst]!r}; {gap:.2f} of the return away from "
-            f"the median bucket, at most {within:.2f} within a bucket, intraclass correlation at least {low:.2f}",
+            f"{float(means[worst]):.3g} with {success[worst]:.0%} in {labels[worst]!r}; {gap:.2f} of the return away "
+            f"from the median bucket, at most {within:.2f} within a bucket, intraclass correlation at least {low:.2f}",
         )
 
     def _faults(self, flush: Flush) -> Iterator[Finding]:
