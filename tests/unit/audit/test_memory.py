@@ -54,9 +54,9 @@ def test_mann_kendall_against_its_formula():
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("noise", [0.0, 1.0, 10.0])
 def test_a_leak_is_found_within_a_hundred_iterations_after_the_warm_up(go1_manifest: Manifest, seed: int, noise: float):
-    """0.5 MB per iteration, 2.5 times the limit; with 10 MB of noise it takes a few more iterations."""
+    """2.5 MB per iteration, 2.5 times the limit; with 10 MB of noise it takes a few more iterations."""
     rng = np.random.default_rng(seed)
-    found = first_alert(go1_manifest, 900 + 0.5 * ITERATIONS + rng.normal(0, noise, ITERATIONS.size))
+    found = first_alert(go1_manifest, 900 + 2.5 * ITERATIONS + rng.normal(0, noise, ITERATIONS.size))
     assert found is not None
     assert found == 120 if noise < 10 else found <= 200
 
@@ -101,10 +101,10 @@ def test_a_real_list_that_grows_is_found(go1_manifest: Manifest):
     leak: list[bytearray] = []
     gc.collect()
     for _ in range(130):
-        leak.append(bytearray(b"\1") * 1_000_000)
+        leak.append(bytearray(b"\1") * 3_000_000)
         flush = monitor.sample()
     assert [finding.subject for finding in monitor.check(flush)] == ["process"]
-    assert flush[GROWTH].item() == pytest.approx(1.0, abs=0.2)
+    assert flush[GROWTH].item() == pytest.approx(3.0, abs=0.3)
     assert len(leak) == 130
 
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from surefoot.mdp import tracking
 from surefoot.mdp.frames import quat_from_yaw, to_yaw_frame
 from surefoot.panel import metrics
 
@@ -12,7 +13,7 @@ from surefoot.panel import metrics
 def test_velocity_error_is_the_length_of_the_horizontal_difference():
     command = torch.tensor([[1.0, 0.3, 0.5]])
     velocity = torch.tensor([[0.7, -0.1, 9.0]])  # the vertical part does not count
-    assert metrics.lin_vel_error(command, velocity).item() == pytest.approx(0.5)  # (0.3, 0.4)
+    assert tracking.lin_vel_error(command, velocity).item() == pytest.approx(0.5)  # (0.3, 0.4)
 
 
 def test_a_robot_that_does_as_commanded_has_no_error_at_any_heading():
@@ -20,20 +21,20 @@ def test_a_robot_that_does_as_commanded_has_no_error_at_any_heading():
     for yaw, velocity_w in ((90, [-0.3, 1.0, 0.0]), (180, [-1.0, -0.3, 0.0]), (-90, [0.3, -1.0, 0.0])):
         quat = quat_from_yaw(torch.tensor([math.radians(yaw)]))
         velocity = to_yaw_frame(quat, torch.tensor([velocity_w]))
-        assert metrics.lin_vel_error(command, velocity).item() == pytest.approx(0.0, abs=1e-6)
+        assert tracking.lin_vel_error(command, velocity).item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_pitched_robot_is_measured_in_the_yaw_frame_not_the_base_frame():
     half = math.radians(30) / 2
     pitched = torch.tensor([[math.cos(half), 0.0, math.sin(half), 0.0]])  # nose down by 30 degrees
     velocity = to_yaw_frame(pitched, torch.tensor([[1.0, 0.0, 0.0]]))
-    assert metrics.lin_vel_error(torch.tensor([[1.0, 0.0, 0.0]]), velocity).item() == pytest.approx(0.0, abs=1e-6)
+    assert tracking.lin_vel_error(torch.tensor([[1.0, 0.0, 0.0]]), velocity).item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_yaw_rate_error_has_no_sign():
     command = torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, -0.5]])
     turning = torch.tensor([[3.0, 3.0, 0.2], [3.0, 3.0, 0.2]])
-    assert metrics.yaw_rate_error(command, turning).tolist() == pytest.approx([0.3, 0.7])
+    assert tracking.yaw_rate_error(command, turning).tolist() == pytest.approx([0.3, 0.7])
 
 
 def test_braking_motors_cost_as_much_as_driving_ones():

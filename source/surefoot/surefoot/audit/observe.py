@@ -5,8 +5,8 @@ from torch import Tensor
 from surefoot.audit.fault_kinds import KINDS
 from surefoot.audit.step import AuditLayout, AuditStep
 from surefoot.manifest.manifest import Manifest
+from surefoot.mdp import tracking
 from surefoot.mdp.robot_state import RobotState, max_episode_steps
-from surefoot.panel import metrics
 from surefoot.randomization.buckets import Buckets
 
 
@@ -51,9 +51,9 @@ def audit_step(
         fault=fault,
         bucket=bucket,
         episode_steps=episode_steps,
-        lin_vel_error=metrics.lin_vel_error(command, velocity),
-        yaw_rate_error=metrics.yaw_rate_error(command, state.read("base_ang_vel_w")),
+        lin_vel_error=tracking.lin_vel_error(command, velocity),
+        yaw_rate_error=tracking.yaw_rate_error(command, state.read("base_ang_vel_w")),
         is_moving=state.read("is_moving"),
-        lin_speed=metrics.horizontal_speed(velocity),
+        lin_speed=tracking.horizontal_speed(velocity),
         action=action,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from surefoot.mdp import tracking
 from surefoot.mdp.robot_state import RobotState
 from surefoot.panel import metrics
 
@@ -94,10 +95,10 @@ class EpisodeRecorder:
             faulted: The simulation or the action was broken in this step. Shape (num_envs,).
         """
         command, velocity = state.read("command"), state.read("base_lin_vel_yaw")
-        lin = metrics.lin_vel_error(command, velocity)
-        yaw = metrics.yaw_rate_error(command, state.read("base_ang_vel_w"))
+        lin = tracking.lin_vel_error(command, velocity)
+        yaw = tracking.yaw_rate_error(command, state.read("base_ang_vel_w"))
         power = metrics.mechanical_power(state.read("joint_torque"), state.read("joint_vel"))
-        speed = metrics.horizontal_speed(velocity)
+        speed = tracking.horizontal_speed(velocity)
 
         ended = terminated | truncated
         broken = self.running & (faulted | ~ended & ~torch.isfinite(lin + yaw + power + speed))

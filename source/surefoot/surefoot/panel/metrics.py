@@ -44,32 +44,6 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def lin_vel_error(command: Tensor, base_lin_vel_yaw: Tensor) -> Tensor:
-    """Length of the difference between commanded and actual horizontal velocity.
-
-    Args:
-        command: vx, vy (m/s), yaw rate (rad/s), yaw frame. Shape (n, 3).
-        base_lin_vel_yaw: Velocity of the base origin, m/s, yaw frame. Shape (n, 3).
-
-    Returns:
-        m/s. Shape (n,).
-    """
-    return torch.hypot(command[:, 0] - base_lin_vel_yaw[:, 0], command[:, 1] - base_lin_vel_yaw[:, 1])
-
-
-def yaw_rate_error(command: Tensor, base_ang_vel_w: Tensor) -> Tensor:
-    """Absolute difference between commanded and actual rotation about the world's vertical.
-
-    Args:
-        command: vx, vy (m/s), yaw rate (rad/s). Shape (n, 3).
-        base_ang_vel_w: Angular velocity of the base, rad/s, world frame. Shape (n, 3).
-
-    Returns:
-        rad/s. Shape (n,).
-    """
-    return (command[:, 2] - base_ang_vel_w[:, 2]).abs()
-
-
 def mechanical_power(joint_torque: Tensor, joint_vel: Tensor) -> Tensor:
     """Absolute power of each motor, summed over joints: braking costs as much as driving.
 
@@ -81,11 +55,6 @@ def mechanical_power(joint_torque: Tensor, joint_vel: Tensor) -> Tensor:
         W. Shape (n,).
     """
     return (joint_torque * joint_vel).abs().sum(dim=1)
-
-
-def horizontal_speed(base_lin_vel_yaw: Tensor) -> Tensor:
-    """Speed over the ground, m/s. Shape (n, 3) to (n,)."""
-    return torch.hypot(base_lin_vel_yaw[:, 0], base_lin_vel_yaw[:, 1])
 
 
 def cost_of_transport(energy: Tensor, mass: Tensor, path: Tensor, commanded_speed: float) -> float | None:
