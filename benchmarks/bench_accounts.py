@@ -68,7 +68,7 @@ def measure(num_envs: int, rounds: int) -> list[str]:
                 audit.step(result.audit)
                 inside += time.perf_counter() - before
             before = time.perf_counter()
-            audit.end_iteration(index + 1, result.observations["actor"], {})
+            audit.end_iteration(index + 1, result.observations["actor"], {}, start)
             assert audit.record is not None
             if index % SAVE_EVERY == 0:
                 audit.record.save()

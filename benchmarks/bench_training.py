@@ -18,12 +18,14 @@ from pathlib import Path
 from measure import OtherLoad, machine, parser, publish, spread, table
 
 import surefoot.cli
+from surefoot.audit import learning
+from surefoot.audit.metrics import AxisNames, Flush
 from surefoot.engines import load_engine
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.panel import CommandGrid
 from surefoot.panel.evaluate import evaluate_checkpoint
 from surefoot.panel.summary import summarize
-from surefoot.rl.progress import Iteration
+from surefoot.rl.run_audit import AuditedIteration
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
 from surefoot_tasks import manifest_root
@@ -36,14 +38,24 @@ LIN_VEL_BAR, YAW_RATE_BAR, FALL_BAR = 0.10, 0.10, 0.01
 class Clock:
     """Stands where the console output goes in training; notes when each iteration ended."""
 
+    failures = 0
     start: float = 0.0
-    iterations: list[Iteration] = field(default_factory=list)
+    batch: int = 0
+    flushes: list[Flush] = field(default_factory=list)
+    """Metrics of each iteration."""
     ended: list[float] = field(default_factory=list)
     """s since the start of training, by iteration."""
 
-    def show(self, iteration: Iteration) -> None:
-        self.iterations.append(iteration)
+    def show(self, done: int, until: int, batch: int, audited: AuditedIteration, axes: AxisNames) -> None:
+        self.batch = batch
+        self.flushes.append(audited.flush)
         self.ended.append(time.perf_counter() - self.start)
+        if done % 100 == 0:
+            print(f"{done}/{until}, {self.ended[-1]:.0f} s", flush=True)
+
+    def column(self, name: str) -> list[float]:
+        """A metric by iteration, without the first."""
+        return [float(flush[name]) for flush in self.flushes[1:]]
 
     def close(self) -> None: ...
 
@@ -122,8 +134,8 @@ def train(manifest: Manifest, folder: Path, device: str) -> Clock:
 def evaluate(manifest: Manifest, folder: Path, clock: Clock, args) -> list[Point]:
     """Evaluate the saved checkpoints, oldest first."""
     points: list[Point] = []
-    for iteration in clock.iterations:
-        path, minutes = folder / f"model_{iteration.done}.pt", clock.ended[iteration.done - 1] / 60
+    for done, (flush, ended) in enumerate(zip(clock.flushes, clock.ended, strict=True), start=1):
+        path, minutes = folder / f"model_{done}.pt", ended / 60
         if not path.is_file() or minutes < args.from_minute:
             continue
         grid = CommandGrid(replicates=args.replicates)
@@ -132,9 +144,8 @@ def evaluate(manifest: Manifest, folder: Path, clock: Clock, args) -> list[Point
         linear, yaw, fall = summary.lin_vel_error, summary.yaw_rate_error, summary.rates.fall_rate
         if linear is None or yaw is None or fall is None:
             raise SystemExit(f"error: {path}: no valid episode")
-        point = Point(
-            iteration.done, minutes, iteration.samples, linear.value, yaw.value, fall.value, summary.rates.valid
-        )
+        samples = int(flush[learning.SAMPLES])
+        point = Point(done, minutes, samples, linear.value, yaw.value, fall.value, summary.rates.valid)
         points.append(point)
         print(" | ".join(point.row()), flush=True)
     return points
@@ -153,15 +164,17 @@ def verdict(points: list[Point]) -> str:
 
 def breakdown(clock: Clock) -> list[list[str]]:
     """Where the time goes, over all iterations but the first."""
-    rows = clock.iterations[1:] or clock.iterations
-    total = sum(row.seconds for row in rows)
+    seconds, physics, env = (clock.column(name) for name in (learning.SECONDS, learning.PHYSICS, learning.ENV))
+    learn, audit = clock.column(learning.LEARN), clock.column(learning.AUDIT)
+    total = sum(seconds)
     shares = {
-        "physics": sum(row.physics_seconds for row in rows),
-        "managers": sum(row.env_seconds - row.physics_seconds for row in rows),
-        "policy inference and storage": sum(row.policy_seconds for row in rows),
-        "PPO update": sum(row.learn_seconds for row in rows),
+        "physics": sum(physics),
+        "managers": sum(env) - sum(physics),
+        "policy inference and storage": total - sum(env) - sum(learn) - sum(audit),
+        "PPO update": sum(learn),
+        "accounts": sum(audit),
     }
-    rate = spread([row.batch / row.seconds for row in rows]).text(0)
+    rate = spread([clock.batch / value for value in seconds]).text(0)
     return [["samples/s", rate], *([name, f"{100 * value / total:.0f} %"] for name, value in shares.items())]
 
 

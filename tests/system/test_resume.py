@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from surefoot.audit import learning
+from surefoot.audit.record_file import read_record
 from surefoot.engines.mujoco import make_env
 from surefoot.errors import CheckpointError
 from surefoot.manifest import Manifest, compose_manifest
@@ -35,9 +38,10 @@ def manifest(overrides: list[str]) -> Manifest:
     return compose_manifest(manifest_root(), TASK, SMALL + overrides)
 
 
-def runner(config: Manifest, folder: Path, num_envs: int | None = None) -> TrainRunner:
+def runner(config: Manifest, folder: Path, num_envs: int | None = None, resumed_at: int = 0) -> TrainRunner:
     folder.mkdir(exist_ok=True)
-    return TrainRunner(SurefootVecEnv(make_env(config, device="cpu", num_envs=num_envs)), config, folder)
+    env = SurefootVecEnv(make_env(config, device="cpu", num_envs=num_envs))
+    return TrainRunner(env, config, folder, resumed_at=resumed_at)
 
 
 def assert_same_learner(first: Path, second: Path) -> None:
@@ -48,6 +52,17 @@ def assert_same_learner(first: Path, second: Path) -> None:
     different = [key for key in flat[0] if not torch.equal(flat[0][key], flat[1][key])]
     assert not different
     assert len(flat[0]) > 30
+
+
+def assert_same_accounts(first: Path, second: Path) -> None:
+    """Every number of every iteration, but wall-clock and memory; sums over episodes go on across the interruption."""
+    one, other = read_record(first), read_record(second)
+    assert one.iteration.tolist() == other.iteration.tolist() == list(range(1, 7))
+    names = [name for name in one.values if not name.startswith("memory/") and not name.endswith("_seconds")]
+    names.remove(learning.SECONDS)
+    assert len(names) > 60 and other.values.keys() == one.values.keys()
+    different = [name for name in names if not np.array_equal(one.values[name], other.values[name], equal_nan=True)]
+    assert not different
 
 
 def _leaves(value: object, path: str = ""):
@@ -68,11 +83,12 @@ def test_resumed_training_equals_uninterrupted_training(tmp_path: Path, override
     runner(config, tmp_path / "resumed").train(3)
 
     torch.rand(17)  # whatever else happens in the process
-    second = runner(config, tmp_path / "resumed")
+    second = runner(config, tmp_path / "resumed", resumed_at=3)
     sentence = second.resume(checkpoint.load(tmp_path / "resumed" / "model_3.pt"))
     assert "continue where they stopped" in sentence
     second.train(6)
     assert_same_learner(tmp_path / "through" / "model_6.pt", tmp_path / "resumed" / "model_6.pt")
+    assert_same_accounts(tmp_path / "through", tmp_path / "resumed")
 
 
 RESUME = """

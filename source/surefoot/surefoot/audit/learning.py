@@ -31,12 +31,10 @@ LEARNING: dict[str, str] = {
 """Metric by the name that the update gives it."""
 
 SAMPLES = define("run/samples", "steps", "environment steps since the start of the run, over all environments")
-SECONDS = define("run/seconds", "s", "wall-clock of the iteration")
+SECONDS = define("run/seconds", "s", "wall-clock of the iteration, without checkpoints")
 PHYSICS = define("run/physics_seconds", "s", "wall-clock inside the simulator; NaN where it is not known")
 ENV = define("run/env_seconds", "s", "wall-clock of the environments' steps, physics included")
-AUDIT = define(
-    "run/audit_seconds", "s", "wall-clock of the accounts in the iteration before, rules and record included"
-)
+AUDIT = define("run/audit_seconds", "s", "wall-clock of the accounts: copies of steps, sums, rules, record")
 LEARN = define("run/learn_seconds", "s", "wall-clock of the update")
 WRITE_FAILURES = define(
     "run/write_failures", "-", "attempts of loggers and record to write that failed since the start"

@@ -61,4 +61,4 @@ class Training(Section):
     """Iterations between checkpoints."""
     logger: Literal["tensorboard", "wandb", "none"]
     learning_threads: NonNegativeInt
-    """torch threads during the PPO update on a CPU; 0 means all cores."""
+    """torch threads of the PPO update on a CPU; from 2 on the critic is updated beside the actor; 0 means all cores."""

@@ -93,7 +93,7 @@ class Progress:
             axes: Names along the axes of the metrics.
         """
         flush = audited.flush
-        seconds = float(flush[learning.SECONDS]) + float(flush["run/audit_seconds"])
+        seconds = float(flush[learning.SECONDS])
         self._recent.append(seconds)
         if self._writer is not None:
             for tag, value in scalars_of(flush, axes).items():

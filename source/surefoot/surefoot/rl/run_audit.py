@@ -14,7 +14,7 @@ from surefoot.audit.alerts import Alert, Alerts, Finding, strongest
 from surefoot.audit.diagnostic_rules import DiagnosticRules
 from surefoot.audit.diagnostics import diagnostic_accounts
 from surefoot.audit.leak_watch import LeakWatch
-from surefoot.audit.learning import AUDIT, host_numbers
+from surefoot.audit.learning import AUDIT, SECONDS, host_numbers
 from surefoot.audit.memory import MemoryMonitor
 from surefoot.audit.metrics import Flush
 from surefoot.audit.observe import audit_layout
@@ -78,13 +78,16 @@ class RunAudit:
         self._accounts.step(step)
         self._seconds += time.perf_counter() - start
 
-    def end_iteration(self, iteration: int, actor_obs: Tensor, numbers: Mapping[str, Tensor]) -> AuditedIteration:
+    def end_iteration(
+        self, iteration: int, actor_obs: Tensor, numbers: Mapping[str, Tensor], started: float
+    ) -> AuditedIteration:
         """Read the accounts, ask the rules, write alerts down.
 
         Args:
             iteration: PPO iterations done, this one included.
             actor_obs: The actor's observations of the current state. Shape (num_envs, num_obs).
             numbers: Further metrics of the iteration, on the host.
+            started: `time.perf_counter()` when the iteration began.
         """
         seconds_before, start = self._seconds, time.perf_counter()
         self._leaks.observe(actor_obs, self._env.robot_state)
@@ -98,7 +101,8 @@ class RunAudit:
             self._dump_faults(iteration)
         self._env.record_faults()
         self._seconds = 0.0
-        flush |= host_numbers({AUDIT: seconds_before + time.perf_counter() - start})
+        now = time.perf_counter()
+        flush |= host_numbers({AUDIT: seconds_before + now - start, SECONDS: now - started})
         if self.record is not None:
             self.record.add(iteration, flush, alerts)
         return AuditedIteration(flush, alerts)

@@ -108,7 +108,6 @@ class TrainRunner(OnPolicyRunner):
         learned = {"learning_rate": self.alg.learning_rate, "action_std": std.mean(), "action_std_min": std.amin()}
         spent = {
             learning.SAMPLES: env.env.samples,
-            learning.SECONDS: finished - start,
             learning.PHYSICS: env.env.physics_seconds - physics_before,
             learning.ENV: env_seconds,
             learning.LEARN: finished - collected,
@@ -116,7 +115,7 @@ class TrainRunner(OnPolicyRunner):
         }
         numbers = learning.learning_flush(self.alg.diagnostics | losses | learned) | learning.host_numbers(spent)
         with torch.inference_mode():
-            audited = self.audit.end_iteration(self.iterations_done, obs["actor"], numbers)
+            audited = self.audit.end_iteration(self.iterations_done, obs["actor"], numbers, start)
         if self.progress is not None:
             batch = env.num_envs * self.cfg["num_steps_per_env"]
             self.progress.show(self.iterations_done, until, batch, audited, self.audit.axes)
