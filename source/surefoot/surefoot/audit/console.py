@@ -95,7 +95,7 @@ def _faults(flush: Flush, axes: AxisNames) -> list[str]:
 
 
 def _column(flush: Flush, name: str, size: int) -> list[float]:
-    return flush[name].tolist() if name in flush else [math.nan] * size
+    return [float(value) for value in flush[name]] if name in flush else [math.nan] * size
 
 
 def _number(value: float, width: int, form: str) -> str:

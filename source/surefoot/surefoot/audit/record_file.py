@@ -4,6 +4,9 @@ A metric without axes is a float64 column, one with axes a column of fixed-size 
 the last axis fastest. NaN where an iteration has no value. The header is in the file's metadata, key `surefoot`.
 """
 
+# pyright: basic
+# pyarrow comes without types.
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain

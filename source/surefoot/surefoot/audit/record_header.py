@@ -53,7 +53,9 @@ class RecordHeader:
                 axes={axis: tuple(names) for axis, names in plain["axes"].items()},
                 bucket_edges={factor: tuple(edges) for factor, edges in plain["bucket_edges"].items()},
                 metrics={
-                    name: Metric(**{**metric, "axes": tuple(metric["axes"])})
+                    name: Metric(
+                        metric["name"], metric["version"], metric["unit"], tuple(metric["axes"]), metric["definition"]
+                    )
                     for name, metric in plain["metrics"].items()
                 },
                 manifests=tuple((entry["from_iteration"], entry["sha256"]) for entry in plain["manifests"]),

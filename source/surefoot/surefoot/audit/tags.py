@@ -51,7 +51,7 @@ def clean(member: str) -> str:
 
 def _members(axis: str, values: Tensor, axes: AxisNames) -> dict[str, float]:
     if axis != "bucket" or len(axes[axis]) <= MOST_BUCKETS:
-        return dict(zip(axes[axis], values.tolist(), strict=True))
+        return {member: float(value) for member, value in zip(axes[axis], values, strict=True)}
     finite = values[torch.isfinite(values)]
     if not len(finite):
         return {}

@@ -1,5 +1,8 @@
 """How every bucket fared over the training."""
 
+# pyright: basic
+# Half of matplotlib is without types.
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

@@ -1,5 +1,8 @@
 """What broke and what was noticed, over the training."""
 
+# pyright: basic
+# Half of matplotlib is without types.
+
 from collections.abc import Sequence
 from typing import Any
 

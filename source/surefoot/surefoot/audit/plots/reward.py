@@ -1,5 +1,8 @@
 """Reward by term over the training: what pays above the axis, what costs below it."""
 
+# pyright: basic
+# Half of matplotlib is without types.
+
 import numpy as np
 from matplotlib.figure import Figure
 

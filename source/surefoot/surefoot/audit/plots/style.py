@@ -1,5 +1,8 @@
 """What all pictures share: colours that colour-blind readers tell apart, axes, legends beside the data."""
 
+# pyright: basic
+# Half of matplotlib is without types.
+
 from collections.abc import Sequence
 from pathlib import Path
 

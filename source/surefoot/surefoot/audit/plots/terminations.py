@@ -1,5 +1,8 @@
 """Why episodes ended, and after how long."""
 
+# pyright: basic
+# Half of matplotlib is without types.
+
 import numpy as np
 from matplotlib.figure import Figure
 
