@@ -67,6 +67,18 @@ class TrainRunner(OnPolicyRunner):
         Raises:
             AlertStop: An alert whose action is `stop`; everything is saved.
         """
+        try:
+            stop = self._train(until)
+        finally:  # also where an error ends the run: what was recorded since the last checkpoint tells why
+            if self.audit.record is not None:
+                self.audit.record.save(end=True)
+            if self.progress is not None:
+                self.progress.close()
+        if stop:
+            raise AlertStop(stop_message(stop, self.folder, self.iterations_done))
+
+    def _train(self, until: int) -> list[Alert]:
+        """Iterate to the end, or until an alert stops the run; returns the alerts that did."""
         obs = self.env.get_observations()
         self.alg.train_mode()
         stop: list[Alert] = []
@@ -81,10 +93,7 @@ class TrainRunner(OnPolicyRunner):
                 if action == "pause":
                     waiting = [alert for alert in audited.alerts if alert.action == "pause"]
                     pause(waiting, self.folder, done, lambda: self.interrupted)
-        if self.progress is not None:
-            self.progress.close()
-        if stop:
-            raise AlertStop(stop_message(stop, self.folder, self.iterations_done))
+        return stop
 
     def _iterate(self, obs: Any, until: int) -> tuple[Any, AuditedIteration]:
         env, start, physics_before = self.env, time.perf_counter(), self.env.env.physics_seconds
