@@ -1,4 +1,4 @@
-"""One-way analysis of variance by hand and by SciPy; the F distribution by SciPy."""
+"""One-way analysis of variance by hand and by SciPy."""
 
 import math
 
@@ -6,11 +6,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from audit_reference import spread_of
 from surefoot.audit.bucket_statistics import Spread, spread
-from surefoot.audit.f_distribution import f_cdf, f_quantile, incomplete_beta
 
 
 def spread_of_lists(groups: list[list[float]], min_count: int = 2) -> Spread:
@@ -60,21 +58,6 @@ def test_unequal_groups_as_by_the_textbook(groups: list[list[float]]) -> None:
     assert found.icc_low == pytest.approx(expected["spread/return_icc_low"], abs=1e-6)
     assert found.icc_high == pytest.approx(expected["spread/return_icc_high"], abs=1e-6)
     assert found.largest_within == pytest.approx(expected["spread/return_largest_within"], abs=1e-6)
-
-
-@pytest.mark.parametrize("between", [1, 2, 11, 63])
-@pytest.mark.parametrize("within", [1, 5, 100, 20_000])
-@pytest.mark.parametrize("probability", [0.025, 0.5, 0.975])
-def test_f_quantiles_are_scipys(between: int, within: int, probability: float) -> None:
-    found = f_quantile(probability, between, within)
-    assert found == pytest.approx(stats.f.ppf(probability, between, within), rel=1e-6)
-    assert f_cdf(found, between, within) == pytest.approx(probability, abs=1e-7)
-
-
-def test_incomplete_beta_at_its_ends() -> None:
-    assert incomplete_beta(2, 3, 0) == 0
-    assert incomplete_beta(2, 3, 1) == 1
-    assert incomplete_beta(1, 1, 0.3) == pytest.approx(0.3)  # uniform
 
 
 @given(groups=st.lists(values, min_size=2, max_size=5), factor=st.floats(0.1, 100))

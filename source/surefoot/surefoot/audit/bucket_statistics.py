@@ -3,9 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from scipy.special import fdtri
 from torch import Tensor
-
-from surefoot.audit.f_distribution import f_quantile
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,6 @@ def _icc(between: float, within: float, n0: float) -> float:
 def _interval(between: float, within: float, n0: float, groups: int, n: float) -> tuple[float, float]:
     if between <= 0 and within <= 0:
         return math.nan, math.nan
-    up = f_quantile(0.975, groups - 1, n - groups)
-    down = f_quantile(0.025, groups - 1, n - groups)
+    up = float(fdtri(groups - 1, n - groups, 0.975))
+    down = float(fdtri(groups - 1, n - groups, 0.025))
     return _icc(between / up, within, n0), _icc(between / down, within, n0)

@@ -6,10 +6,10 @@ step with probability 1 / (2 w + 1). A rate over a longer time is no null: after
 same age, a hill of ends many steps wide that is no defect.
 """
 
-import math
 from typing import Any
 
 import torch
+from scipy.special import bdtrc
 from torch import Tensor
 
 from surefoot.audit.account import Account
@@ -81,15 +81,11 @@ class SynchronyAccount(Account):
 
 
 def binomial_tail(successes: int, trials: int, probability: float) -> float:
-    """P(X >= successes) of a binomial distribution, exact up to rounding of about 1e-12 of the value.
+    """P(X >= successes) of a binomial distribution.
 
     Args:
         successes: 0 to trials.
         trials: At least 0.
         probability: Of one success, strictly between 0 and 1.
     """
-    k = torch.arange(successes, trials + 1, dtype=torch.float64)
-    n = torch.tensor(float(trials), dtype=torch.float64)
-    ways = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
-    terms = ways + k * math.log(probability) + (n - k) * math.log1p(-probability)
-    return min(1.0, float(torch.logsumexp(terms, dim=0).exp()))
+    return float(bdtrc(successes - 1, trials, probability)) if successes > 0 else 1.0
