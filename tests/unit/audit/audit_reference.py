@@ -130,14 +130,13 @@ class Reference:
             "std_per_s": [std(column) for column in columns],
             "positive_share": [divide(gain, sum(gains)) for gain in gains],
             "negative_share": [divide(cost, sum(costs)) for cost in costs],
-            "paying": paying,
-            "costing": costing,
             "sign": [a - b for a, b in zip(paying, costing, strict=True)],
             "saturation": [mean([float(row["saturated"][t]) for row in rows]) for t in terms],
-            "inactive": [mean([float(row["inactive"][t]) for row in rows]) for t in terms],
             "steps": len(rows),
         }
         if scalar:
+            out["paying"], out["costing"] = paying, costing
+            out["inactive"] = [mean([float(row["inactive"][t]) for row in rows]) for t in terms]
             out["largest_per_s"] = self.largest
             out["total_per_s"] = mean([math.fsum(row["rates"]) for row in rows])
             out["total_per_step"] = mean([row["reward"] for row in rows])

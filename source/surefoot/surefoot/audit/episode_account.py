@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from surefoot.audit.account import Account
-from surefoot.audit.block import Block, add_by_bucket
+from surefoot.audit.block import Block, Scratch, add_by_bucket, zeroed
 from surefoot.audit.episodes import Episodes
 from surefoot.audit.metrics import Flush, define
 from surefoot.audit.step import AuditLayout
@@ -49,40 +49,46 @@ class EpisodeRewardAccount(Account):
 
     def __init__(self, layout: AuditLayout, config: Audit, device: str | torch.device) -> None:
         terms, slots = len(layout.reward_terms), len(layout.bucket_labels) + 1
-        tables = dict.fromkeys(_BY_TERM, (slots, terms)) | dict.fromkeys(_BY_BUCKET, (slots,))
-        super().__init__({**tables, "total": (terms,), "with_error": (terms,)}, device)
-        self._buckets = slots - 1
+        columns = len(_BY_TERM) * terms + len(_BY_BUCKET)
+        super().__init__({"table": (slots, columns), "total": (terms,), "with_error": (terms,)}, device)
+        self._buckets, self._terms = slots - 1, terms
         self._dt = layout.step_dt
         self._success_error = config.success_error
         self._window = Window(config.window, len(self.sums.flat))
+        self._columns = Scratch(columns)
+
+    def _split(self, table: Tensor) -> dict[str, Tensor]:
+        """Columns by name: moments of each term, and one number each. Shape (..., T) and (...)."""
+        *by_term, by_bucket = table.split_with_sizes([*[self._terms] * len(_BY_TERM), len(_BY_BUCKET)], dim=-1)
+        named: dict[str, Tensor] = dict(zip(_BY_TERM, by_term, strict=True))
+        return named | dict(zip(_BY_BUCKET, by_bucket.unbind(dim=-1), strict=True))
 
     def add(self, block: Block, episodes: Episodes) -> None:
-        sums = self.sums
-        rows = block.rows(episodes.whole, self._buckets)
+        whole = episodes.whole.to(torch.float64)
         steps = episodes.steps.clamp(min=1)
-        rate = episodes.rates / steps.unsqueeze(2)
         error = episodes.lin_vel_error / steps
         success = successes(block, episodes, self._success_error)
-        add_by_bucket(sums["rate"], rows, rate)
-        add_by_bucket(sums["square"], rows, rate.square())
-        add_by_bucket(sums["with_success"], block.rows(success, self._buckets), rate)
-        add_by_bucket(sums["episodes"], rows, episodes.whole)
-        add_by_bucket(sums["success"], rows, success)
-        add_by_bucket(sums["error"], rows, error)
-        add_by_bucket(sums["error_square"], rows, error.square())
-        whole = episodes.whole.to(torch.float64)
-        weights = torch.stack((whole, whole * error)).flatten(1)
-        sums["total"].add_(weights[0] @ episodes.rates.flatten(0, 1))
-        sums["with_error"].add_(weights[1] @ rate.flatten(0, 1))
+        columns = self._columns.rows(block)
+        named = self._split(columns)
+        rate = torch.div(episodes.rates, steps.unsqueeze(2), out=named["rate"])
+        torch.square(rate, out=named["square"])
+        zeroed(rate, success.unsqueeze(2), out=named["with_success"])
+        named["episodes"].copy_(whole)
+        named["success"].copy_(success)
+        named["error"].copy_(error)
+        torch.square(error, out=named["error_square"])
+        add_by_bucket(self.sums["table"], block.rows(episodes.whole, self._buckets), columns)
+        self.sums["total"].add_(whole.flatten() @ episodes.rates.flatten(0, 1))
+        self.sums["with_error"].add_((whole * error).flatten() @ rate.flatten(0, 1))
 
     def report(self, values: Tensor) -> Flush:
         now, pooled = self.sums.unpack(values), self.sums.unpack(self._window.push(values))
-        total, episodes = now["total"], now["episodes"][: self._buckets].sum()
-        by_bucket = {name: pooled[name][: self._buckets] for name in (*_BY_TERM, *_BY_BUCKET)}
+        episodes = self._split(now["table"][: self._buckets])["episodes"].sum()
+        by_bucket = self._split(pooled["table"][: self._buckets])
         overall = {name: value.sum(dim=0) for name, value in by_bucket.items()}
         correlation = success_correlation(overall)
         return {
-            "reward/mean_per_episode": self._dt * total / episodes,
+            "reward/mean_per_episode": self._dt * now["total"] / episodes,
             "reward/success_correlation": correlation,
             "reward/success_correlation_high": fisher_high(correlation, overall["episodes"]),
             "reward/error_correlation": _pearson(

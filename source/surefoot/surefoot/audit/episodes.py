@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surefoot.audit.block import Block
+from surefoot.audit.block import Block, zeroed
 from surefoot.audit.step import AuditLayout
 
 
@@ -61,7 +61,8 @@ class EpisodeTracker:
 def _running(carry: Tensor, values: Tensor, ended: Tensor) -> Tensor:
     """Sums since the last end before each row, (S, N, K); `carry` goes from before the first to after the last."""
     sums = torch.empty_like(values)
-    for value, end, total in zip(values, ended.unsqueeze(2), sums, strict=True):
+    goes_on = (~ended).unsqueeze(2)
+    for value, keep, total in zip(values, goes_on, sums, strict=True):
         torch.add(value, carry, out=total)
-        carry.copy_(total).masked_fill_(end, 0.0)
+        zeroed(total, keep, out=carry)
     return sums

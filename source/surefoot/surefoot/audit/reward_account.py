@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from surefoot.audit.account import Account
-from surefoot.audit.block import Block, add_by_bucket
+from surefoot.audit.block import Block, Scratch, add_by_bucket
 from surefoot.audit.episodes import Episodes
 from surefoot.audit.metrics import Flush, define
 from surefoot.audit.step import AuditLayout
@@ -28,21 +28,23 @@ def _define_composition(group: str, axes: tuple[str, ...], over: str) -> None:
     each("std_per_s", "1/s", f"population standard deviation of weight * term over the {_STEPS}{over}")
     each("positive_share", "-", f"sum of the term's positive rates / that sum over all terms{over}; NaN if 0")
     each("negative_share", "-", f"sum of the term's negative rates / that sum over all terms{over}; NaN if 0")
-    each("paying", "-", f"share of the {_STEPS}{over} with a rate above 0")
-    each("costing", "-", f"share of the {_STEPS}{over} with a rate below 0")
-    each("sign", "-", "paying - costing: 1 where the term always pays, -1 where it always costs")
+    each(
+        "sign", "-", f"mean sign of the rate over the {_STEPS}{over}: 1 where it always pays, -1 where it always costs"
+    )
     each(
         "saturation",
         "-",
         f"share of the {_STEPS}{over} with |rate| >= (1 - margin) M and M > 0; M is the largest |rate| of any valid "
         "step of the run up to this one; margin is audit.reward.saturation_margin",
     )
-    each("inactive", "-", f"share of the {_STEPS}{over} with |rate| <= margin M: the term says nothing")
     define(f"{group}/steps", "steps", f"number of {_STEPS}{over}", axes=axes)
 
 
 _define_composition("reward", (), "")
 _define_composition("reward_by_bucket", ("bucket",), " in the bucket")
+define("reward/paying", "-", f"share of the {_STEPS} with a rate above 0", axes=("term",))
+define("reward/costing", "-", f"share of the {_STEPS} with a rate below 0", axes=("term",))
+define("reward/inactive", "-", f"share of the {_STEPS} with |rate| <= margin M: the term says nothing", axes=("term",))
 define("reward/largest_per_s", "1/s", "M: largest |weight * term| of any valid step of the run so far", axes=("term",))
 define("reward/total_per_s", "1/s", "sum over terms of mean_per_s")
 define("reward/total_per_step", "-", f"mean over the {_STEPS} of the reward that PPO received")
@@ -55,7 +57,7 @@ define(
     "float32 rounding explains about 1e-6",
 )
 
-_MOMENTS = ("rate", "square", "positive", "paying", "costing", "saturated", "inactive")
+_MOMENTS = ("rate", "square", "positive", "sign", "saturated")
 
 
 class RewardAccount(Account):
@@ -63,31 +65,40 @@ class RewardAccount(Account):
 
     def __init__(self, layout: AuditLayout, config: Audit, device: str | torch.device) -> None:
         terms, slots = len(layout.reward_terms), len(layout.bucket_labels) + 1
-        tables = dict.fromkeys(_MOMENTS, (slots, terms))
-        super().__init__({**tables, "steps": (slots,), "received": (), "residual": (), "largest": (terms,)}, device)
+        by_term = dict.fromkeys(("nonzero", "inactive", "largest"), (terms,))
+        shapes = {"moments": (slots, len(_MOMENTS), terms), "steps": (slots,), "received": (), "residual": ()}
+        super().__init__(shapes | by_term, device)
         self._buckets = slots - 1
         self._dt = layout.step_dt
         self._margin = config.reward.saturation_margin
         self._largest = torch.zeros(terms, dtype=torch.float64, device=device)
+        self._moments = Scratch(len(_MOMENTS), terms)
+        self._size, self._flags = Scratch(terms), Scratch(terms)
 
     def add(self, block: Block, episodes: Episodes) -> None:
         sums, rates = self.sums, block.rates
         rows = block.rows(block.valid, self._buckets)
-        size = rates.abs()
+        size = torch.abs(rates, out=self._size.rows(block))
         largest = size.amax(dim=1).cummax(dim=0).values.maximum(self._largest)
         self._largest.copy_(largest[-1])
         sums["largest"].copy_(largest[-1])
         bound = largest.unsqueeze(1)
         near_bound = torch.where(bound > 0, (1 - self._margin) * bound, torch.inf)
-        add_by_bucket(sums["rate"], rows, rates)
-        add_by_bucket(sums["square"], rows, rates.square())
-        add_by_bucket(sums["positive"], rows, rates.clamp(min=0))
-        flags = torch.empty_like(rates)  # a comparison that writes float64 is twice as fast as one that is converted
-        add_by_bucket(sums["paying"], rows, torch.gt(rates, 0.0, out=flags))
-        add_by_bucket(sums["costing"], rows, torch.lt(rates, 0.0, out=flags))
-        add_by_bucket(sums["saturated"], rows, torch.ge(size, near_bound, out=flags))
-        add_by_bucket(sums["inactive"], rows, torch.le(size, self._margin * bound, out=flags))
+
+        moments = self._moments.rows(block)  # side by side, and added at once: rows are sorted by bucket only once
+        rate, square, positive, sign, saturated = moments.unbind(dim=2)
+        rate.copy_(rates)
+        torch.square(rates, out=square)
+        torch.clamp(rates, min=0.0, out=positive)
+        torch.sign(rates, out=sign)
+        torch.ge(size, near_bound, out=saturated)
+        add_by_bucket(sums["moments"], rows, moments)
         add_by_bucket(sums["steps"], rows, block.valid)
+
+        flags = self._flags.rows(block)
+        sums["nonzero"].add_(torch.gt(size, 0.0, out=flags).sum(dim=(0, 1)))
+        sums["inactive"].add_(torch.le(size, self._margin * bound, out=flags).sum(dim=(0, 1)))
+        sums["inactive"].sub_((~block.valid).sum())  # their rates are 0
 
         sums["received"].add_(block.reward.sum())
         difference = (block.reward - self._dt * rates.sum(dim=2)).abs()
@@ -95,15 +106,18 @@ class RewardAccount(Account):
         sums["residual"].copy_(sums["residual"].maximum(residual.amax()))
 
     def metrics(self, sums: dict[str, Tensor]) -> Flush:
-        by_bucket = {name: sums[name][: self._buckets] for name in (*_MOMENTS, "steps")}
-        overall = {name: table.sum(dim=0) for name, table in by_bucket.items()}
-        received, accounted = sums["received"], self._dt * overall["rate"].sum()
+        steps, moments = sums["steps"][: self._buckets], sums["moments"][: self._buckets]
+        total = dict(zip(_MOMENTS, moments.sum(dim=0), strict=True))
+        num_steps, received, accounted = steps.sum(), sums["received"], self._dt * total["rate"].sum()
         return {
-            **_composition("reward", overall),
-            **_composition("reward_by_bucket", by_bucket),
+            **_composition("reward", moments.sum(dim=0), num_steps),
+            **_composition("reward_by_bucket", moments, steps),
+            "reward/paying": (sums["nonzero"] + total["sign"]) / (2 * num_steps),
+            "reward/costing": (sums["nonzero"] - total["sign"]) / (2 * num_steps),
+            "reward/inactive": sums["inactive"] / num_steps,
             "reward/largest_per_s": sums["largest"],
-            "reward/total_per_s": overall["rate"].sum() / overall["steps"],
-            "reward/total_per_step": received / overall["steps"],
+            "reward/total_per_s": total["rate"].sum() / num_steps,
+            "reward/total_per_step": received / num_steps,
             "reward/received": received,
             "reward/accounted": accounted,
             "reward/residual": sums["residual"],
@@ -121,21 +135,18 @@ class RewardAccount(Account):
         self._largest.copy_(state["largest"])
 
 
-def _composition(group: str, sums: dict[str, Tensor]) -> Flush:
-    """Means and shares from sums, terms along the last axis; 0 / 0 is NaN."""
-    steps = sums["steps"].unsqueeze(-1)
-    mean = sums["rate"] / steps
-    negative = torch.where(sums["costing"] > 0, sums["rate"] - sums["positive"], 0.0)
-    paying, costing = sums["paying"] / steps, sums["costing"] / steps
+def _composition(group: str, moments: Tensor, steps: Tensor) -> Flush:
+    """Means and shares from sums of shape (..., moments, T) and steps of shape (...); 0 / 0 is NaN."""
+    rate, square, positive, sign, saturated = moments.unbind(dim=-2)
+    count = steps.unsqueeze(-1)
+    mean = rate / count
+    negative = torch.where(positive - rate > 1e-12 * positive, rate - positive, 0.0)  # a difference of rounding is none
     return {
         f"{group}/mean_per_s": mean,
-        f"{group}/std_per_s": (sums["square"] / steps - mean.square()).clamp(min=0).sqrt(),
-        f"{group}/positive_share": sums["positive"] / sums["positive"].sum(dim=-1, keepdim=True),
+        f"{group}/std_per_s": (square / count - mean.square()).clamp(min=0).sqrt(),
+        f"{group}/positive_share": positive / positive.sum(dim=-1, keepdim=True),
         f"{group}/negative_share": negative / negative.sum(dim=-1, keepdim=True),
-        f"{group}/paying": paying,
-        f"{group}/costing": costing,
-        f"{group}/sign": paying - costing,
-        f"{group}/saturation": sums["saturated"] / steps,
-        f"{group}/inactive": sums["inactive"] / steps,
-        f"{group}/steps": sums["steps"],
+        f"{group}/sign": sign / count,
+        f"{group}/saturation": saturated / count,
+        f"{group}/steps": steps,
     }
