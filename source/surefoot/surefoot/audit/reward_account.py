@@ -72,7 +72,7 @@ class RewardAccount(Account):
         self._dt = layout.step_dt
         self._margin = config.reward.saturation_margin
         self._largest = torch.zeros(terms, dtype=torch.float64, device=device)
-        self._moments = Scratch(len(_MOMENTS), terms)
+        self._moments = torch.empty(layout.num_envs, len(_MOMENTS), terms, dtype=torch.float64, device=device)
         self._size, self._flags = Scratch(terms), Scratch(terms)
 
     def add(self, block: Block, episodes: Episodes) -> None:
@@ -85,14 +85,15 @@ class RewardAccount(Account):
         bound = largest.unsqueeze(1)
         near_bound = torch.where(bound > 0, (1 - self._margin) * bound, torch.inf)
 
-        moments = self._moments.rows(block)  # side by side, and added at once: rows are sorted by bucket only once
-        rate, square, positive, sign, saturated = moments.unbind(dim=2)
-        rate.copy_(rates)
-        torch.square(rates, out=square)
-        torch.clamp(rates, min=0.0, out=positive)
-        torch.sign(rates, out=sign)
-        torch.ge(size, near_bound, out=saturated)
-        add_by_bucket(sums["moments"], rows, moments)
+        # All moments side by side: rows are sorted by bucket once. One step at a time: they stay in the cache.
+        rate, square, positive, sign, saturated = self._moments.unbind(dim=1)
+        for now, now_size, now_near, now_rows in zip(rates, size, near_bound, rows.view_as(block.valid), strict=True):
+            rate.copy_(now)
+            torch.square(now, out=square)
+            torch.clamp(now, min=0.0, out=positive)
+            torch.sign(now, out=sign)
+            torch.ge(now_size, now_near, out=saturated)
+            sums["moments"].index_add_(0, now_rows, self._moments)
         add_by_bucket(sums["steps"], rows, block.valid)
 
         flags = self._flags.rows(block)
