@@ -37,9 +37,10 @@ def assert_same(found: Flush, expected: dict[str, Tensor], rtol: float = 1e-9) -
         assert same, f"{name}: {found[name]} instead of {value}"
 
 
+@pytest.mark.parametrize("compact", [True, False], ids=["as on a CPU", "as on a GPU"])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_every_metric_of_200_steps_equals_plain_python(seed: int) -> None:
-    accounts, reference = Accounts(LAYOUT, config(), "cpu"), Reference(LAYOUT, config())
+def test_every_metric_of_200_steps_equals_plain_python(seed: int, compact: bool) -> None:
+    accounts, reference = Accounts(LAYOUT, config(), "cpu", compact=compact), Reference(LAYOUT, config())
     seen: dict[str, float] = {}
     for number, step in enumerate(random_steps(200, seed), start=1):
         accounts.step(step)
@@ -92,8 +93,9 @@ SYNCING = ("item", "tolist", "numpy", "cpu", "nonzero", "__bool__", "__float__",
 
 
 def test_a_step_reads_nothing_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: on a CPU there is nothing to wait for, and the ends of episodes are looked up."""
     steps = list(random_steps(40))
-    accounts = Accounts(LAYOUT, config(), "cpu")
+    accounts = Accounts(LAYOUT, config(), "cpu", compact=False)
 
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("a step waited for the device")

@@ -13,8 +13,9 @@ def test_every_metric_of_the_accounts_is_documented() -> None:
     assert accounts and diagnostics and leak and learning and memory  # imports all modules that define metrics
     found = re.findall(r"^\| `([a-z_]+/[a-z_0-9]+)` \| (.*) \|$", DOCS.read_text(), flags=re.MULTILINE)
     documented = {name: rest.replace("\\|", "|").split(" | ", 3) for name, rest in found}
-    assert METRICS.keys() == {name for name in documented if "/" in name}
-    for name, metric in METRICS.items():
+    ours = {name for name in METRICS if not name.startswith("case/")}  # those of the tests
+    assert ours == {name for name in documented if "/" in name}
+    for name, metric in ((name, METRICS[name]) for name in ours):
         assert documented[name] == [
             str(metric.version),
             metric.unit,

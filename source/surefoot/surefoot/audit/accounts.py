@@ -27,13 +27,19 @@ class Accounts:
         config: The manifest's section `audit`.
         device: Of the environment's tensors.
         extra: Further accounts that see the same blocks.
+        compact: See `EpisodeTracker`.
     """
 
     def __init__(
-        self, layout: AuditLayout, config: Audit, device: str | torch.device, extra: Iterable[Account] = ()
+        self,
+        layout: AuditLayout,
+        config: Audit,
+        device: str | torch.device,
+        extra: Iterable[Account] = (),
+        compact: bool | None = None,
     ) -> None:
         self._buffer = StepBuffer(layout, device)
-        self._episodes = EpisodeTracker(layout, device)
+        self._episodes = EpisodeTracker(layout, device, compact)
         self._accounts: list[Account] = [
             RewardAccount(layout, config, device),
             EpisodeRewardAccount(layout, config, device),

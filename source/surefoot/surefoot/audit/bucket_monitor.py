@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from surefoot.audit.account import Account
-from surefoot.audit.block import Block, add_by_bucket
+from surefoot.audit.block import Block
 from surefoot.audit.bucket_statistics import spread
 from surefoot.audit.episodes import Episodes
 from surefoot.audit.metrics import Flush, define
@@ -68,12 +68,13 @@ class BucketMonitor(Account):
             episodes.whole.to(torch.float64),
             episodes.reward,
             episodes.reward.square(),
-            successes(block, episodes, self._success_error).to(torch.float64),
+            successes(episodes, self._success_error).to(torch.float64),
             error,
             error.square(),
             episodes.yaw_rate_error / steps,
         )
-        add_by_bucket(self.sums["table"], block.rows(episodes.whole, self._buckets), torch.stack(columns, dim=2))
+        rows = episodes.rows(episodes.whole, self._buckets)
+        self.sums["table"].index_add_(0, rows, torch.stack(columns, dim=1))
 
     def report(self, values: Tensor) -> Flush:
         now = self._columns(values)

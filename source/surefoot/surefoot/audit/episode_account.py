@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from surefoot.audit.account import Account
-from surefoot.audit.block import Block, Scratch, add_by_bucket, zeroed
+from surefoot.audit.block import Block, zeroed
 from surefoot.audit.episodes import Episodes
 from surefoot.audit.metrics import Flush, define
 from surefoot.audit.step import AuditLayout
@@ -55,7 +55,6 @@ class EpisodeRewardAccount(Account):
         self._dt = layout.step_dt
         self._success_error = config.success_error
         self._window = Window(config.window, len(self.sums.flat))
-        self._columns = Scratch(columns)
 
     def _split(self, table: Tensor) -> dict[str, Tensor]:
         """Columns by name: moments of each term, and one number each. Shape (..., T) and (...)."""
@@ -66,20 +65,14 @@ class EpisodeRewardAccount(Account):
     def add(self, block: Block, episodes: Episodes) -> None:
         whole = episodes.whole.to(torch.float64)
         steps = episodes.steps.clamp(min=1)
+        rate = episodes.rates / steps.unsqueeze(1)
         error = episodes.lin_vel_error / steps
-        success = successes(block, episodes, self._success_error)
-        columns = self._columns.rows(block)
-        named = self._split(columns)
-        rate = torch.div(episodes.rates, steps.unsqueeze(2), out=named["rate"])
-        torch.square(rate, out=named["square"])
-        zeroed(rate, success.unsqueeze(2), out=named["with_success"])
-        named["episodes"].copy_(whole)
-        named["success"].copy_(success)
-        named["error"].copy_(error)
-        torch.square(error, out=named["error_square"])
-        add_by_bucket(self.sums["table"], block.rows(episodes.whole, self._buckets), columns)
-        self.sums["total"].add_(whole.flatten() @ episodes.rates.flatten(0, 1))
-        self.sums["with_error"].add_((whole * error).flatten() @ rate.flatten(0, 1))
+        success = successes(episodes, self._success_error)
+        by_bucket = torch.stack((whole, success.to(torch.float64), error, error.square()), dim=1)
+        columns = torch.cat((rate, rate.square(), zeroed(rate, success.unsqueeze(1)), by_bucket), dim=1)
+        self.sums["table"].index_add_(0, episodes.rows(episodes.whole, self._buckets), columns)
+        self.sums["total"].add_(whole @ episodes.rates)
+        self.sums["with_error"].add_((whole * error) @ rate)
 
     def report(self, values: Tensor) -> Flush:
         now, pooled = self.sums.unpack(values), self.sums.unpack(self._window.push(values))

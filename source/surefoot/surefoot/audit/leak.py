@@ -28,7 +28,7 @@ SMALLEST_RESIDUAL = define(
     "smallest share of an actor column's variance over environments, less the variance of its declared noise, that a "
     "privileged column leaves unexplained by an affine map, of all pairs with enough spread; NaN without such a pair",
 )
-LEAKS = define("leak/columns", "-", "actor columns that were a copy of a privileged one for `patience` iterations")
+LEAKS = define("leak/columns", "-", "actor columns that were a copy of a privileged one for `patience` looks in a row")
 
 NOISE_MARGIN = 4.0
 """The variance of noise drawn N times may differ from the declared one by this share, divided by sqrt(N)."""

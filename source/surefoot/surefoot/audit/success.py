@@ -2,11 +2,10 @@
 
 from torch import Tensor
 
-from surefoot.audit.block import Block
 from surefoot.audit.episodes import Episodes
 
 
-def successes(block: Block, episodes: Episodes, max_error: float) -> Tensor:
-    """Whole episodes that a time-out ended and whose mean velocity error, m/s, is at most `max_error`. Shape (S, N)."""
+def successes(episodes: Episodes, max_error: float) -> Tensor:
+    """Whole episodes that a time-out ended and whose mean velocity error, m/s, is at most `max_error`. Shape (E,)."""
     error = episodes.lin_vel_error / episodes.steps.clamp(min=1)
-    return episodes.whole & block.timed_out & (error <= max_error)
+    return episodes.whole & episodes.timed_out & (error <= max_error)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from surefoot.audit.account import Account
-from surefoot.audit.block import Block, add_by_bucket
+from surefoot.audit.block import Block
 from surefoot.audit.episodes import Episodes
 from surefoot.audit.metrics import Flush, define
 from surefoot.audit.step import AuditLayout
@@ -80,27 +80,28 @@ class TerminationAccount(Account):
 
     def add(self, block: Block, episodes: Episodes) -> None:
         sums, buckets, causes = self.sums, self._buckets, self._causes
-        ended, whole = block.failed | block.timed_out, episodes.whole
-        rows = block.rows(ended, buckets)
-        add_by_bucket(sums["episodes"], rows, ended)
-        add_by_bucket(sums["failures"], rows, block.failed)
-        cause = self._primary(block.causes)
-        _count(sums["primary"], rows * (causes + 1) + cause.flatten())
-        holds = (block.causes & ended.unsqueeze(2)).flatten(0, 1).to(torch.float64)
-        sums["together"].add_(holds.T @ holds)
+        ended, whole = episodes.failed | episodes.timed_out, episodes.whole
+        rows = episodes.rows(ended, buckets)
+        _count(sums["episodes"], rows)
+        _count(sums["failures"], episodes.rows(episodes.failed, buckets))
+        holds = episodes.of(block.causes)
+        cause = self._primary(holds)
+        _count(sums["primary"], rows * (causes + 1) + cause)
+        counted = (holds & ended.unsqueeze(1)).to(torch.float64)
+        sums["together"].add_(counted.T @ counted)
 
-        bins = ((block.episode_steps - 1) * self._bins).div(self._longest, rounding_mode="floor")
-        bins = bins.clamp(0, self._bins - 1).flatten()
-        _count(sums["lengths"], block.rows(whole, buckets) * self._bins + bins)
-        _count(sums["lengths_by_cause"], torch.where(whole, cause, causes).flatten() * self._bins + bins)
-        sums["steps"].add_((block.episode_steps * whole).sum())
+        length = episodes.of(block.episode_steps)
+        bins = ((length - 1) * self._bins).div(self._longest, rounding_mode="floor").clamp(0, self._bins - 1)
+        _count(sums["lengths"], episodes.rows(whole, buckets) * self._bins + bins)
+        _count(sums["lengths_by_cause"], torch.where(whole, cause, causes) * self._bins + bins)
+        sums["steps"].add_((length * whole).sum())
         sums["whole"].add_(whole.sum())
         sums["partial"].add_(episodes.partial.sum())
         sums["faults"].add_((~block.valid).sum())
 
     def _primary(self, holds: Tensor) -> Tensor:
-        """First cause in rank that holds, C where none does. Shape (S, N), int64."""
-        first = torch.full(holds.shape[:2], self._causes, dtype=torch.int64, device=holds.device)
+        """First cause in rank that holds, C where none does. Shape (E,), int64."""
+        first = torch.full(holds.shape[:1], self._causes, dtype=torch.int64, device=holds.device)
         for cause in reversed(self._ranking):
             first.masked_fill_(holds[..., cause], cause)
         return first

@@ -57,8 +57,10 @@ class LeakAudit(Section):
 
     max_residual: PositiveFloat
     """Share of a column's variance that an affine copy may leave unexplained, beside the declared noise."""
+    every: PositiveInt
+    """Iterations between two looks."""
     patience: PositiveInt
-    """Iterations in a row that must show the copy."""
+    """Looks in a row that must show the copy."""
     min_envs: PositiveInt
     """Environments that must differ from each other in both columns."""
 

@@ -13,6 +13,7 @@ from surefoot.audit.accounts import Accounts
 from surefoot.audit.alerts import Alert, Alerts, Finding, strongest
 from surefoot.audit.diagnostic_rules import DiagnosticRules
 from surefoot.audit.diagnostics import diagnostic_accounts
+from surefoot.audit.leak import Leak
 from surefoot.audit.leak_watch import LeakWatch
 from surefoot.audit.learning import AUDIT, SECONDS, host_numbers
 from surefoot.audit.memory import MemoryMonitor
@@ -56,6 +57,7 @@ class RunAudit:
             layout, config, env.device, diagnostic_accounts(layout, config.diagnostics, env.device)
         )
         self._leaks = LeakWatch(manifest, env.device)
+        self._leak_every = config.diagnostics.leak.every
         self._memory = MemoryMonitor(config, env.device)
         rules = (
             AccountRules(layout, config, expected_signs(manifest.task.rewards, config)),
@@ -90,12 +92,12 @@ class RunAudit:
             started: `time.perf_counter()` when the iteration began.
         """
         seconds_before, start = self._seconds, time.perf_counter()
-        self._leaks.observe(actor_obs, self._env.robot_state)
-        flush: Flush = self._accounts.flush() | self._leaks.metrics() | self._memory.sample() | dict(numbers)
-        leaks = [
-            Finding("observation_leak", leak.observation, f"it is a copy of {leak.privileged}, which no robot measures")
-            for leak in self._leaks.found()
-        ]
+        flush: Flush = self._accounts.flush() | self._memory.sample() | dict(numbers)
+        leaks: list[Finding] = []
+        if iteration % self._leak_every == 0:
+            self._leaks.observe(actor_obs, self._env.robot_state)
+            flush |= self._leaks.metrics()
+            leaks = [_leak(leak) for leak in self._leaks.found()]
         alerts = self._alerts.check(iteration, flush, leaks)
         if alerts and self._folder is not None:
             self._dump_faults(iteration)
@@ -134,3 +136,8 @@ class RunAudit:
     def failures(self) -> int:
         """Attempts to write that failed since the start."""
         return self.record.failures if self.record is not None else 0
+
+
+def _leak(leak: Leak) -> Finding:
+    message = f"it is a copy of {leak.privileged}, which no robot measures"
+    return Finding("observation_leak", leak.observation, message)

@@ -1,0 +1,117 @@
+"""RobotState read from Isaac Lab's articulation and contact sensors.
+
+Axis letters: N environments, F feet.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from surefoot.engines.isaaclab.compat import RobotHandle, contact_force, sensor_columns
+from surefoot.engines.isaaclab.robot_model import RobotModel
+from surefoot.errors import EngineError
+from surefoot.manifest.manifest import Manifest
+from surefoot.mdp import frames
+from surefoot.mdp.robot_state import RobotState
+
+if TYPE_CHECKING:
+    from surefoot.engines.isaaclab.env import IsaacLabEnv
+
+
+class IsaacLabRobotState(RobotState):
+    """Velocities of link frames are taken from those of the centres of mass, which both versions keep up to date."""
+
+    def __init__(self, env: "IsaacLabEnv", manifest: Manifest, model: RobotModel, handle: RobotHandle) -> None:
+        super().__init__(manifest, env.num_envs, str(env.device))
+        self._env, self.handle = env, handle
+        self._base = handle.body_ids([manifest.robot.base_body])
+        self._foot_bodies = handle.body_ids(model.foot_bodies)
+        self._foot_offset = torch.tensor(model.foot_offsets, device=self.device)
+        by_geom = env.contacts_by_geom
+        self._sensors = {}
+        for group, geoms in env.contact_groups.items():
+            sensor = env.scene.sensors[group]
+            names = [geom if by_geom else model.body_of(geom) for geom in geoms]
+            self._sensors[group] = (sensor, torch.tensor(sensor_columns(sensor, names), device=self.device))
+
+    def raw_base_pos_w(self) -> Tensor:
+        return self.handle.body_pose(self._base)[0][:, 0]
+
+    def raw_base_quat_w(self) -> Tensor:
+        return self.handle.body_pose(self._base)[1][:, 0]
+
+    def raw_base_lin_vel_w(self) -> Tensor:
+        return self._velocity(self._base, torch.zeros(1, 3, device=self.device))[:, 0]
+
+    def raw_base_ang_vel_b(self) -> Tensor:
+        return frames.rotate_inverse(self.read("base_quat_w"), self.handle.body_com_velocity(self._base)[1][:, 0])
+
+    def raw_joint_pos(self) -> Tensor:
+        return self.handle.joint_pos()
+
+    def raw_joint_vel(self) -> Tensor:
+        return self.handle.joint_vel()
+
+    def raw_joint_torque(self) -> Tensor:
+        """The motors' law on the present state, as MuJoCo's actuators have it, with the gains that are simulated."""
+        target, stiffness, damping, limit = self.handle.drives()
+        torque = stiffness * (target - self.read("joint_pos")) - damping * self.read("joint_vel")
+        return torque.clamp(-limit, limit)
+
+    def raw_foot_pos_w(self) -> Tensor:
+        position, quat = self.handle.body_pose(self._foot_bodies)
+        return position + _rotate(quat, self._foot_offset)
+
+    def raw_foot_vel_w(self) -> Tensor:
+        return self._velocity(self._foot_bodies, self._foot_offset)
+
+    def raw_foot_in_contact(self) -> Tensor:
+        return self.read("foot_force_w").square().sum(dim=2) > 0
+
+    def raw_foot_force_w(self) -> Tensor:
+        return self._force("feet", "foot_force_w")
+
+    def raw_base_in_contact(self) -> Tensor:
+        return (self._force("base", "base_in_contact").square().sum(dim=2) > 0).any(dim=1)
+
+    def raw_limbs_in_contact(self) -> Tensor:
+        return (self._force("limbs", "limbs_in_contact").square().sum(dim=2) > 0).sum(dim=1)
+
+    def raw_action(self) -> Tensor:
+        return self._env.action_manager.action
+
+    def raw_prev_action(self) -> Tensor:
+        return self._env.action_manager.prev_action
+
+    def raw_prev_prev_action(self) -> Tensor:
+        return self._env.prev_prev_action
+
+    def raw_episode_step(self) -> Tensor:
+        return self._env.episode_length_buf
+
+    def env_origins(self) -> Tensor:
+        return self._env.scene.env_origins
+
+    def _velocity(self, body_ids: list[int], points: Tensor) -> Tensor:
+        """Velocity of points that are fixed in bodies, m/s, world. Points in link frames, shape (b, 3)."""
+        lin_vel, ang_vel = self.handle.body_com_velocity(body_ids)
+        _, quat = self.handle.body_pose(body_ids)
+        arm = _rotate(quat, points - self.handle.body_com_offset(body_ids))
+        return lin_vel + torch.linalg.cross(ang_vel, arm)
+
+    def _force(self, group: str, what: str) -> Tensor:
+        if group not in self._sensors:
+            raise EngineError(
+                f"RobotState field {what!r} is always zero here: contact model "
+                f"{self.manifest.simulation.contact_model!r} lets that part of the robot touch nothing. "
+                "Use simulation=full, or drop the term that reads it."
+            )
+        sensor, columns = self._sensors[group]
+        return contact_force(sensor)[:, columns]
+
+
+def _rotate(quat: Tensor, vector: Tensor) -> Tensor:
+    """`frames.rotate` for several bodies: quaternions (N, b, 4), vectors (b, 3) or (N, b, 3)."""
+    vector = vector.expand(*quat.shape[:-1], 3)
+    return frames.rotate(quat.flatten(0, 1), vector.flatten(0, 1)).unflatten(0, quat.shape[:2])
