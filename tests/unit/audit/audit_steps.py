@@ -45,7 +45,7 @@ def step_of(layout: AuditLayout = LAYOUT, **given: Tensor) -> AuditStep:
     return replace(nothing, **given)
 
 
-def random_steps(count: int, seed: int = 0, layout: AuditLayout = LAYOUT) -> Iterator[AuditStep]:
+def random_steps(count: int, seed: int = 0, layout: AuditLayout = LAYOUT, faults: bool = True) -> Iterator[AuditStep]:
     """Episodes of up to `max_episode_steps`; the first ones begin at a scattered age that nobody saw."""
     random = torch.Generator().manual_seed(seed)
     n, buckets = layout.num_envs, len(layout.bucket_labels)
@@ -74,7 +74,7 @@ def random_steps(count: int, seed: int = 0, layout: AuditLayout = LAYOUT) -> Ite
         terminated = (causes & ~time_out).any(dim=1)
         truncated = (causes & time_out).any(dim=1) & ~terminated
         terminated |= chance(0.003, n) & ~truncated  # for no reason that a cause gives
-        fault = chance(0.01, n, len(layout.fault_kinds))
+        fault = chance(0.01 if faults else 0.0, n, len(layout.fault_kinds))
         broken = fault.any(dim=1)
         rates[broken] = torch.nan
         step = step_of(

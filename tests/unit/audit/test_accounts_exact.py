@@ -1,6 +1,7 @@
 """The accounts agree with plain Python, whatever the order of environments and however the run is cut."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -87,6 +88,20 @@ def test_a_state_is_a_copy() -> None:
     feed(accounts, random_steps(20, seed=1))
     for name, tensor in before.items():
         assert torch.equal(state["episodes"][name], tensor)
+
+
+@pytest.mark.parametrize("faults", [True, False])
+def test_shortcuts_change_nothing(faults: bool) -> None:
+    """Buckets that are known to be fixed, ends that are looked up, blocks that are known to be clean."""
+    random = torch.Generator().manual_seed(5)
+    bucket = torch.randint(0, len(LAYOUT.bucket_labels), (LAYOUT.num_envs,), generator=random)
+    steps = [replace(step, bucket=bucket) for step in random_steps(90, seed=6, faults=faults)]
+    fixed = replace(LAYOUT, fixed_buckets=True)
+    quick, slow = Accounts(fixed, config(), "cpu"), Accounts(LAYOUT, config(), "cpu", compact=False)
+    for begin, end in ((0, 11), (11, 40), (40, 90)):
+        expected = feed(slow, steps[begin:end])
+        assert_same(feed(quick, steps[begin:end]), expected, rtol=1e-12)
+        assert (float(expected["fault/invalid_steps"]) > 0) == faults
 
 
 SYNCING = ("item", "tolist", "numpy", "cpu", "nonzero", "__bool__", "__float__", "__int__", "__index__", "__array__")

@@ -59,10 +59,10 @@ def copied(
     return [leak.privileged for leak in detector.found()]
 
 
-def test_a_scaled_and_shifted_copy_is_found_after_five_batches_and_not_before():
+def test_a_scaled_and_shifted_copy_is_found_after_three_batches_and_not_before():
     assert copied(lambda b, h: 3.0 - 0.25 * h[:, 0], count=PATIENCE - 1) == []
     assert copied(lambda b, h: 3.0 - 0.25 * h[:, 0]) == ["vel_x"]
-    assert PATIENCE == 5
+    assert PATIENCE == 3
 
 
 def test_a_small_signal_on_a_large_offset_is_still_a_copy():

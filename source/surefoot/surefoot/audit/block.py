@@ -49,6 +49,8 @@ class Block:
     """A valid row that ends by failure. Shape (S, N), bool."""
     timed_out: Tensor
     """A valid row that ends by time-out and not by failure. Shape (S, N), bool."""
+    clean: bool
+    """Every row is valid, and it is known without waiting for the device; False says nothing."""
 
     def rows(self, mask: Tensor, num_buckets: int) -> Tensor:
         """Bucket of each row in `mask`, `num_buckets` elsewhere: an index for `add_by_bucket`. Shape (S * N,)."""
@@ -102,9 +104,16 @@ class Scratch:
 
 
 class StepBuffer:
-    """Copies of the steps that the accounts have not seen yet."""
+    """Copies of the steps that the accounts have not seen yet.
 
-    def __init__(self, layout: AuditLayout, device: str | torch.device) -> None:
+    Args:
+        layout: Axes.
+        device: Of the tensors.
+        look: Find out whether a block has an invalid row; on a GPU that would wait for the device.
+    """
+
+    def __init__(self, layout: AuditLayout, device: str | torch.device, look: bool) -> None:
+        self._look = look
         self._steps = max(1, min(MAX_STEPS, MAX_ROWS // layout.num_envs))
         self._len = 0
 
@@ -148,11 +157,15 @@ class StepBuffer:
         """The steps so far; the buffer is empty afterwards."""
         kept = {name: values[: self._len] for name, values in self._kept.items()}
         valid = torch.stack([words[: self._len] == 0 for words in self._fault_words]).all(dim=0)
+        clean = self._look and bool(valid.all())
         self._len = 0
 
         def counted(name: str) -> Tensor:
             values = kept[name]
-            return zeroed(values, valid if values.dim() == 2 else valid.unsqueeze(2)).to(torch.float64)
+            return values.to(torch.float64) if clean else masked(values).to(torch.float64)
+
+        def masked(values: Tensor) -> Tensor:
+            return zeroed(values, valid if values.dim() == 2 else valid.unsqueeze(2))
 
         terminated, truncated = kept["terminated"], kept["truncated"]
         return Block(
@@ -162,7 +175,7 @@ class StepBuffer:
             yaw_rate_error=counted("yaw_rate_error"),
             lin_speed=counted("lin_speed"),
             is_moving=kept["is_moving"],
-            action=zeroed(kept["action"], valid.unsqueeze(2)),
+            action=kept["action"] if clean else masked(kept["action"]),
             causes=kept["causes"],
             fault=kept["fault"],
             bucket=kept["bucket"],
@@ -171,4 +184,5 @@ class StepBuffer:
             ended=terminated | truncated | ~valid,
             failed=terminated & valid,
             timed_out=truncated & ~terminated & valid,
+            clean=clean,
         )

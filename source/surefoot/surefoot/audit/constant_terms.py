@@ -46,9 +46,12 @@ class ConstantTerms(Account):
         self._last = torch.full((1, terms), torch.nan, dtype=torch.float64, device=device)
 
     def add(self, block: Block, episodes: Episodes) -> None:
-        invalid = ~block.valid.unsqueeze(2)
-        high = block.rates.masked_fill(invalid, -torch.inf).amax(dim=1)
-        low = block.rates.masked_fill(invalid, torch.inf).amin(dim=1)
+        if block.clean:
+            high, low = block.rates.amax(dim=1), block.rates.amin(dim=1)
+        else:
+            invalid = ~block.valid.unsqueeze(2)
+            high = block.rates.masked_fill(invalid, -torch.inf).amax(dim=1)
+            low = block.rates.masked_fill(invalid, torch.inf).amin(dim=1)
         size = torch.maximum(high.abs(), low.abs())
         nonzero = (size > TINY) & block.valid.any(dim=1, keepdim=True)
         shared = nonzero & (high - low <= TOLERANCE * size)

@@ -56,13 +56,13 @@ class EpisodeTracker:
     Args:
         layout: Axes.
         device: Of the tensors.
-        compact: One row for each end; default: on a CPU.
+        compact: One row for each end.
     """
 
-    def __init__(self, layout: AuditLayout, device: str | torch.device, compact: bool | None = None) -> None:
+    def __init__(self, layout: AuditLayout, device: str | torch.device, compact: bool) -> None:
         self._terms = len(layout.reward_terms)
         self._sums = torch.zeros(layout.num_envs, self._terms + 4, dtype=torch.float64, device=device)
-        self._compact = torch.device(device).type == "cpu" if compact is None else compact
+        self._compact = compact
 
     def add(self, block: Block) -> Episodes:
         """Advance by a block."""

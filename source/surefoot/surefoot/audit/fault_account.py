@@ -24,10 +24,12 @@ class FaultAccount(Account):
         super().__init__({"steps": (buckets, kinds), "invalid": (buckets,), "all": ()}, device)
 
     def add(self, block: Block, episodes: Episodes) -> None:
+        self.sums["all"].add_(block.valid.numel())
+        if block.clean:
+            return
         rows = block.bucket.flatten()
         self.sums["steps"].index_add_(0, rows, block.fault.flatten(0, 1).to(torch.float64))
         self.sums["invalid"].index_add_(0, rows, (~block.valid).flatten().to(torch.float64))
-        self.sums["all"].add_(block.valid.numel())
 
     def metrics(self, sums: dict[str, Tensor]) -> Flush:
         invalid = sums["invalid"].sum()

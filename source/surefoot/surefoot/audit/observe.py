@@ -12,7 +12,7 @@ from surefoot.randomization.buckets import Buckets
 
 def audit_layout(manifest: Manifest, buckets: Buckets) -> AuditLayout:
     """Axes of the accounts of one of our environments."""
-    task = manifest.task
+    task, factors = manifest.task, manifest.randomization.factors
     return AuditLayout(
         reward_terms=tuple(task.rewards),
         causes=tuple(task.terminations),
@@ -24,6 +24,7 @@ def audit_layout(manifest: Manifest, buckets: Buckets) -> AuditLayout:
         max_episode_steps=max_episode_steps(manifest),
         num_actions=len(manifest.robot.joints),
         action_clip=task.actions.clip,
+        fixed_buckets=not any(factors[name].mode == "reset" for name in manifest.randomization.bucket_by),
     )
 
 

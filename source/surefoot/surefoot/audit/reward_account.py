@@ -72,7 +72,10 @@ class RewardAccount(Account):
         self._dt = layout.step_dt
         self._margin = config.reward.saturation_margin
         self._largest = torch.zeros(terms, dtype=torch.float64, device=device)
-        self._moments = torch.empty(layout.num_envs, len(_MOMENTS), terms, dtype=torch.float64, device=device)
+        # Of a step, or, where buckets are fixed, of each environment since the last `pending`.
+        self._moments = torch.zeros(len(_MOMENTS), layout.num_envs, terms, dtype=torch.float64, device=device)
+        self._bucket_of_env = torch.zeros(layout.num_envs, dtype=torch.int64, device=device)
+        self._fixed = layout.fixed_buckets
         self._size, self._flags = Scratch(terms), Scratch(terms)
 
     def add(self, block: Block, episodes: Episodes) -> None:
@@ -85,15 +88,18 @@ class RewardAccount(Account):
         bound = largest.unsqueeze(1)
         near_bound = torch.where(bound > 0, (1 - self._margin) * bound, torch.inf)
 
-        # All moments side by side: rows are sorted by bucket once. One step at a time: they stay in the cache.
-        rate, square, positive, sign, saturated = self._moments.unbind(dim=1)
+        # One step at a time: it stays in the cache.
+        rate, square, positive, sign, saturated = self._moments
+        scratch = torch.empty_like(rate)
         for now, now_size, now_near, now_rows in zip(rates, size, near_bound, rows.view_as(block.valid), strict=True):
-            rate.copy_(now)
-            torch.square(now, out=square)
-            torch.clamp(now, min=0.0, out=positive)
-            torch.sign(now, out=sign)
-            torch.ge(now_size, now_near, out=saturated)
-            sums["moments"].index_add_(0, now_rows, self._moments)
+            rate.add_(now)
+            square.addcmul_(now, now)
+            positive.add_(torch.clamp(now, min=0.0, out=scratch))
+            sign.add_(torch.sign(now, out=scratch))
+            saturated.add_(torch.ge(now_size, now_near, out=scratch))
+            if not self._fixed:
+                self._to_buckets(now_rows)
+        self._bucket_of_env.copy_(block.bucket[-1])
         add_by_bucket(sums["steps"], rows, block.valid)
 
         flags = self._flags.rows(block)
@@ -105,6 +111,16 @@ class RewardAccount(Account):
         difference = (block.reward - self._dt * rates.sum(dim=2)).abs()
         residual = torch.where(difference == 0, 0.0, difference / (self._dt * size.sum(dim=2)))
         sums["residual"].copy_(sums["residual"].maximum(residual.amax()))
+
+    def _to_buckets(self, rows: Tensor) -> None:
+        for moment, total in zip(self._moments, self.sums["moments"].unbind(dim=1), strict=True):
+            total.index_add_(0, rows, moment)
+        self._moments.zero_()
+
+    def pending(self) -> Tensor:
+        if self._fixed:  # invalid rows gave 0, so the bucket in force is theirs too
+            self._to_buckets(self._bucket_of_env)
+        return super().pending()
 
     def metrics(self, sums: dict[str, Tensor]) -> Flush:
         steps, moments = sums["steps"][: self._buckets], sums["moments"][: self._buckets]
@@ -129,6 +145,7 @@ class RewardAccount(Account):
         self.sums["largest"].copy_(self._largest)
 
     def state_dict(self) -> dict[str, Any]:
+        self.pending()
         return {**super().state_dict(), "largest": self._largest.cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

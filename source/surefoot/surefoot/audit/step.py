@@ -26,6 +26,8 @@ class AuditLayout:
     num_actions: int
     action_clip: float | None
     """Actions are clipped to plus and minus this; None where they are not."""
+    fixed_buckets: bool = False
+    """An environment never changes its bucket."""
 
 
 @dataclass(frozen=True)
