@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surefoot.errors import EngineError, MissingExtra, unknown_name
+from surefoot.errors import EngineError, MissingExtra, did_you_mean, unknown_name
 
 BACKENDS = {"2.3": ("isaacsim_physx",), "3.0": ("newton_mjwarp", "isaacsim_physx")}
 """Physics backends by version; the first one is the default. The names are those of Isaac Lab 3.0's presets."""
@@ -92,8 +92,8 @@ def launch(version: str, backend: str, device: str) -> None:
         wanted = "Isaac Sim 5.1" if version == "2.3" else "Isaac Sim 6"
         way_out = "" if version == "2.3" else " Or use --engine isaaclab:newton_mjwarp, which runs without."
         raise EngineError(
-            f"PhysX on Isaac Lab {version} needs {wanted}, which is not installed: pip install 'isaacsim[all,extscache]' "
-            f"--extra-index-url https://pypi.nvidia.com.{way_out}"
+            f"PhysX on Isaac Lab {version} needs {wanted}, which is not installed: pip install "
+            f"'isaacsim[all,extscache]' --extra-index-url https://pypi.nvidia.com.{way_out}"
         )
     from isaaclab.app import AppLauncher
 
@@ -204,22 +204,26 @@ class RobotHandle:
         self.from_isaac = torch.tensor(order, device=device)
         self.to_isaac = self.from_isaac.argsort()
 
-    def body_ids(self, names: Sequence[str]) -> list[int]:
-        """Columns of bodies, in the order of `names`."""
-        return self._robot.find_bodies(list(names), preserve_order=True)[0]
+    def body_ids(self, names: Sequence[str]) -> Tensor:
+        """Columns of bodies, in the order of `names`, one of which may stand twice. Shape (b,)."""
+        known = list(self._robot.body_names)
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise EngineError(f"The simulated robot has no body {missing[0]!r}. {did_you_mean(missing[0], known)}")
+        return torch.tensor([known.index(name) for name in names], device=self.from_isaac.device)
 
-    def body_pose(self, body_ids: list[int]) -> tuple[Tensor, Tensor]:
+    def body_pose(self, body_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Position (m) and orientation of the link frames, world. Shapes (N, b, 3) and (N, b, 4)."""
         data = self._robot.data
         quat = quat_from_isaac(as_tensor(data.body_link_quat_w)[:, body_ids], self._version)
         return as_tensor(data.body_link_pos_w)[:, body_ids], quat
 
-    def body_com_velocity(self, body_ids: list[int]) -> tuple[Tensor, Tensor]:
+    def body_com_velocity(self, body_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Velocity of the centre of mass (m/s) and angular velocity (rad/s), world. Shapes (N, b, 3)."""
         data = self._robot.data
         return as_tensor(data.body_com_lin_vel_w)[:, body_ids], as_tensor(data.body_com_ang_vel_w)[:, body_ids]
 
-    def body_com_offset(self, body_ids: list[int]) -> Tensor:
+    def body_com_offset(self, body_ids: Tensor) -> Tensor:
         """Centre of mass in the link frame, m. Shape (N, b, 3)."""
         return as_tensor(self._robot.data.body_com_pos_b)[:, body_ids]
 

@@ -93,7 +93,7 @@ class IsaacLabRobotState(RobotState):
     def env_origins(self) -> Tensor:
         return self._env.scene.env_origins
 
-    def _velocity(self, body_ids: list[int], points: Tensor) -> Tensor:
+    def _velocity(self, body_ids: Tensor, points: Tensor) -> Tensor:
         """Velocity of points that are fixed in bodies, m/s, world. Points in link frames, shape (b, 3)."""
         lin_vel, ang_vel = self.handle.body_com_velocity(body_ids)
         _, quat = self.handle.body_pose(body_ids)

@@ -14,6 +14,8 @@ from surefoot.errors import EngineError
 from surefoot.manifest.robot import Robot
 
 ROOT = "/robot"
+_GROUND_FRICTION = 1e-4
+"""Next to nothing; MuJoCo's solvers want 1e-5 at least."""
 
 
 def write_robot(path: Path, robot: Robot, model: RobotModel) -> None:
@@ -43,13 +45,13 @@ def write_robot(path: Path, robot: Robot, model: RobotModel) -> None:
 
 
 def write_ground(path: Path) -> None:
-    """Write an infinite plane without friction: the larger coefficient of a pair counts, so the robot's does."""
+    """Write an infinite plane of next to no friction: the larger coefficient of a pair counts, so the robot's does."""
     stage = _new_stage(path)
     stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, "/ground").GetPrim())
     plane = UsdGeom.Plane.Define(stage, "/ground/plane")
     plane.CreateAxisAttr("Z")
     UsdPhysics.CollisionAPI.Apply(plane.GetPrim())
-    _bind_material(stage, plane.GetPrim(), "/ground/material", (0.0, 0.0, 0.0))
+    _bind_material(stage, plane.GetPrim(), "/ground/material", (_GROUND_FRICTION, _GROUND_FRICTION, _GROUND_FRICTION))
     stage.Save()
 
 

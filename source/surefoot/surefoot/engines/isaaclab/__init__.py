@@ -1,0 +1,13 @@
+"""Isaac Lab: 3.0 on Newton (no Isaac Sim needed) or PhysX, 2.3 on PhysX; imported by `make_env`, not before."""
+
+from typing import Any
+
+from surefoot.engines.isaaclab.make import make_env
+from surefoot.errors import EngineError
+
+__all__ = ["make_env", "open_viewer"]
+
+
+def open_viewer(*args: Any, **kwargs: Any) -> None:
+    """Refused: there is none yet."""
+    raise EngineError("Engine 'isaaclab' has no viewer here; look at a policy with --engine mujoco.")

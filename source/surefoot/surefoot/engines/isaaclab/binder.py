@@ -1,0 +1,182 @@
+"""From a manifest to Isaac Lab's environment configuration, with Isaac Lab's own managers."""
+
+from pathlib import Path
+from typing import Any
+
+from isaaclab.actuators import ImplicitActuatorCfg
+from isaaclab.assets import ArticulationCfg, AssetBaseCfg
+from isaaclab.envs import ManagerBasedRLEnvCfg
+from isaaclab.managers import (
+    ActionTermCfg,
+    CommandTermCfg,
+    EventTermCfg,
+    ObservationGroupCfg,
+    ObservationTermCfg,
+    RewardTermCfg,
+    TerminationTermCfg,
+)
+from isaaclab.scene import InteractiveSceneCfg
+from isaaclab.sim import ArticulationRootPropertiesCfg, UsdFileCfg
+
+from surefoot.engines.isaaclab.compat import configclass, contact_sensor_cfg, simulation_cfg
+from surefoot.engines.isaaclab.robot_model import RobotModel
+from surefoot.engines.isaaclab.terms import BoundTerm, JointTargets, VelocityCommandTerm, reset_robot
+from surefoot.manifest.manifest import Manifest
+from surefoot.manifest.task import ObservationGroup
+from surefoot.mdp.check import bind_term
+from surefoot.mdp.layout import GroupName
+
+GROUND = "/World/ground"
+
+
+@configclass
+class SceneCfg(InteractiveSceneCfg):
+    """A plane, the robot, and a contact sensor for each group of geometries that can touch the ground."""
+
+    ground: Any = None
+    robot: Any = None
+    feet: Any = None
+    base: Any = None
+    limbs: Any = None
+
+
+@configclass
+class CommandsCfg:
+    """The one command term; the ranges are in the manifest."""
+
+    velocity: Any = None
+
+
+@configclass
+class ActionsCfg:
+    """The one action term."""
+
+    joint_pos: Any = None
+
+
+def contact_groups(manifest: Manifest) -> dict[str, tuple[str, ...]]:
+    """Geometries that can touch the ground, by group, those of the feet in canonical order."""
+    robot = manifest.robot
+    collide = robot.contact_models[manifest.simulation.contact_model].collide
+    geoms = {"feet": tuple(foot.geom for foot in robot.feet), "base": robot.base_geoms, "limbs": robot.limb_geoms}
+    return {group: geoms[group] for group in collide}
+
+
+def build_env_cfg(
+    manifest: Manifest, model: RobotModel, usd_folder: Path, *, backend: str, device: str, num_envs: int
+) -> ManagerBasedRLEnvCfg:
+    """Everything that Isaac Lab needs to build the task; nothing in it is not in the manifest.
+
+    Args:
+        manifest: The experiment.
+        model: The robot, for its bodies and geometries.
+        usd_folder: Where `robot.usda` and `ground.usda` are.
+        backend: Physics, one of `compat.BACKENDS`.
+        device: `cpu` or `cuda:N`.
+        num_envs: Environments.
+    """
+    task, simulation = manifest.task, manifest.simulation
+    solver = {
+        "solver": simulation.solver,
+        "iterations": simulation.iterations,
+        "ls_iterations": simulation.ls_iterations,
+        "cone": simulation.cone,
+        "impratio": simulation.impratio,
+        "njmax": 300,
+        "nconmax": 64,
+    }
+    cfg = ManagerBasedRLEnvCfg(
+        decimation=simulation.decimation,
+        episode_length_s=task.episode_length,
+        seed=manifest.seed,
+        scene=_scene(manifest, model, usd_folder, backend, num_envs),
+        sim=simulation_cfg(
+            backend, device=device, timestep=simulation.timestep, decimation=simulation.decimation, solver=solver
+        ),
+        observations={
+            "actor": _observation_group("actor", task.observations.actor),
+            "critic": _observation_group("critic", task.observations.critic),
+        },
+        actions=ActionsCfg(joint_pos=ActionTermCfg(class_type=JointTargets, asset_name="robot")),
+        commands=CommandsCfg(
+            velocity=CommandTermCfg(
+                class_type=VelocityCommandTerm, resampling_time_range=task.commands.resampling_time, debug_vis=False
+            )
+        ),
+        events={"reset_robot": EventTermCfg(func=reset_robot, mode="reset")},
+        rewards={
+            name: RewardTermCfg(
+                func=BoundTerm(bind_term("reward", term.func, term.params, f"task.rewards.{name}")), weight=term.weight
+            )
+            for name, term in task.rewards.items()
+        },
+        terminations={
+            name: TerminationTermCfg(
+                func=BoundTerm(bind_term("termination", term.func, term.params, f"task.terminations.{name}")),
+                time_out=term.kind == "time_out",
+            )
+            for name, term in task.terminations.items()
+        },
+        curriculum={},
+    )
+    return cfg
+
+
+def _observation_group(group_name: GroupName, group: ObservationGroup) -> ObservationGroupCfg:
+    cfg = ObservationGroupCfg(enable_corruption=False, concatenate_terms=True)
+    for name, term in group.terms.items():
+        binding = bind_term("observation", term.func, term.params, f"task.observations.{group_name}.terms.{name}")
+        bound = BoundTerm(binding, noise=(group_name, name) if group.noise and term.noise > 0 else None)
+        entry = ObservationTermCfg(
+            func=bound,
+            clip=term.clip,
+            scale=None if term.scale == 1.0 else term.scale,
+            history_length=term.history if term.history > 1 else 0,
+        )
+        setattr(cfg, name, entry)  # Isaac Lab finds terms among the attributes, in this order
+    return cfg
+
+
+def _scene(manifest: Manifest, model: RobotModel, usd_folder: Path, backend: str, num_envs: int) -> SceneCfg:
+    sensors = {
+        group: contact_sensor_cfg(backend, [(model.body_of(geom), geom) for geom in geoms], f"{GROUND}/plane")
+        for group, geoms in contact_groups(manifest).items()
+    }
+    return SceneCfg(
+        num_envs=num_envs,
+        env_spacing=manifest.task.terrain.env_spacing,
+        ground=AssetBaseCfg(
+            prim_path=GROUND, spawn=UsdFileCfg(usd_path=str(usd_folder / "ground.usda")), collision_group=-1
+        ),
+        robot=_robot(manifest, usd_folder),
+        **sensors,
+    )
+
+
+def _robot(manifest: Manifest, usd_folder: Path) -> ArticulationCfg:
+    robot = manifest.robot
+    joints = robot.joints
+    contacts = robot.contact_models[manifest.simulation.contact_model]
+    return ArticulationCfg(
+        prim_path="{ENV_REGEX_NS}/Robot",
+        spawn=UsdFileCfg(
+            usd_path=str(usd_folder / "robot.usda"),
+            activate_contact_sensors=True,
+            articulation_props=ArticulationRootPropertiesCfg(enabled_self_collisions=contacts.self_collision),
+        ),
+        init_state=ArticulationCfg.InitialStateCfg(
+            pos=(0.0, 0.0, robot.base_height),
+            joint_pos={joint.name: joint.default_pos for joint in joints},
+            joint_vel={".*": 0.0},
+        ),
+        soft_joint_pos_limit_factor=robot.soft_limit_factor,
+        actuators={
+            "motors": ImplicitActuatorCfg(
+                joint_names_expr=[".*"],
+                stiffness={joint.name: joint.stiffness for joint in joints},
+                damping={joint.name: joint.damping for joint in joints},
+                effort_limit_sim={joint.name: joint.effort_limit for joint in joints},
+                armature={joint.name: joint.armature for joint in joints},
+            )
+        },
+    )

@@ -1,0 +1,116 @@
+"""Construction of environments: checks first, then the launch, then everything that imports Isaac Lab."""
+
+import atexit
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from surefoot.engines.isaaclab import compat
+from surefoot.errors import EngineError
+from surefoot.manifest.manifest import Manifest
+from surefoot.randomization.buckets import refuse_unsupported
+
+if TYPE_CHECKING:
+    from surefoot.engines.isaaclab.env import IsaacLabEnv
+
+SUPPORTED_FACTORS = frozenset({"friction", "payload_mass", "noise_level", "push_strength"})
+
+
+def make_env(
+    manifest: Manifest,
+    *,
+    device: str,
+    num_envs: int | None = None,
+    num_threads: int = 0,
+    render: tuple[int, int] | None = None,
+    visuals: bool = False,
+    evaluation: bool = False,
+    physics: str | None = None,
+) -> "IsaacLabEnv":
+    """Build a batch of environments; see `surefoot.engines.base.Engine`.
+
+    Args:
+        manifest: The experiment.
+        device: `cpu` or `cuda:N`.
+        num_envs: Default: the manifest's.
+        num_threads: Not used: Newton's CPU path runs on one thread, PhysX has its own pool.
+        render: Refused.
+        visuals: Refused.
+        evaluation: Commands are held from outside, no pushes, no scattered episode starts.
+        physics: Backend, one of `compat.BACKENDS`; default: the version's first.
+    """
+    version = compat.isaaclab_version()
+    backend = compat.physics_backend(version, physics)
+    device = check_device(device)
+    if render is not None or visuals:
+        raise EngineError("Engine 'isaaclab' renders nothing yet; play and film with --engine mujoco.")
+    check_manifest(manifest, backend)
+    compat.launch(version, backend, device)
+
+    from surefoot.engines.isaaclab.binder import build_env_cfg, contact_groups
+    from surefoot.engines.isaaclab.env import IsaacLabEnv
+    from surefoot.engines.isaaclab.robot_model import load_robot_model
+    from surefoot.engines.isaaclab.usd_file import write_ground, write_robot
+
+    model = load_robot_model(manifest.robot, manifest.simulation.contact_model)
+    folder = Path(tempfile.mkdtemp(prefix="surefoot_usd_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_robot(folder / "robot.usda", manifest.robot, model)
+    write_ground(folder / "ground.usda")
+    cfg = build_env_cfg(
+        manifest, model, folder, backend=backend, device=device, num_envs=num_envs or manifest.training.num_envs
+    )
+    return IsaacLabEnv(
+        cfg,
+        manifest,
+        model,
+        version=version,
+        backend=backend,
+        contact_groups=contact_groups(manifest),
+        evaluation=evaluation,
+    )
+
+
+def check_device(device: str) -> str:
+    """Refuse a device that does not exist; `cuda` becomes `cuda:0`."""
+    if device == "cpu":
+        return device
+    if not re.fullmatch(r"cuda(:\d+)?", device):
+        raise EngineError(f"Device {device!r} is unknown; expected cpu or cuda:N.")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(device.partition(":")[2] or 0) >= count:
+        raise EngineError(f"Device {device!r} is not there: torch sees {count} CUDA devices. Run with --device cpu.")
+    return device if ":" in device else "cuda:0"
+
+
+def check_manifest(manifest: Manifest, backend: str) -> None:
+    """Refuse what this engine cannot simulate, by manifest key, before anything is launched.
+
+    Raises:
+        EngineError: Names the key.
+    """
+    refuse_unsupported(manifest.randomization, SUPPORTED_FACTORS, "isaaclab")
+    task = manifest.task
+    if task.actions.delay_steps[1] > 0:
+        raise EngineError(
+            f"task.actions.delay_steps: engine 'isaaclab' delays no actions yet; expected [0, 0], got "
+            f"{list(task.actions.delay_steps)}."
+        )
+    for group_name, group in (("actor", task.observations.actor), ("critic", task.observations.critic)):
+        for name, term in group.terms.items():
+            if term.delay_steps[1] > 0:
+                raise EngineError(
+                    f"task.observations.{group_name}.terms.{name}.delay_steps: engine 'isaaclab' delays no "
+                    f"observations yet; expected [0, 0], got {list(term.delay_steps)}."
+                )
+    contacts = manifest.robot.contact_models[manifest.simulation.contact_model]
+    if backend != "newton_mjwarp" and ("limbs" in contacts.collide or contacts.self_collision):
+        raise EngineError(
+            f"simulation.contact_model: {manifest.simulation.contact_model!r} tells feet from legs and the ground from "
+            "the robot itself; PhysX reports contact per body only. Use simulation=lean, or --engine "
+            "isaaclab:newton_mjwarp on Isaac Lab 3.0."
+        )
