@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 from torch import Tensor
 
 from surefoot.audit.step import AuditStep
-from surefoot.errors import MissingExtra, unknown_name
+from surefoot.errors import EngineError, MissingExtra, unknown_name
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.mdp.commands import VelocityCommands
@@ -158,6 +158,7 @@ class Engine(Protocol):
 
 ENGINES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "mujoco": ("surefoot.engines.mujoco", ("mjlab", "mjbatch"), "mujoco"),
+    "isaaclab": ("surefoot.engines.isaaclab", (), "isaaclab"),  # says by itself what it lacks: two versions, two ways
 }
 """Module, packages it needs, and the extra that installs them, by engine name."""
 
@@ -165,17 +166,27 @@ ENGINES: dict[str, tuple[str, tuple[str, ...], str]] = {
 def load_engine(name: str) -> Engine:
     """Import an engine.
 
+    Args:
+        name: One of `ENGINES`; `isaaclab:BACKEND` also chooses the physics.
+
     Raises:
         UnknownName: No such engine.
         MissingExtra: A package that it needs is not installed.
+        EngineError: A backend for an engine that has only one.
     """
+    name, _, backend = name.partition(":")
     if name not in ENGINES:
         raise unknown_name("Engine", name, ENGINES)
     module, needs, extra = ENGINES[name]
     missing = [package for package in needs if importlib.util.find_spec(package) is None]
     if missing:
         raise MissingExtra(f"Engine {name!r} needs {' and '.join(missing)}. Install it: {pip_line(extra)}")
-    return cast("Engine", importlib.import_module(module))
+    engine = importlib.import_module(module)
+    if backend:
+        if not hasattr(engine, "with_physics"):
+            raise EngineError(f"Engine {name!r} has one physics backend only; drop {':' + backend!r}.")
+        return engine.with_physics(backend)
+    return cast("Engine", engine)
 
 
 def pip_line(extra: str) -> str:

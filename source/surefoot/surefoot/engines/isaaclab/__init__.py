@@ -1,13 +1,20 @@
 """Isaac Lab: 3.0 on Newton (no Isaac Sim needed) or PhysX, 2.3 on PhysX; imported by `make_env`, not before."""
 
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from surefoot.engines.isaaclab.make import make_env
 from surefoot.errors import EngineError
 
-__all__ = ["make_env", "open_viewer"]
+__all__ = ["make_env", "open_viewer", "with_physics"]
 
 
 def open_viewer(*args: Any, **kwargs: Any) -> None:
     """Refused: there is none yet."""
     raise EngineError("Engine 'isaaclab' has no viewer here; look at a policy with --engine mujoco.")
+
+
+def with_physics(backend: str) -> Any:
+    """This engine with a physics backend chosen; whether the version has it is said by `make_env`."""
+    return SimpleNamespace(make_env=partial(make_env, physics=backend), open_viewer=open_viewer)

@@ -1,6 +1,7 @@
 """Construction of environments: checks first, then the launch, then everything that imports Isaac Lab."""
 
 import atexit
+import importlib.util
 import re
 import shutil
 import tempfile
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from surefoot.engines.isaaclab import compat
-from surefoot.errors import EngineError
+from surefoot.errors import EngineError, MissingExtra
 from surefoot.manifest.manifest import Manifest
 from surefoot.randomization.buckets import refuse_unsupported
 
@@ -49,6 +50,8 @@ def make_env(
     if render is not None or visuals:
         raise EngineError("Engine 'isaaclab' renders nothing yet; play and film with --engine mujoco.")
     check_manifest(manifest, backend)
+    if importlib.util.find_spec("mujoco") is None:
+        raise MissingExtra("Engine 'isaaclab' reads the robot's MJCF with mujoco. Install it: pip install mujoco")
     compat.launch(version, backend, device)
 
     from surefoot.engines.isaaclab.binder import build_env_cfg, contact_groups
