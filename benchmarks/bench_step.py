@@ -19,6 +19,12 @@ from surefoot.engines.mujoco.batch_sim import BatchSimulation
 
 SETTLE = 100
 """Control steps before the first round against raw MuJoCo C: two seconds."""
+RAW = {
+    "mjlab's own Go1 flat": ("mjlab", "simulation=full"),
+    "this project's on mjlab's model (`simulation=full`)": ("surefoot", "simulation=full"),
+    "this project's, lean contacts": ("surefoot", "simulation=lean"),
+}
+"""Which environment on which physics, by the name in the table; mjlab's has its own."""
 
 
 def main() -> None:
@@ -33,11 +39,7 @@ def main() -> None:
         publish("bench-mjlab", against_mjlab(args.rounds), args.write)
     if args.only in (None, "raw"):
         load = OtherLoad()
-        rows = [
-            against_raw(which, num_envs, args.rounds, args.overrides)
-            for which in ("mjlab", "surefoot")
-            for num_envs in args.num_envs
-        ]
+        rows = [against_raw(name, num_envs, args.rounds, args.overrides) for name in RAW for num_envs in args.num_envs]
         header = ["task", "environments", "env.step / raw", "env-steps/s", "raw env-steps/s", "share inside MuJoCo"]
         publish("bench-raw", f"{table(header, rows)}\n\n{machine()}; {args.rounds} rounds; {load.text()}.", args.write)
 
@@ -65,9 +67,10 @@ def against_mjlab(rounds: int) -> str:
     return f"{table(header, rows)}\n\n{machine()}; {rounds} rounds; {load.text()}."
 
 
-def against_raw(which: str, num_envs: int, rounds: int, overrides: list[str]) -> list[str]:
+def against_raw(name: str, num_envs: int, rounds: int, overrides: list[str]) -> list[str]:
     """One row: environment step over raw MuJoCo C with the same passes from the same states."""
-    env = build(which, num_envs, overrides)
+    which, simulation = RAW[name]
+    env = build(which, num_envs, [simulation, *overrides])
     assert isinstance(env.sim, BatchSimulation)
     stepped, raw = Stepped(env, steps=min(20, max(2, 4096 // num_envs)), record=True), Raw(env)
     for _ in range(SETTLE // len(stepped.actions)):
@@ -86,7 +89,7 @@ def against_raw(which: str, num_envs: int, rounds: int, overrides: list[str]) ->
             rates["raw"].append(rate(raw))
             raw.follow(stepped)
     return [
-        "mjlab's own Go1 flat" if which == "mjlab" else "this project's, lean contacts",
+        name,
         f"{num_envs:,}",
         ratio(rates, "env", "raw").text(2),
         spread(rates["env"]).text(0),

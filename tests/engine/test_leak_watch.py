@@ -9,7 +9,7 @@ from surefoot.audit.leak_watch import LeakWatch
 from surefoot.engines.mujoco.env import MujocoEnv
 
 NUM_ENVS = 64
-PLANTED = 5
+PLANTED = 3
 
 
 def watched(env: MujocoEnv, iterations: int, planted: str | None = None) -> list[tuple[int, str, str]]:
@@ -34,7 +34,7 @@ def test_the_shipped_observations_leak_nothing():
 
 
 @pytest.mark.parametrize("field", ["base_lin_vel_b", "base_pos_w"])
-def test_a_privileged_field_in_an_actor_column_is_found_in_five_iterations(field: str):
+def test_a_privileged_field_in_an_actor_column_is_found_at_the_third_look(field: str):
     found = watched(small_env(NUM_ENVS), PLANTED, field)
     assert [(number, column) for number, column, _ in found] == [(PLANTED, "joint_pos[0]")]
     assert found[0][2] == f"{field}[0]"

@@ -113,7 +113,7 @@ class TrainRunner(OnPolicyRunner):
         finished = time.perf_counter()
         self.iterations_done += 1
         self.current_learning_iteration = self.iterations_done
-        std = self.alg.get_policy().output_std
+        std = self.alg.get_policy().output_std.detach()
         learned = {"learning_rate": self.alg.learning_rate, "action_std": std.mean(), "action_std_min": std.amin()}
         spent = {
             learning.SAMPLES: env.env.samples,

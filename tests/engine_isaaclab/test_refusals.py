@@ -1,0 +1,64 @@
+"""What the Isaac Lab engine refuses before anything is launched; no Isaac Lab needed."""
+
+import pytest
+
+from surefoot.engines import load_engine
+from surefoot.engines.isaaclab.factors import PHYSICS_FACTORS
+from surefoot.engines.isaaclab.make import SUPPORTED_FACTORS, check_device, check_manifest
+from surefoot.errors import EngineError, UnknownName
+from surefoot.manifest import Manifest, compose_manifest
+from surefoot_tasks import manifest_root
+
+TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
+
+
+def manifest(*overrides: str) -> Manifest:
+    return compose_manifest(manifest_root(), TASK, list(overrides))
+
+
+@pytest.mark.parametrize("backend", ["newton_mjwarp", "isaacsim_physx"])
+def test_the_shipped_task_passes(go1_manifest: Manifest, backend: str) -> None:
+    check_manifest(go1_manifest, backend)
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("+randomization.factors.motor_strength={edges: [0.8, 1.2], mode: startup}", "randomization.factors.motor_s"),
+        ("task.actions.delay_steps=[0,2]", "task.actions.delay_steps"),
+        (
+            "+task.observations.actor.terms.joint_vel.delay_steps=[0,1]",
+            "task.observations.actor.terms.joint_vel.delay_s",
+        ),
+    ],
+)
+def test_what_it_cannot_do_is_refused_by_key(override: str, key: str) -> None:
+    with pytest.raises(EngineError, match=f"^{key}"):
+        check_manifest(manifest(override), "newton_mjwarp")
+
+
+def test_full_contact_model_needs_contact_by_geometry() -> None:
+    check_manifest(manifest("simulation=full"), "newton_mjwarp")
+    with pytest.raises(EngineError, match=r"^simulation\.contact_model: 'full' .* Use simulation=lean"):
+        check_manifest(manifest("simulation=full"), "isaacsim_physx")
+
+
+def test_factors_written_into_physics_are_supported() -> None:
+    assert PHYSICS_FACTORS < SUPPORTED_FACTORS
+
+
+def test_devices() -> None:
+    assert check_device("cpu") == "cpu"
+    with pytest.raises(EngineError, match="'gpu' is unknown; expected cpu or cuda:N"):
+        check_device("gpu")
+    with pytest.raises(EngineError, match=r"'cuda:99' is not there"):
+        check_device("cuda:99")
+
+
+def test_engine_names() -> None:
+    assert callable(load_engine("isaaclab").make_env)
+    assert callable(load_engine("isaaclab:isaacsim_physx").make_env)
+    with pytest.raises(UnknownName, match="Did you mean 'isaaclab'"):
+        load_engine("isaclab")
+    with pytest.raises(EngineError, match="has one physics backend only; drop ':warp'"):
+        load_engine("mujoco:warp")
