@@ -3,8 +3,7 @@
 import pytest
 
 from surefoot.engines import load_engine
-from surefoot.engines.isaaclab.factors import PHYSICS_FACTORS
-from surefoot.engines.isaaclab.make import SUPPORTED_FACTORS, check_device, check_manifest
+from surefoot.engines.isaaclab.make import check_device, check_manifest
 from surefoot.errors import EngineError, UnknownName
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot_tasks import manifest_root
@@ -41,10 +40,6 @@ def test_full_contact_model_needs_contact_by_geometry() -> None:
     check_manifest(manifest("simulation=full"), "newton_mjwarp")
     with pytest.raises(EngineError, match=r"^simulation\.contact_model: 'full' .* Use simulation=lean"):
         check_manifest(manifest("simulation=full"), "isaacsim_physx")
-
-
-def test_factors_written_into_physics_are_supported() -> None:
-    assert PHYSICS_FACTORS < SUPPORTED_FACTORS
 
 
 def test_devices() -> None:

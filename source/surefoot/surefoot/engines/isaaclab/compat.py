@@ -270,6 +270,15 @@ class RobotHandle:
             self._robot.write_joint_position_to_sim_index(position=pos, env_ids=env_ids)
             self._robot.write_joint_velocity_to_sim_index(velocity=vel, env_ids=env_ids)
 
+    def forget(self, env_ids: Tensor) -> None:
+        """Clear what MuJoCo-Warp's solver starts its next search from: a NaN in it would outlive the reset."""
+        if not self._newton:
+            return
+        import warp
+        from isaaclab_newton.physics import NewtonManager
+
+        warp.to_torch(NewtonManager._solver.mjw_data.qacc_warmstart)[env_ids] = 0.0
+
     def masses(self) -> Tensor:
         """kg, as simulated. Shape (N, B)."""
         view = self._physx_view()

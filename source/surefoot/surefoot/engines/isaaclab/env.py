@@ -241,6 +241,7 @@ class IsaacLabEnv(ManagerBasedRLEnv):
         self.handle.write_base(env_ids, position, quat, start.lin_vel_w, rotate(quat, start.ang_vel_b))
         joint_pos = state.read("default_joint_pos") + start.joint_pos_offset
         self.handle.write_joints(env_ids, joint_pos, start.joint_vel)
+        self.handle.forget(env_ids)
         state.reset(env_ids, start.gait_phase)
 
     def observation_noise(self, group: GroupName, term: str) -> Tensor:

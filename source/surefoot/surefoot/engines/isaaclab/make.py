@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from surefoot.engines.isaaclab import compat
+from surefoot.engines.isaaclab.factors import SUPPORTED
 from surefoot.errors import EngineError, MissingExtra
 from surefoot.manifest.manifest import Manifest
 from surefoot.randomization.buckets import refuse_unsupported
 
 if TYPE_CHECKING:
     from surefoot.engines.isaaclab.env import IsaacLabEnv
-
-SUPPORTED_FACTORS = frozenset({"friction", "payload_mass", "noise_level", "push_strength"})
 
 
 def make_env(
@@ -96,7 +95,7 @@ def check_manifest(manifest: Manifest, backend: str) -> None:
     Raises:
         EngineError: Names the key.
     """
-    refuse_unsupported(manifest.randomization, SUPPORTED_FACTORS, "isaaclab")
+    refuse_unsupported(manifest.randomization, SUPPORTED, "isaaclab")
     task = manifest.task
     if task.actions.delay_steps[1] > 0:
         raise EngineError(
