@@ -29,7 +29,8 @@ def go1() -> Manifest:
 def make(manifest: Manifest, grid: CommandGrid, seed: int = 0, num_threads: int = 1):
     manifest = grid_manifest(manifest, grid, seed)
     engine = load_engine("mujoco")
-    return engine.make_env(manifest, device="cpu", num_envs=grid.num_envs, num_threads=num_threads, evaluation=True)
+    size = {"num_envs": grid.num_envs, "replicates": grid.replicates}
+    return engine.make_env(manifest, device="cpu", num_threads=num_threads, evaluation=True, **size)
 
 
 def run(manifest: Manifest, grid: CommandGrid, policy: Callable[[Tensor], Tensor], **kwargs) -> GridResult:

@@ -119,6 +119,7 @@ class Engine(Protocol):
         render: tuple[int, int] | None = None,
         visuals: bool = False,
         evaluation: bool = False,
+        replicates: int = 1,
     ) -> EngineEnv:
         """Build a batch of environments.
 
@@ -129,7 +130,10 @@ class Engine(Protocol):
             num_threads: Physics threads on a CPU; 0 means all cores.
             render: Width and height in pixels, if `render` will be called.
             visuals: Keep the meshes, for a viewer; `render` keeps them too.
-            evaluation: Commands are held from outside, no pushes, no scattered episode starts.
+            evaluation: Commands are held from outside, no pushes, no scattered episode starts; other draws than in
+                training with the same seed.
+            replicates: In an evaluation, so many neighbours share a command; randomisation is balanced among them and
+                independent of the command.
         """
         ...
 

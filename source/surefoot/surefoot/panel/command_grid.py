@@ -10,8 +10,8 @@ from torch import Tensor
 from surefoot.errors import SurefootError
 from surefoot.manifest.manifest import MAX_ENVS
 
-GRID_VERSION = 1
-"""Counts changes of the default commands or duration; results of two versions are not comparable."""
+GRID_VERSION = 2
+"""Counts changes of the commands, the duration or the assignment of buckets; two versions are not comparable."""
 
 
 @dataclass(frozen=True)

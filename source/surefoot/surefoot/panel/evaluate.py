@@ -54,7 +54,12 @@ def evaluate_checkpoint(
     grid.steps(manifest.simulation.step_dt)
     policy = load_policy(checkpoint, manifest, device)
     env = load_engine(engine).make_env(
-        manifest, device=device, num_envs=grid.num_envs, num_threads=num_threads, evaluation=True
+        manifest,
+        device=device,
+        num_envs=grid.num_envs,
+        num_threads=num_threads,
+        evaluation=True,
+        replicates=grid.replicates,
     )
     try:
         result = evaluate_grid(env, policy, grid)

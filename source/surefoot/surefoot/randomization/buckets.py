@@ -18,7 +18,7 @@ from torch import Tensor
 
 from surefoot.errors import EngineError, ManifestError
 from surefoot.manifest.randomization import Randomization
-from surefoot.randomization.factors import FactorValues, interval_label, unit_draws
+from surefoot.randomization.factors import FactorValues, columns_of, interval_label, unit_draws
 from surefoot.randomization.streams import Streams
 
 
@@ -29,22 +29,29 @@ class Buckets:
         randomization: Factors and `bucket_by`.
         streams: Keyed random numbers; its episode numbers are those that `resample` goes by.
         first_env: Number of this process's first environment among those of all processes.
+        group: For evaluations: environments come in groups of so many neighbours, one command each. Then each factor's
+            intervals are equally frequent within every group, up to one, and what is together is drawn, independently
+            from group to group: no command goes with a bucket.
     """
 
-    def __init__(self, randomization: Randomization, streams: Streams, first_env: int = 0) -> None:
+    def __init__(
+        self, randomization: Randomization, streams: Streams, first_env: int = 0, group: int | None = None
+    ) -> None:
         num_envs, device = streams.num_envs, streams.device
         self._streams = streams
         factors = randomization.factors
         self._factors = {name: FactorValues(name, factors[name], device) for name in sorted(factors)}
         self._bucket_by = randomization.bucket_by
         self._radices = tuple(factors[name].num_intervals for name in self._bucket_by)
-        self._turning = tuple(factors[name].mode == "reset" for name in self._bucket_by)
+        self._turning = tuple(group is None and factors[name].mode == "reset" for name in self._bucket_by)
         self.labels = bucket_labels(randomization)
         """One for each bucket id."""
         self.has_reset_factors = any(factor.by_reset for factor in self._factors.values())
-        first = torch.arange(first_env, first_env + num_envs, dtype=torch.int64, device=device) % len(self.labels)
-        self._own = first
-        self.ids = first.clone()
+        if group is None:
+            self._own = torch.arange(first_env, first_env + num_envs, device=device) % len(self.labels)
+        else:
+            self._own = self._drawn_in_groups(group)
+        self.ids = self._own.clone()
         """Bucket of each environment in its running episode. Shape (N,), int64."""
         self.values: dict[str, Tensor] = {}
         """Values in force, by factor, each in its unit. Shape (N,)."""
@@ -82,6 +89,18 @@ class Buckets:
             "ids": listed(self.ids),
             "values": {name: listed(value) for name, value in self.values.items()},
         }
+
+    def _drawn_in_groups(self, group: int) -> Tensor:
+        """Bucket of each environment; see `group`."""
+        env = torch.arange(self._streams.num_envs, device=self._streams.device)
+        head = env - env % group
+        draws = unit_draws(self._streams, env, per_episode=False, stream="factors/groups")
+        ids = torch.zeros_like(env)
+        for name, radix in zip(self._bucket_by, self._radices, strict=True):
+            order, offset = draws[:, columns_of(name)].double().unbind(dim=1)
+            rank = (head + order).argsort().argsort() - head  # 0 to group - 1, shuffled
+            ids = ids * radix + (rank + (offset[head] * radix).long()) % radix
+        return ids
 
     def _interval(self, name: str, ids: Tensor) -> Tensor | None:
         if name not in self._bucket_by:

@@ -14,9 +14,14 @@ _COLUMNS = {name: slice(2 * index, 2 * index + 2) for index, name in enumerate(F
 """Where each factor's two numbers stand in a draw: which factors a manifest has changes nobody's numbers."""
 
 
-def unit_draws(streams: Streams, env_ids: Tensor, per_episode: bool) -> Tensor:
+def unit_draws(streams: Streams, env_ids: Tensor, per_episode: bool, stream: str = "factors") -> Tensor:
     """Two numbers in [0, 1) for every factor there is. Shape (n, 2 * number of factors)."""
-    return streams.uniform("factors", env_ids, 2 * len(FACTORS), per_episode=per_episode)
+    return streams.uniform(stream, env_ids, 2 * len(FACTORS), per_episode=per_episode)
+
+
+def columns_of(name: str) -> slice:
+    """A factor's two numbers in `unit_draws`."""
+    return _COLUMNS[name]
 
 
 class FactorValues:

@@ -36,14 +36,16 @@ class Streams:
         num_envs: Environments in this process.
         device: Where they live.
         first_env: Number of this process's first environment among those of all processes.
+        purpose: Put before the name of every stream: an evaluation with the seed of a training draws other numbers.
     """
 
-    def __init__(self, seed: int, num_envs: int, device: str, first_env: int = 0) -> None:
+    def __init__(self, seed: int, num_envs: int, device: str, first_env: int = 0, purpose: str = "") -> None:
         if first_env < 0 or first_env + num_envs > 2**32:
             raise SurefootError(
                 f"Environments {first_env} to {first_env + num_envs - 1} cannot be numbered: expected 0 to 2**32 - 1."
             )
         self.seed = seed
+        self._purpose = purpose
         self.num_envs = num_envs
         self.device = device
         self.episode = torch.zeros(num_envs, dtype=torch.int64, device=device)
@@ -103,7 +105,7 @@ class Streams:
 
     def _generator(self, stream: str) -> Philox:
         if stream not in self._philox:
-            self._philox[stream] = Philox(stream_key(self.seed, stream), self.device)
+            self._philox[stream] = Philox(stream_key(self.seed, self._purpose + stream), self.device)
         return self._philox[stream]
 
     def _block_numbers(self, blocks: int) -> Tensor:

@@ -55,12 +55,20 @@ class MujocoEnv(ManagerBasedRlEnv):
     """
 
     def __init__(
-        self, cfg: ManagerBasedRlEnvCfg, device: str, manifest: Manifest, *, render: bool, evaluation: bool
+        self,
+        cfg: ManagerBasedRlEnvCfg,
+        device: str,
+        manifest: Manifest,
+        *,
+        render: bool,
+        evaluation: bool,
+        replicates: int = 1,
     ) -> None:
         refuse_unsupported(manifest.randomization, SUPPORTED, "mujoco")
         self.manifest = manifest
-        self.streams = Streams(manifest.seed, cfg.scene.num_envs, device)
+        self.streams = Streams(manifest.seed, cfg.scene.num_envs, device, purpose="evaluation/" if evaluation else "")
         self._evaluation = evaluation
+        self._replicates = replicates
         self.samples = 0
         self.fault_recorder: FaultRecorder | None = None
         """Set to keep what a fault can be replayed from."""
@@ -75,7 +83,9 @@ class MujocoEnv(ManagerBasedRlEnv):
     def load_managers(self) -> None:
         self.robot_state = MujocoRobotState(self, self.manifest)
         self._observation_delays: list[ObservationDelay] = []
-        self.buckets = Buckets(self.manifest.randomization, self.streams)
+        self.buckets = Buckets(
+            self.manifest.randomization, self.streams, group=self._replicates if self._evaluation else None
+        )
         self.factors = ModelFactors(self)
         self.factors.apply(torch.arange(self.num_envs, device=self.device))
         check_effect(self, self.factors)

@@ -28,6 +28,7 @@ def make_env(
     render: tuple[int, int] | None = None,
     visuals: bool = False,
     evaluation: bool = False,
+    replicates: int = 1,
     warp_on_cpu: bool = False,
 ) -> MujocoEnv:
     """Build a batch of environments; see `surefoot.engines.base.Engine`.
@@ -38,7 +39,7 @@ def make_env(
     device = check_device(device)
     cfg = build_env_cfg(manifest, num_envs or manifest.training.num_envs, render, visuals)
     with _simulation(device, num_threads, can_fuse(manifest), warp_on_cpu):
-        return MujocoEnv(cfg, device, manifest, render=render is not None, evaluation=evaluation)
+        return MujocoEnv(cfg, device, manifest, render=render is not None, evaluation=evaluation, replicates=replicates)
 
 
 def make_mjlab_env(cfg: ManagerBasedRlEnvCfg, *, device: str, num_threads: int = 0, **kwargs: Any) -> ManagerBasedRlEnv:
