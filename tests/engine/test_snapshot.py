@@ -84,3 +84,22 @@ def test_another_experiment_is_refused(change: str):
 def test_more_iterations_or_another_learning_rate_are_not_another_experiment():
     env = small_env(8, "training.max_iterations=9999", "ppo.learning_rate=0.0001")
     env.load_state_dict(small_env(8).state_dict())
+
+
+@pytest.mark.parametrize("key", ["experiment", "physics", "model", "streams", "tensors", "numbers"])
+@pytest.mark.parametrize("value", ["absent", None, {"a": None}])
+def test_a_damaged_state_is_refused(key: str, value: object):
+    env = small_env(8)
+    state = env.state_dict()
+    assert state is not None
+    if value == "absent":
+        del state[key]
+    else:
+        state[key] = value
+    with pytest.raises(CheckpointError, match=rf"damaged: .*{key}"):
+        env.load_state_dict(state)
+
+
+def test_something_else_than_a_state_is_refused():
+    with pytest.raises(CheckpointError, match="expected a dict, got NoneType"):
+        small_env(8).load_state_dict(None)

@@ -14,7 +14,7 @@ from surefoot.engines.mujoco import make_env
 from surefoot.errors import CheckpointError
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.rl import checkpoint
-from surefoot.rl.runner import ENV_STATE, TrainRunner
+from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
 from surefoot_tasks import manifest_root
 
@@ -117,14 +117,41 @@ def test_without_the_environment_state_all_environments_are_reset_and_the_run_sa
     config = manifest([])
     runner(config, tmp_path).train(1)
     loaded = checkpoint.load(tmp_path / "model_1.pt")
+    env_state = checkpoint.env_state_path(tmp_path, 1)
 
     other_size = runner(config, tmp_path, num_envs=32)
     assert "All environments were reset" in other_size.resume(loaded)
     assert other_size.env.env.samples == 64 * 16  # the curriculum goes on from where it was
     with pytest.raises(CheckpointError, match="does not fit"):
-        other_size.env.env.load_state_dict(checkpoint.read(tmp_path / ENV_STATE)["env"])
+        other_size.env.env.load_state_dict(checkpoint.read(env_state)["env"])
 
-    (tmp_path / ENV_STATE).write_bytes(b"broken")
+    env_state.write_bytes(b"broken")
     assert "All environments were reset" in runner(config, tmp_path).resume(loaded)
-    (tmp_path / ENV_STATE).unlink()
+    env_state.unlink()
     assert "All environments were reset" in runner(config, tmp_path).resume(loaded)
+
+    checkpoint.save({"iter": 1}, env_state)  # an environment state in name only
+    assert "All environments were reset: " in runner(config, tmp_path).resume(loaded)
+
+
+def test_killed_between_environment_state_and_checkpoint_the_run_continues_from_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = manifest(["training.save_interval=1"])
+    save = checkpoint.save
+
+    def killed(content: dict[str, object], path: Path) -> None:
+        if path.name == "model_2.pt":
+            raise KeyboardInterrupt
+        save(content, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            runner(config, tmp_path).train(2)
+    assert {path.name for path in tmp_path.glob("env_state*")} == {"env_state_1.pt", "env_state_2.pt"}
+
+    second = runner(config, tmp_path, resumed_at=1)
+    assert "continue where they stopped" in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
+    second.train(3)
+    assert [path.name for path in tmp_path.glob("env_state*")] == ["env_state_3.pt"]

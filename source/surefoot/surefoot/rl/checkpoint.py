@@ -14,6 +14,7 @@ from surefoot.manifest import Manifest, validate
 
 FORMAT = 1
 _NAME = re.compile(r"model_(\d+)\.pt")
+_ENV_STATE = re.compile(r"env_state_(\d+)\.pt")
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,22 @@ def check_fits(checkpoint: Checkpoint, manifest: Manifest) -> None:
         )
     if rows:
         raise CheckpointError(f"{checkpoint.path}: does not fit task {manifest.name!r}:\n" + "\n".join(rows))
+
+
+def env_state_path(folder: Path, iteration: int) -> Path:
+    """Where the state of the environments at a checkpoint is.
+
+    It is written before the checkpoint: a run killed in between resumes at the checkpoint before, whose state is there.
+    """
+    return folder / f"env_state_{iteration}.pt"
+
+
+def drop_other_env_states(folder: Path, iteration: int) -> None:
+    """Delete the states at other checkpoints: they are large, and only the newest is resumed from."""
+    for path in folder.glob("env_state_*.pt"):
+        match = _ENV_STATE.fullmatch(path.name)
+        if match and int(match[1]) != iteration:
+            path.unlink(missing_ok=True)
 
 
 def checkpoints_in(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from rsl_rl.runners import OnPolicyRunner
 
 from surefoot.audit import learning
 from surefoot.audit.alerts import Alert
-from surefoot.errors import AlertStop, CheckpointError
+from surefoot.errors import AlertStop, CheckpointError, EngineError
 from surefoot.manifest import Manifest
 from surefoot.rl import checkpoint as checkpoints
 from surefoot.rl.alert_actions import pause, stop_message
@@ -23,8 +23,6 @@ from surefoot.rl.ppo import MaskedPPO
 from surefoot.rl.progress import Progress
 from surefoot.rl.run_audit import AuditedIteration, RunAudit
 from surefoot.rl.vec_env import SurefootVecEnv
-
-ENV_STATE = "env_state.pt"
 
 
 class TrainRunner(OnPolicyRunner):
@@ -69,6 +67,14 @@ class TrainRunner(OnPolicyRunner):
         """
         try:
             stop = self._train(until)
+        except EngineError as error:
+            self.save_all(last=True, broken=True)
+            faults = self.audit.dump_faults(self.iterations_done + 1)
+            way_out = f"Repeat it: python scripts/replay_faults.py {faults}\n       " if faults is not None else ""
+            raise EngineError(
+                f"Iteration {self.iterations_done + 1} could not be finished. {error}\n       {way_out}"
+                f"Checkpoint of the last whole iteration: {self.folder}/model_{self.iterations_done}.pt"
+            ) from error
         finally:  # also where an error ends the run: what was recorded since the last checkpoint tells why
             if self.audit.record is not None:
                 self.audit.record.save(end=True)
@@ -133,11 +139,12 @@ class TrainRunner(OnPolicyRunner):
     def _samples_at(self, iteration: int) -> int:
         return iteration * self.env.num_envs * self.cfg["num_steps_per_env"]
 
-    def save_all(self, last: bool = False) -> Path | None:
+    def save_all(self, last: bool = False, broken: bool = False) -> Path | None:
         """Write record and checkpoint of this iteration and, where the engine can tell it, the environment's state.
 
         Args:
             last: The run ends here: a record that could not be written before is tried at once.
+            broken: The environments are not to be trusted; leave them out.
         """
         if self.folder is None:
             return None
@@ -153,39 +160,56 @@ class TrainRunner(OnPolicyRunner):
                 "manifest_sha256": self.manifest.sha256,
                 "rng": torch.get_rng_state(),
                 "samples": self.env.env.samples,
+                "episodes": self.env.env.streams.episode.cpu().clone(),
             },
         }
-        env_state = self.env.env.state_dict()
+        if self.device != "cpu":
+            content["infos"]["cuda_rng"] = torch.cuda.get_rng_state(self.device)
+        env_state = None if broken else self.env.env.state_dict()
         if env_state is not None:
             state = {"iter": self.iterations_done, "env": env_state, "audit": self.audit.state_dict()}
-            checkpoints.save(state, self.folder / ENV_STATE)
+            checkpoints.save(state, checkpoints.env_state_path(self.folder, self.iterations_done))
         checkpoints.save(content, path)
+        checkpoints.drop_other_env_states(self.folder, self.iterations_done)
         return path
 
     def resume(self, loaded: checkpoints.Checkpoint) -> str:
         """Continue from a checkpoint; returns a sentence on what was restored."""
+        infos = loaded.content["infos"]
         self.alg.load(loaded.content, None, strict=True)
+        if self.manifest.ppo.learning_rate != loaded.manifest.ppo.learning_rate:
+            self.alg.learning_rate = self.manifest.ppo.learning_rate  # else the optimiser's, where the schedule has led
+            for group in self.alg.optimizer.param_groups:
+                group["lr"] = self.alg.learning_rate
         self.iterations_done = self.current_learning_iteration = loaded.iteration
-        torch.set_rng_state(loaded.content["infos"]["rng"])
-        self.env.env.samples = loaded.content["infos"].get("samples", self._samples_at(loaded.iteration))
-        state_path = loaded.path.parent / ENV_STATE
-        if not state_path.is_file():
-            return "All environments were reset: the run folder holds no environment state."
+        torch.set_rng_state(infos["rng"])
+        if "cuda_rng" in infos and self.device != "cpu":
+            torch.cuda.set_rng_state(infos["cuda_rng"], self.device)
+        self.env.env.samples = infos.get("samples", self._samples_at(loaded.iteration))
+        problem = self._restore_environments(loaded)
+        if problem is None:
+            return "Weights, optimiser, counters, random streams and every environment continue where they stopped."
+        return problem
+
+    def _restore_environments(self, loaded: checkpoints.Checkpoint) -> str | None:
+        """Environments and accounts as they were, or new episodes; a sentence on what was lost."""
+        path = checkpoints.env_state_path(loaded.path.parent, loaded.iteration)
         try:
-            saved = checkpoints.read(state_path)
+            if not path.is_file():
+                raise CheckpointError(f"the run folder holds no {path.name}.")
+            saved = checkpoints.read(path)
+            if saved.get("iter") != loaded.iteration:
+                raise CheckpointError(f"the saved environment state is of iteration {saved.get('iter')}.")
+            self.env.env.load_state_dict(saved.get("env"))
         except CheckpointError as error:
-            return f"All environments were reset: {error}"
-        if saved.get("iter") != loaded.iteration:
-            return f"All environments were reset: the saved environment state is of iteration {saved.get('iter')}."
-        try:
-            self.env.env.load_state_dict(saved["env"])
-        except CheckpointError as error:
-            return f"All environments were reset: {error}"
+            self.env.env.streams.skip_to(loaded.content["infos"].get("episodes"))
+            self.env.env.reset()
+            return f"All environments were reset, and begin episodes that they have not had: {error}"
         try:
             self.audit.load_state_dict(saved["audit"])
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             return f"Every environment continues where it stopped, the accounts start anew: {error}"
-        return "Weights, optimiser, counters, random streams and every environment continue where they stopped."
+        return None
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:

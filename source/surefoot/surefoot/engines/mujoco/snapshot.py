@@ -35,6 +35,8 @@ _ROOTS = (
 )  # fmt: skip
 _NUMBERS = {"_pointer", "held"}
 """Plain numbers that change while an environment runs; the others are configuration."""
+_KINDS = {"experiment": str, "physics": torch.Tensor, "model": dict, "streams": dict, "tensors": dict, "numbers": dict}
+"""Entries of a state."""
 _COUNTERS = ("common_step_counter", "_sim_step_counter", "samples")
 
 
@@ -55,9 +57,12 @@ def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
     """Write a state taken from an environment with the same manifest.
 
     Raises:
-        CheckpointError: The state belongs to another number of environments or another task; nothing was changed.
+        CheckpointError: The state belongs to another number of environments or another task, or is damaged; nothing was
+            changed.
     """
-    if state.get("experiment") != _experiment(env.manifest):
+    if problem := _damage(state):
+        raise CheckpointError(f"The environment state is damaged: {problem}.")
+    if state["experiment"] != _experiment(env.manifest):
         raise CheckpointError(
             "The environment state was saved under another manifest (robot, simulation, task, randomization or seed)."
         )
@@ -66,7 +71,7 @@ def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
     physics = torch.from_numpy(sim.state)
     model = {name: torch.from_numpy(view) for name, view in sim.expanded_views.items()}
     wrong = _misfits({"physics": state["physics"]}, {"physics": physics}) + _misfits(state["tensors"], tensors)
-    wrong += _misfits(state.get("model", {}), model, "model.")
+    wrong += _misfits(state["model"], model, "model.")
     wrong += _misfits(state["streams"], env.streams.state_dict(), "streams.")
     wrong += [f"{path}: absent" for path in numbers if path not in state["numbers"]]
     if wrong:
@@ -88,9 +93,29 @@ def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
     env.robot_state.invalidate()
 
 
+def _damage(state: Any) -> str:
+    """What is absent or of another type than `take` gives; empty where nothing is."""
+    if not isinstance(state, dict):
+        return f"expected a dict, got {type(state).__name__}"
+    for key, kind in _KINDS.items():
+        if not isinstance(state.get(key), kind):
+            got = type(state[key]).__name__ if key in state else "nothing"
+            return f"expected {key!r} of type {kind.__name__}, got {got}"
+    for key, kinds in (
+        ("model", torch.Tensor),
+        ("streams", torch.Tensor),
+        ("tensors", torch.Tensor),
+        ("numbers", (int, float)),
+    ):
+        for path, value in state[key].items():
+            if not isinstance(value, kinds):
+                return f"{key}, {path}: got {type(value).__name__}"
+    return ""
+
+
 def _experiment(manifest: Manifest) -> str:
-    """Hash of what the environment depends on; how long and how it is trained may change between two runs."""
-    parts = {key: value for key, value in manifest.to_plain().items() if key not in ("ppo", "training")}
+    """Hash of what the environment depends on; how it is trained and watched may change between two runs."""
+    parts = {key: value for key, value in manifest.to_plain().items() if key not in ("audit", "ppo", "training")}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
