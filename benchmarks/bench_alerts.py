@@ -5,6 +5,7 @@ Prints the tables of docs/metrics.md, "How often the rules err". About two minut
 
 import argparse
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import torch
@@ -30,13 +31,15 @@ def falling(rng: np.random.Generator, buckets: int, episodes: int) -> np.ndarray
     return np.where(rng.random((buckets, episodes)) < 1 / 3, survived * rng.random((buckets, episodes)), survived)
 
 
-def bucket_rates(draw: Draw, buckets: int, episodes: int, bonus: float, reps: int, config: BucketAudit) -> list[float]:
-    """Share of windows in which the interval leaves out 0, and in which the alert is raised; first bucket + bonus."""
+def bucket_rates(
+    draw: Draw, buckets: int, planted: int, episodes: int, bonus: float, reps: int, config: BucketAudit
+) -> list[float]:
+    """Share of windows in which the interval leaves out 0, and with an alert; the first `planted` buckets + bonus."""
     rng = np.random.default_rng(1)
     significant = alarms = 0
     for _ in range(reps):
         returns = torch.from_numpy(draw(rng, buckets, episodes))
-        returns[0] += bonus
+        returns[:planted] += bonus
         count = torch.full((buckets,), float(episodes), dtype=torch.float64)
         found = spread(count, returns.sum(dim=1), returns.square().sum(dim=1), config.min_episodes)
         significant += found.icc_low > 0
@@ -45,14 +48,15 @@ def bucket_rates(draw: Draw, buckets: int, episodes: int, bonus: float, reps: in
 
 
 def bucket_table(reps: int, config: BucketAudit) -> None:
-    """Identical buckets, then one bucket that earns more."""
-    print("| returns | buckets | episodes each | bonus of one bucket | interval above 0 | alert |")
-    print("|---|---|---|---|---|---|")
+    """Identical buckets, then one or half of them that earn more."""
+    print("| returns | buckets | with bonus | episodes each | bonus | interval above 0 | alert |")
+    print("|---|---|---|---|---|---|---|")
     for draw in (tight, falling):
-        for buckets, episodes in ((12, 10), (12, 50), (64, 10), (64, 50)):
+        for (buckets, planted), episodes in product(((2, 1), (12, 1), (12, 6), (64, 1)), (10, 50)):
             for bonus in (0.0, 0.2, 0.4, 0.6, 1.0):
-                low, alert = bucket_rates(draw, buckets, episodes, bonus, reps, config)
-                print(f"| {draw.__name__} | {buckets} | {episodes} | {bonus:g} | {low:.2%} | {alert:.2%} |")
+                low, alert = bucket_rates(draw, buckets, planted, episodes, bonus, reps, config)
+                row = (draw.__name__, buckets, planted, episodes, f"{bonus:g}", f"{low:.2%}", f"{alert:.2%}")
+                print("|", " | ".join(map(str, row)), "|", flush=True)
 
 
 def steps_with_alert(ends: np.ndarray, num_envs: int, config: SynchronyAudit) -> int:

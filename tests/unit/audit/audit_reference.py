@@ -13,6 +13,7 @@ from surefoot.audit.step import AuditLayout, AuditStep
 from surefoot.manifest.audit import Audit
 
 NAN = math.nan
+MEDIANS = (statistics.median_low, statistics.median_high)
 
 
 @dataclass
@@ -306,7 +307,7 @@ def spread_of(groups: list[list[float]]) -> dict[str, float]:
         icc(f / stats.f.ppf(0.025, k - 1, n - k)),
         math.sqrt(variance),
         math.sqrt(within),
-        max(abs(mean(g) - statistics.median(map(mean, groups))) for g in groups),
+        max(abs(mean(g) - middle([*map(mean, groups)])) for g in groups for middle in MEDIANS),
         variance / within,
         max(std(g) * math.sqrt(len(g) / (len(g) - 1)) / math.sqrt(mean([v**2 for v in g]) or 1) for g in groups),
         math.sqrt(mean([value**2 for value in values])),

@@ -9,6 +9,7 @@ from surefoot.audit.alerts import Alert, Alerts, Finding, strongest
 from surefoot.audit.metrics import Flush
 from surefoot.errors import ManifestError
 from surefoot.manifest import Manifest, validate
+from surefoot.manifest.audit import Audit
 from surefoot_tasks import audit_config
 
 
@@ -37,10 +38,46 @@ def test_an_alert_is_repeated_only_after_a_while() -> None:
     assert kinds(alerts, 10, "fault") == []
     assert kinds(alerts, 11, "fault") == ["fault"]
 
-    resumed = Alerts(config, [Scripted()])
-    resumed.load_state_dict(alerts.state_dict())
-    assert kinds(resumed, 20, "fault") == []
-    assert kinds(resumed, 21, "fault") == ["fault"]
+    later = Alerts(config, [Scripted()])
+    later.load_state_dict(alerts.state_dict())
+    assert kinds(later, 20, "fault") == []
+    assert kinds(later, 21, "fault") == ["fault"]
+
+
+def with_action(action: str) -> Audit:
+    """`fault` does this; silent for 10 iterations."""
+    config = audit_config()
+    actions = config.actions.model_copy(update={"fault": action})
+    return config.model_copy(update={"repeat_after": 10, "actions": actions})
+
+
+def resumed(alerts: Alerts, action: str) -> Alerts:
+    other = Alerts(with_action(action), [Scripted()])
+    other.load_state_dict(alerts.state_dict())
+    return other
+
+
+def test_a_stop_is_never_silent() -> None:
+    alerts = Alerts(with_action("stop"), [Scripted()])
+    assert kinds(alerts, 1, "fault") == ["fault"]
+    assert kinds(resumed(alerts, "stop"), 2, "fault") == ["fault"]
+    assert kinds(alerts, 2, "fault") == ["fault"]
+    assert kinds(resumed(alerts, "log"), 3, "fault") == []  # it has been said
+
+
+def test_an_alert_that_was_only_logged_silences_no_stop_and_no_pause() -> None:
+    alerts = Alerts(with_action("log"), [Scripted()])
+    assert kinds(alerts, 1, "fault") == ["fault"]
+    for action in ("stop", "pause"):
+        found = resumed(alerts, action).check(2, {}, [Finding("fault", "x", "because")])
+        assert [alert.action for alert in found] == [action]
+
+
+def test_a_pause_is_silent_after_a_pause_of_this_process_only() -> None:
+    alerts = Alerts(with_action("pause"), [Scripted()])
+    assert [kinds(alerts, iteration, "fault") for iteration in (1, 2, 10, 11)] == [["fault"], [], [], ["fault"]]
+    again = resumed(alerts, "pause")
+    assert [kinds(again, iteration, "fault") for iteration in (12, 13, 21, 22)] == [["fault"], [], [], ["fault"]]
 
 
 def test_the_action_is_the_manifests() -> None:

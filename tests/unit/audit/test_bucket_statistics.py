@@ -46,6 +46,21 @@ def test_fewer_than_two_large_groups_give_nothing(groups: list[list[float]]) -> 
     assert math.isnan(spread_of_lists(groups).icc_low)
 
 
+@pytest.mark.parametrize(
+    ("means", "gap"),
+    [
+        ([1, 1.6], 0.6),  # the point halfway between would say 0.3 of both
+        ([1, 1, 1.6, 1.6], 0.6),
+        ([1, 1, 1, 1.6], 0.6),
+        ([0, 1, 1.2, 1.3], 1.2),  # from the upper median 1.2 down to 0; from the lower one up it is 0.3
+        ([1, 1.2, 2], 0.8),  # an odd number has one median
+    ],
+)
+def test_the_gap_is_from_the_farther_of_two_medians(means: list[float], gap: float) -> None:
+    found = spread_of_lists([[mean - 0.01, mean + 0.01] for mean in means])
+    assert found.gap == pytest.approx(gap)
+
+
 values = st.lists(st.floats(-10, 10).map(lambda x: round(x, 3)), min_size=2, max_size=9)
 
 
@@ -58,6 +73,7 @@ def test_unequal_groups_as_by_the_textbook(groups: list[list[float]]) -> None:
     assert found.icc_low == pytest.approx(expected["spread/return_icc_low"], abs=1e-6)
     assert found.icc_high == pytest.approx(expected["spread/return_icc_high"], abs=1e-6)
     assert found.largest_within == pytest.approx(expected["spread/return_largest_within"], abs=1e-6)
+    assert found.gap == pytest.approx(expected["spread/return_gap"], abs=1e-9)
 
 
 @given(groups=st.lists(values, min_size=2, max_size=5), factor=st.floats(0.1, 100))

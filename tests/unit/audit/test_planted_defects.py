@@ -28,6 +28,19 @@ def test_an_exploitable_bucket_is_found_within_10_iterations() -> None:
     assert [(alert.kind, alert.subject) for alert in found] == [("bucket_exploitation", "friction 3")]
 
 
+class ExploitableHalf(ExploitableBucket):
+    """The bonus is within reach of every second bucket."""
+
+    def planted(self) -> Tensor:
+        return 4.0 * (self.bucket % 2)
+
+
+def test_exploitable_buckets_are_found_where_they_are_half_of_all() -> None:
+    found = [alert for alert, _ in alerts_of(ExploitableHalf(), 10)]
+    assert {alert.kind for alert in found} == {"bucket_exploitation"}
+    assert all(int(alert.subject.removeprefix("friction ")) % 2 == 1 for alert in found)
+
+
 class HardBucket(ExploitableBucket):
     """Robots of one bucket fall at any time: a difference, but no bucket that is tight at another level."""
 

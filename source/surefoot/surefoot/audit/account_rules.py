@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from surefoot.audit.alerts import Finding
+from surefoot.audit.bucket_statistics import distances_from_median
 from surefoot.audit.metrics import Flush
 from surefoot.audit.step import AuditLayout
 from surefoot.manifest.audit import Audit, BucketAudit
@@ -126,11 +128,12 @@ class AccountRules:
         means = flush["bucket/return_mean"]
         best = int(means.masked_fill(~large, -float("inf")).argmax())
         worst = int(means.masked_fill(~large, float("inf")).argmin())
-        apart = (means - means[large].quantile(0.5)).abs().masked_fill(~large, -1.0)
+        apart = torch.full_like(means, -1.0)
+        apart[large] = distances_from_median(means[large])
         success, labels = _numbers(flush["bucket/success_rate"]), self._layout.bucket_labels
         yield Finding(
             "bucket_exploitation",
-            labels[int(apart.argmax())],
+            labels[best if apart[best] >= apart[worst] else worst],
             f"return {float(means[best]):.3g} with {success[best]:.0%} success in {labels[best]!r} against "
             f"{float(means[worst]):.3g} with {success[worst]:.0%} in {labels[worst]!r}; {gap:.2f} of the return away "
             f"from the median bucket, at most {within:.2f} within a bucket, intraclass correlation at least {low:.2f}",

@@ -53,8 +53,11 @@ class Rules(Protocol):
 class Alerts:
     """Turns findings into alerts: with the manifest's action, and not the same one in every iteration.
 
+    What ends a run is never silent: a run that was stopped and is resumed unchanged stops again. What pauses it is
+    silent after a pause that this process made, so a resumed run pauses again.
+
     Args:
-        config: Actions, and how long a finding stays quiet after its alert.
+        config: Actions, and how long a finding stays silent after its alert.
         rules: Asked in this order.
     """
 
@@ -62,6 +65,7 @@ class Alerts:
         self._config = config
         self._rules = list(rules)
         self._raised: dict[tuple[str, str], int] = {}
+        self._paused: dict[tuple[str, str], int] = {}
 
     def check(self, iteration: int, flush: Flush, further: Iterable[Finding] = ()) -> list[Alert]:
         """Alerts of an iteration.
@@ -76,19 +80,23 @@ class Alerts:
         return [self._alert(iteration, finding) for finding in news]
 
     def _is_news(self, iteration: int, finding: Finding) -> bool:
-        key = (finding.kind, finding.subject)
-        last = self._raised.get(key)
-        if last is not None and iteration - last < self._config.repeat_after:
+        key, action = (finding.kind, finding.subject), self._action(finding)
+        last = (self._paused if action == "pause" else self._raised).get(key)
+        if action != "stop" and last is not None and iteration - last < self._config.repeat_after:
             return False
         self._raised[key] = iteration
+        if action == "pause":
+            self._paused[key] = iteration
         return True
 
+    def _action(self, finding: Finding) -> Action:
+        return getattr(self._config.actions, finding.kind)
+
     def _alert(self, iteration: int, finding: Finding) -> Alert:
-        action: Action = getattr(self._config.actions, finding.kind)
-        return Alert(finding.kind, iteration, finding.subject, finding.message, action)
+        return Alert(finding.kind, iteration, finding.subject, finding.message, self._action(finding))
 
     def state_dict(self) -> dict[str, Any]:
-        """When each alert was last raised, and the rules' own state."""
+        """When each alert was last raised, and the rules' own state; pauses belong to the process."""
         raised = [[kind, subject, iteration] for (kind, subject), iteration in self._raised.items()]
         return {"raised": raised, "rules": [rules.state_dict() for rules in self._rules]}
 

@@ -37,7 +37,12 @@ define("spread/return_icc_low", "-", "lower end of its 95 % interval (F distribu
 define("spread/return_icc_high", "-", "upper end of its 95 % interval (F distribution)")
 define("spread/return_between", "-", f"standard deviation of the return between buckets; {_LARGE}")
 define("spread/return_within", "-", f"pooled standard deviation of the return within a bucket; {_LARGE}")
-define("spread/return_gap", "-", f"largest |mean return of a bucket - median of the buckets' mean returns|; {_LARGE}")
+define(
+    "spread/return_gap",
+    "-",
+    "largest |mean return of a bucket - median|, of the lower and the upper median of the buckets' mean returns the "
+    f"farther; {_LARGE}",
+)
 define("spread/return_ratio", "-", "variance between / variance within")
 define(
     "spread/return_largest_within",

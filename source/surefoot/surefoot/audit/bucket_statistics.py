@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import torch
 from scipy.special import fdtri
 from torch import Tensor
 
@@ -22,7 +23,7 @@ class Spread:
     within: float
     """Pooled standard deviation within groups."""
     gap: float
-    """Largest distance of a group's mean from the median of the groups' means."""
+    """Largest of `distances_from_median`."""
     largest_within: float
     """Largest sample standard deviation of a group over its own root mean square: 0 is tight, 1 has no mean."""
     rms: float
@@ -65,11 +66,28 @@ def spread(count: Tensor, total: Tensor, square: Tensor, min_count: int) -> Spre
         icc_high=high,
         between=math.sqrt(max(0.0, variance_between)),
         within=math.sqrt(within_square),
-        gap=float((means - means.quantile(0.5)).abs().max()),
+        gap=float(distances_from_median(means).max()),
         largest_within=float((deviations / (count - 1) * (count / square).nan_to_num(0.0, 0.0)).max().sqrt()),
         rms=rms,
         groups=groups,
     )
+
+
+def distances_from_median(means: Tensor) -> Tensor:
+    """Distance of each mean from the lower or the upper median, whichever is farther.
+
+    The two are one where the number is odd. Where it is even, the point halfway between them is nobody's mean: with one
+    of two groups shifted, or half of all, it would hide half of the shift.
+
+    Args:
+        means: Shape (B,), B > 0.
+
+    Returns:
+        Shape (B,).
+    """
+    ordered = means.sort().values
+    lower, upper = ordered[(len(means) - 1) // 2], ordered[len(means) // 2]
+    return torch.maximum((means - lower).abs(), (means - upper).abs())
 
 
 def _icc(between: float, within: float, n0: float) -> float:
