@@ -55,5 +55,9 @@ def test_engine_names() -> None:
     assert callable(load_engine("isaaclab:isaacsim_physx").make_env)
     with pytest.raises(UnknownName, match="Did you mean 'isaaclab'"):
         load_engine("isaclab")
+
+
+def test_an_engine_with_one_backend_takes_none() -> None:
+    pytest.importorskip("mjbatch")
     with pytest.raises(EngineError, match="has one physics backend only; drop ':warp'"):
         load_engine("mujoco:warp")

@@ -212,6 +212,19 @@ class RobotHandle:
             raise EngineError(f"The simulated robot has no body {missing[0]!r}. {did_you_mean(missing[0], known)}")
         return torch.tensor([known.index(name) for name in names], device=self.from_isaac.device)
 
+    def base_pose(self) -> tuple[Tensor, Tensor]:
+        """Position (m) and orientation of the base link, world. Shapes (N, 3) and (N, 4)."""
+        data = self._robot.data
+        return as_tensor(data.root_link_pos_w), quat_from_isaac(as_tensor(data.root_link_quat_w), self._version)
+
+    def base_com_velocity(self) -> tuple[Tensor, Tensor]:
+        """As `body_com_velocity`, of the base; true also right after a write, which bodies on PhysX are not.
+
+        Shapes (N, 3).
+        """
+        data = self._robot.data
+        return as_tensor(data.root_com_lin_vel_w), as_tensor(data.root_com_ang_vel_w)
+
     def body_pose(self, body_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Position (m) and orientation of the link frames, world. Shapes (N, b, 3) and (N, b, 4)."""
         data = self._robot.data

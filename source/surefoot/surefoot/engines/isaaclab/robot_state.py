@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class IsaacLabRobotState(RobotState):
-    """Velocities of link frames are taken from those of the centres of mass, which both versions keep up to date."""
+    """Velocities of link frames follow from those of the centres of mass, which are the ones that are simulated."""
 
     def __init__(self, env: "IsaacLabEnv", manifest: Manifest, model: RobotModel, handle: RobotHandle) -> None:
         super().__init__(manifest, env.num_envs, str(env.device))
@@ -36,16 +36,18 @@ class IsaacLabRobotState(RobotState):
             self._sensors[group] = (sensor, torch.tensor(sensor_columns(sensor, names), device=self.device))
 
     def raw_base_pos_w(self) -> Tensor:
-        return self.handle.body_pose(self._base)[0][:, 0]
+        return self.handle.base_pose()[0]
 
     def raw_base_quat_w(self) -> Tensor:
-        return self.handle.body_pose(self._base)[1][:, 0]
+        return self.handle.base_pose()[1]
 
     def raw_base_lin_vel_w(self) -> Tensor:
-        return self._velocity(self._base, torch.zeros(1, 3, device=self.device))[:, 0]
+        lin_vel, ang_vel = self.handle.base_com_velocity()
+        com_to_origin = -frames.rotate(self.read("base_quat_w"), self.handle.body_com_offset(self._base)[:, 0])
+        return lin_vel + torch.linalg.cross(ang_vel, com_to_origin)
 
     def raw_base_ang_vel_b(self) -> Tensor:
-        return frames.rotate_inverse(self.read("base_quat_w"), self.handle.body_com_velocity(self._base)[1][:, 0])
+        return frames.rotate_inverse(self.read("base_quat_w"), self.handle.base_com_velocity()[1])
 
     def raw_joint_pos(self) -> Tensor:
         return self.handle.joint_pos()
@@ -64,7 +66,10 @@ class IsaacLabRobotState(RobotState):
         return position + _rotate(quat, self._foot_offset)
 
     def raw_foot_vel_w(self) -> Tensor:
-        return self._velocity(self._foot_bodies, self._foot_offset)
+        lin_vel, ang_vel = self.handle.body_com_velocity(self._foot_bodies)
+        _, quat = self.handle.body_pose(self._foot_bodies)
+        com_to_foot = _rotate(quat, self._foot_offset - self.handle.body_com_offset(self._foot_bodies))
+        return lin_vel + torch.linalg.cross(ang_vel, com_to_foot)
 
     def raw_foot_in_contact(self) -> Tensor:
         return self.read("foot_force_w").square().sum(dim=2) > 0
@@ -92,13 +97,6 @@ class IsaacLabRobotState(RobotState):
 
     def env_origins(self) -> Tensor:
         return self._env.scene.env_origins
-
-    def _velocity(self, body_ids: Tensor, points: Tensor) -> Tensor:
-        """Velocity of points that are fixed in bodies, m/s, world. Points in link frames, shape (b, 3)."""
-        lin_vel, ang_vel = self.handle.body_com_velocity(body_ids)
-        _, quat = self.handle.body_pose(body_ids)
-        arm = _rotate(quat, points - self.handle.body_com_offset(body_ids))
-        return lin_vel + torch.linalg.cross(ang_vel, arm)
 
     def _force(self, group: str, what: str) -> Tensor:
         if group not in self._sensors:
