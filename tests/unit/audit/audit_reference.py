@@ -64,6 +64,7 @@ class Reference:
         self.running: list[Episode | None] = [None] * layout.num_envs
         self.pooled: list[list[End]] = []
         self.ends_of_step: list[int] = []
+        self.was_invalid = [False] * layout.num_envs
         self.tested_from = config.synchrony.half_window
         self._begin()
 
@@ -71,6 +72,7 @@ class Reference:
         self.rows: list[dict[str, Any]] = []
         self.ends: list[End] = []
         self.fault_rows: list[tuple[int, list[int]]] = []
+        self.fault_episodes = 0
         self.total_rows = 0
 
     def step(self, step: AuditStep) -> None:
@@ -85,6 +87,7 @@ class Reference:
             self.total_rows += 1
             if not valid[env]:
                 self.fault_rows.append((row["bucket"], [k for k, holds in enumerate(row["fault"]) if holds]))
+                self.fault_episodes += not self.was_invalid[env] or row["episode_steps"] == 1
                 self.running[env] = None
                 ends += 1
                 continue
@@ -104,6 +107,7 @@ class Reference:
                 self.ends.append(End(row["bucket"], row["terminated"], holds, row["episode_steps"], seen))
                 self.running[env] = None
         self.ends_of_step.append(ends)
+        self.was_invalid = [not ok for ok in valid]
 
     def flush(self) -> dict[str, Any]:
         self.pooled = [*self.pooled, self.ends][-self.config.window :]
@@ -224,7 +228,7 @@ class Reference:
             "termination/episodes": len(ends),
             "termination/failures": len(failures),
             "termination/time_outs": len(ends) - len(failures),
-            "termination/faults": len(self.fault_rows),
+            "termination/faults": self.fault_episodes,
             "termination/failure_rate": divide(len(failures), len(ends)),
             "termination/primary": [len(some) for some in primary],
             "termination/primary_share": [divide(len(some), len(ends)) for some in primary],

@@ -47,7 +47,7 @@ def step_of(layout: AuditLayout = LAYOUT, **given: Tensor) -> AuditStep:
 
 def random_steps(count: int, seed: int = 0, layout: AuditLayout = LAYOUT, faults: bool = True) -> Iterator[AuditStep]:
     """Episodes of up to `max_episode_steps`; the first ones begin at a scattered age that nobody saw."""
-    random = torch.Generator().manual_seed(seed)
+    random, late = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + 1000)
     n, buckets = layout.num_envs, len(layout.bucket_labels)
 
     def chance(probability: float, *shape: int) -> Tensor:
@@ -56,6 +56,7 @@ def random_steps(count: int, seed: int = 0, layout: AuditLayout = LAYOUT, faults
     age = torch.randint(0, layout.max_episode_steps // 2, (n,), generator=random)
     bucket = torch.randint(0, buckets, (n,), generator=random)
     skill = torch.rand(n, generator=random)
+    spoiled = torch.zeros(n, dtype=torch.bool)  # a fault found after the resets: the next step is invalid too
     for _ in range(count):
         age = age + 1
         error = 0.6 * skill * torch.rand(n, generator=random)
@@ -75,6 +76,7 @@ def random_steps(count: int, seed: int = 0, layout: AuditLayout = LAYOUT, faults
         truncated = (causes & time_out).any(dim=1) & ~terminated
         terminated |= chance(0.003, n) & ~truncated  # for no reason that a cause gives
         fault = chance(0.01 if faults else 0.0, n, len(layout.fault_kinds))
+        fault[:, 0] |= spoiled
         broken = fault.any(dim=1)
         rates[broken] = torch.nan
         step = step_of(
@@ -90,7 +92,8 @@ def random_steps(count: int, seed: int = 0, layout: AuditLayout = LAYOUT, faults
             yaw_rate_error=torch.where(broken, torch.inf, skill),
         )
         yield step
-        ended = terminated | truncated | broken
+        spoiled = broken & ~terminated & ~truncated & (torch.rand(n, generator=late) < 0.3)
+        ended = terminated | truncated | (broken & ~spoiled)
         age = torch.where(ended, 0, age)
         bucket = torch.where(ended, torch.randint(0, buckets, (n,), generator=random), bucket)
         skill = torch.where(ended, torch.rand(n, generator=random), skill)

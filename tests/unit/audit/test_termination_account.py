@@ -96,3 +96,29 @@ def test_a_fault_ends_an_episode_that_counts_nowhere() -> None:
     assert float(flush["termination/episodes"]) == 4
     assert float(flush["termination/partial"]) == 3  # the others say age 1 after two steps
     assert float(flush["episode/count"]) == 1
+
+
+def invalid(envs: list[int], age: list[int]) -> AuditStep:
+    fault = torch.zeros(4, 2, dtype=torch.bool)
+    fault[envs, 1] = True
+    return replace(ending([NONE] * 4, NONE, NONE), fault=fault, episode_steps=torch.tensor(age))
+
+
+def test_two_invalid_steps_of_one_episode_are_one_episode() -> None:
+    """An observation that is not finite spoils the step that led to it and the one that starts from it."""
+    first = invalid([0, 1, 2], [7, 7, 7, 7])
+    second = invalid([0, 1], [8, 1, 8, 8])  # 1 was reset and broke again; 2 goes on in its episode, valid ...
+    third = invalid([2, 3], [1, 2, 9, 9])  # ... and breaks again
+    flush = flush_of(first, second, third)
+    assert float(flush["fault/invalid_steps"]) == 7
+    assert float(flush["termination/faults"]) == 3 + 1 + 2
+
+
+def test_an_episode_is_not_counted_again_in_the_next_iteration_nor_after_a_resume() -> None:
+    accounts, resumed = (Accounts(FOUR, audit_config(), "cpu") for _ in range(2))
+    accounts.step(invalid([0, 1], [7] * 4))
+    assert float(accounts.flush()["termination/faults"]) == 2
+    resumed.load_state_dict(accounts.state_dict())
+    for each in (accounts, resumed):
+        each.step(invalid([0, 1], [8, 1, 8, 8]))
+        assert float(each.flush()["termination/faults"]) == 1

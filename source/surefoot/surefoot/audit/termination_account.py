@@ -3,6 +3,8 @@
 Time-out, failure and fault are three classes. A fault's causes are not looked at: its state is not to be trusted.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -17,7 +19,12 @@ _ENDS = "valid episodes that ended in the iteration"
 define("termination/episodes", "episodes", f"number of {_ENDS}: by failure or time-out")
 define("termination/failures", "episodes", f"{_ENDS}, by failure; failure wins over a time-out in the same step")
 define("termination/time_outs", "episodes", f"{_ENDS}, by time-out")
-define("termination/faults", "episodes", "episodes that ended in the iteration by a fault; they count nowhere else")
+define(
+    "termination/faults",
+    "episodes",
+    "episodes with a fault: invalid steps of the iteration, without those after an invalid step of the same episode; "
+    "such episodes count nowhere else",
+)
 define("termination/failure_rate", "-", "failures / episodes; NaN without an episode")
 define(
     "termination/primary",
@@ -77,6 +84,7 @@ class TerminationAccount(Account):
         self._dt, self._longest = layout.step_dt, layout.max_episode_steps
         ranking = sorted(range(causes), key=lambda cause: layout.cause_is_time_out[cause])  # stable: else layout order
         self._ranking = ranking
+        self._last_valid = torch.ones(1, layout.num_envs, dtype=torch.bool, device=device)
 
     def add(self, block: Block, episodes: Episodes) -> None:
         sums, buckets, causes = self.sums, self._buckets, self._causes
@@ -97,7 +105,10 @@ class TerminationAccount(Account):
         sums["steps"].add_((length * whole).sum())
         sums["whole"].add_(whole.sum())
         sums["partial"].add_(episodes.partial.sum())
-        sums["faults"].add_((~block.valid).sum())
+        if not block.clean:
+            valid_before = torch.cat((self._last_valid, block.valid[:-1]))
+            sums["faults"].add_((~block.valid & (valid_before | (block.episode_steps == 1))).sum())
+        self._last_valid.copy_(block.valid[-1:])
 
     def _primary(self, holds: Tensor) -> Tensor:
         """First cause in rank that holds, C where none does. Shape (E,), int64."""
@@ -130,6 +141,13 @@ class TerminationAccount(Account):
             "termination_by_bucket/primary": by_bucket["primary"][:, :-1],
             "termination_by_bucket/length_histogram": by_bucket["lengths"],
         }
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"last_valid": self._last_valid.cpu().clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self._last_valid.copy_(state["last_valid"])
 
 
 def _count(table: Tensor, index: Tensor) -> None:
