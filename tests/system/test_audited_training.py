@@ -15,7 +15,7 @@ from surefoot.audit.record import read_alerts
 from surefoot.audit.record_file import FILE_NAME, read_record
 from surefoot.engines.mujoco import make_env
 from surefoot.engines.mujoco.env import MujocoEnv
-from surefoot.errors import AlertStop
+from surefoot.errors import AlertStop, EngineError
 from surefoot.manifest import Manifest, compose_manifest, write_manifest
 from surefoot.rl.fault_replay import replay
 from surefoot.rl.runner import TrainRunner
@@ -112,6 +112,22 @@ def test_too_many_faults_end_the_run_with_the_reason_and_a_dump_that_replays_the
     assert f"{len(faults)} of {len(faults)} came again" in shown.stdout
 
 
+def test_a_simulator_that_raises_leaves_a_checkpoint_and_the_faults(tmp_path: Path) -> None:
+    run = TrainedRun(tmp_path, nothing)
+    physics, calls = run.env._advance_physics, iter(range(10**6))
+
+    def advance() -> None:
+        if next(calls) >= 2 * 12:  # from the third iteration on
+            raise RuntimeError("planted")
+        physics()
+
+    run.env._advance_physics = advance
+    with pytest.raises(EngineError, match=r"(?s)Iteration 3 could not be finished.*planted.*faults_3\.pt.*model_2\.pt"):
+        run.train(5)
+    assert (tmp_path / "model_2.pt").is_file() and (tmp_path / "faults_3.pt").is_file()
+    assert read_record(tmp_path).iteration.tolist() == [1, 2]
+
+
 def test_a_nan_reward_is_found_in_the_first_iteration(tmp_path: Path) -> None:
     def plant(env: MujocoEnv) -> None:
         def sometimes(value: Tensor, _: Any) -> Tensor:
@@ -163,7 +179,7 @@ def test_a_term_that_pays_for_standing_still_is_found(tmp_path: Path) -> None:
     assert ("standing_pays", "track_lin_vel_xy") in [(alert["kind"], alert["subject"]) for alert in alerts]
 
 
-def test_a_leaked_observation_is_found_within_thirty_iterations(tmp_path: Path) -> None:
+def test_a_leaked_observation_is_found_within_sixty_iterations(tmp_path: Path) -> None:
     """An observation function that returns the base's linear velocity, which no robot measures."""
 
     def plant(env: MujocoEnv) -> None:
@@ -172,7 +188,7 @@ def test_a_leaked_observation_is_found_within_thirty_iterations(tmp_path: Path) 
         gravity = terms[names.index("projected_gravity")]
         patch(gravity, lambda value, _: 3.0 * env.robot_state.read("base_lin_vel_b") + 1.0)
 
-    alerts = TrainedRun(tmp_path, plant).train(30)
+    alerts = TrainedRun(tmp_path, plant).train(60)
     assert kinds(alerts) == {"observation_leak"}
     assert {alert["subject"] for alert in alerts} == {f"projected_gravity[{axis}]" for axis in range(3)}
 
@@ -190,7 +206,7 @@ def test_an_exploitable_bucket_is_found(tmp_path: Path) -> None:
         "task.terminations.base_contact.func=bad_orientation",
         "+task.terminations.base_contact.params.limit_angle=3.14",
     )
-    alerts = TrainedRun(tmp_path, plant, *whole_episodes).train(40)
+    alerts = TrainedRun(tmp_path, plant, *whole_episodes, num_envs=96).train(40)
     found = [alert for alert in alerts if alert["kind"] == "bucket_exploitation"]
     assert found and "friction 0.4-0.6" in found[0]["subject"]
 

@@ -122,11 +122,15 @@ def test_without_the_environment_state_all_environments_are_reset_and_the_run_sa
     other_size = runner(config, tmp_path, num_envs=32)
     assert "All environments were reset" in other_size.resume(loaded)
     assert other_size.env.env.samples == 64 * 16  # the curriculum goes on from where it was
+    had = loaded.content["infos"]["episodes"]
+    assert (other_size.env.env.streams.episode == had.max() + 1).all()  # nobody's draws are repeated
     with pytest.raises(CheckpointError, match="does not fit"):
         other_size.env.env.load_state_dict(checkpoint.read(env_state)["env"])
 
     env_state.write_bytes(b"broken")
-    assert "All environments were reset" in runner(config, tmp_path).resume(loaded)
+    same_size = runner(config, tmp_path)
+    assert "All environments were reset" in same_size.resume(loaded)
+    assert torch.equal(same_size.env.env.streams.episode, had + 1)
     env_state.unlink()
     assert "All environments were reset" in runner(config, tmp_path).resume(loaded)
 
@@ -155,3 +159,25 @@ def test_killed_between_environment_state_and_checkpoint_the_run_continues_from_
     assert "continue where they stopped" in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
     second.train(3)
     assert [path.name for path in tmp_path.glob("env_state*")] == ["env_state_3.pt"]
+
+
+def test_what_is_watched_may_change_and_the_environments_go_on(tmp_path: Path):
+    """The command that a run prints when an alert stops it."""
+    runner(manifest([]), tmp_path).train(1)
+    second = runner(manifest(["audit.actions.too_many_faults=log"]), tmp_path, resumed_at=1)
+    assert "continue where they stopped" in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
+
+
+@pytest.mark.parametrize(("overrides", "expected"), [([], 5e-4), (["ppo.learning_rate=1e-4"], 1e-4)])
+def test_a_changed_learning_rate_is_taken_and_an_unchanged_one_goes_on(
+    tmp_path: Path, overrides: list[str], expected: float
+):
+    first = runner(manifest([]), tmp_path)
+    first.train(1)
+    loaded = checkpoint.load(tmp_path / "model_1.pt")
+    for group in loaded.content["optimizer_state_dict"]["param_groups"]:
+        group["lr"] = 5e-4  # where the schedule had led
+    second = runner(manifest(overrides), tmp_path, resumed_at=1)
+    second.resume(loaded)
+    assert second.alg.learning_rate == expected
+    assert {group["lr"] for group in second.alg.optimizer.param_groups} == {expected}

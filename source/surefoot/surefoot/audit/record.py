@@ -65,9 +65,9 @@ class RunRecord:
         """Attempts to write that failed since the start."""
         return self._retry.failures
 
-    def attempt(self, write: Callable[[], object]) -> bool:
+    def attempt(self, write: Callable[[], object], *, now: bool = False) -> bool:
         """Write something else into the run folder under the same guard; True if it succeeded."""
-        return self._retry.attempt(write)
+        return self._retry.attempt(write, now=now)
 
     def add(self, iteration: int, flush: Flush, alerts: Sequence[Alert] = ()) -> None:
         """Take one iteration's values; its alerts go to the disk at once.

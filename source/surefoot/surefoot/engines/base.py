@@ -15,6 +15,7 @@ from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.mdp.commands import VelocityCommands
 from surefoot.mdp.robot_state import RobotState
 from surefoot.randomization.buckets import Buckets
+from surefoot.randomization.streams import Streams
 
 
 class EngineEnv(Protocol):
@@ -25,6 +26,8 @@ class EngineEnv(Protocol):
     manifest: Manifest
     robot_state: RobotState
     commands: VelocityCommands
+    streams: Streams
+    """Random numbers of resets, commands, pushes, noise and factors."""
     buckets: Buckets
     """Bucket and randomised values of each environment."""
     episode_length_buf: Tensor

@@ -59,6 +59,16 @@ class Streams:
         """Number the next episode of some environments, each named once; every later draw belongs to it."""
         self.episode[env_ids] += 1
 
+    def skip_to(self, episode: torch.Tensor | None) -> None:
+        """Let the next episodes be new ones after those of a run whose environments could not be restored.
+
+        Args:
+            episode: `episode` of that run. With another number of environments all go on after the largest.
+        """
+        if episode is not None and len(episode) > 0:
+            fits = len(episode) == self.num_envs
+            self.episode.copy_(episode if fits else episode.max().expand(self.num_envs))
+
     def uniform(
         self,
         stream: str,

@@ -13,6 +13,7 @@ from surefoot.audit.accounts import Accounts
 from surefoot.audit.alerts import Alert, Alerts, Finding, strongest
 from surefoot.audit.diagnostic_rules import DiagnosticRules
 from surefoot.audit.diagnostics import diagnostic_accounts
+from surefoot.audit.factor_values import factor_metrics
 from surefoot.audit.leak import Leak
 from surefoot.audit.leak_watch import LeakWatch
 from surefoot.audit.learning import AUDIT, SECONDS, host_numbers
@@ -20,6 +21,7 @@ from surefoot.audit.memory import MemoryMonitor
 from surefoot.audit.metrics import Flush
 from surefoot.audit.observe import audit_layout
 from surefoot.audit.record import RunRecord
+from surefoot.audit.state import check_state
 from surefoot.audit.step import AuditStep
 from surefoot.engines.base import EngineEnv
 from surefoot.manifest.audit import Action
@@ -93,14 +95,15 @@ class RunAudit:
         """
         seconds_before, start = self._seconds, time.perf_counter()
         flush: Flush = self._accounts.flush() | self._memory.sample() | dict(numbers)
+        flush |= factor_metrics(self._env.buckets.values)
         leaks: list[Finding] = []
         if iteration % self._leak_every == 0:
             self._leaks.observe(actor_obs, self._env.robot_state)
             flush |= self._leaks.metrics()
             leaks = [_leak(leak) for leak in self._leaks.found()]
         alerts = self._alerts.check(iteration, flush, leaks)
-        if alerts and self._folder is not None:
-            self._dump_faults(iteration)
+        if alerts:
+            self.dump_faults(iteration)
         self._env.record_faults()
         self._seconds = 0.0
         now = time.perf_counter()
@@ -109,14 +112,14 @@ class RunAudit:
             self.record.add(iteration, flush, alerts)
         return AuditedIteration(flush, alerts)
 
-    def _dump_faults(self, iteration: int) -> None:
-        """Write what the iteration's first faults can be replayed from; scripts/replay_faults.py reads it."""
+    def dump_faults(self, iteration: int) -> Path | None:
+        """Write what the iteration's first faults can be replayed from; where to, or None without a fault or folder."""
         saved = self._env.recorded_faults()
-        if saved and self.record is not None:
-            path = Path(str(self._folder)) / f"faults_{iteration}.pt"
-            manifest = self._env.manifest
-            content = {"iter": iteration, "manifest_sha256": manifest.sha256, "faults": saved}
-            self.record.attempt(lambda: checkpoints.save(content, path))
+        if not saved or self._folder is None or self.record is None:
+            return None
+        path = self._folder / f"faults_{iteration}.pt"
+        content = {"iter": iteration, "manifest_sha256": self._env.manifest.sha256, "faults": saved}
+        return path if self.record.attempt(lambda: checkpoints.save(content, path), now=True) else None
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that later metrics and alerts depend on, on the host."""
@@ -127,7 +130,12 @@ class RunAudit:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue exactly where `state_dict` was taken."""
+        """Continue exactly where `state_dict` was taken.
+
+        Raises:
+            ValueError: The state is that of other accounts, or of a window of another length; nothing is changed.
+        """
+        check_state(state, self.state_dict(), "the saved state of the accounts")
         self._accounts.load_state_dict(state["accounts"])
         self._alerts.load_state_dict(state["alerts"])
         self._leaks.load_state_dict(state["leaks"])

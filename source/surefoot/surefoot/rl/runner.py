@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from rsl_rl.runners import OnPolicyRunner
@@ -200,11 +200,11 @@ class TrainRunner(OnPolicyRunner):
             saved = checkpoints.read(path)
             if saved.get("iter") != loaded.iteration:
                 raise CheckpointError(f"the saved environment state is of iteration {saved.get('iter')}.")
-            self.env.env.load_state_dict(saved.get("env"))
+            self.env.env.load_state_dict(cast("dict[str, Any]", saved.get("env", {})))
         except CheckpointError as error:
             self.env.env.streams.skip_to(loaded.content["infos"].get("episodes"))
             self.env.env.reset()
-            return f"All environments were reset, and begin episodes that they have not had: {error}"
+            return f"All environments were reset: {error} They begin episodes that they have not had."
         try:
             self.audit.load_state_dict(saved["audit"])
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:

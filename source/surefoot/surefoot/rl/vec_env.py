@@ -11,11 +11,7 @@ from surefoot.mdp.robot_state import max_episode_steps
 
 
 class SurefootVecEnv(VecEnv):
-    """Observations as a TensorDict, dones as the union of failure, time-out and fault.
-
-    Attributes:
-        env_seconds: Wall-clock spent in `step` since the start, physics included.
-    """
+    """Observations as a TensorDict, dones as the union of failure, time-out and fault."""
 
     def __init__(self, env: EngineEnv) -> None:
         self.env = env

@@ -279,10 +279,6 @@ class MujocoEnv(ManagerBasedRlEnv):
         """Mass of each robot as simulated, randomisation included, kg. Shape (num_envs,)."""
         return self.sim.model.body_mass[:, self.scene["robot"].indexing.body_ids].sum(dim=1).expand(self.num_envs)
 
-    def geom_ids(self, names: list[str]) -> Tensor:
-        """Indices of the robot's geometries in the MuJoCo model."""
-        return torch.tensor([self.sim.mj_model.geom(f"robot/{name}").id for name in names], device=self.device)
-
     def record_faults(self) -> None:
         """Keep what the first faults from now on can be replayed from."""
         if self.fault_recorder is None:
