@@ -13,6 +13,7 @@ from surefoot.audit.episodes import EpisodeTracker
 from surefoot.audit.fault_account import FaultAccount
 from surefoot.audit.metrics import AxisNames, Flush, axis_names
 from surefoot.audit.reward_account import RewardAccount
+from surefoot.audit.state import check_state
 from surefoot.audit.step import AuditLayout, AuditStep
 from surefoot.audit.synchrony import SynchronyAccount
 from surefoot.audit.termination_account import TerminationAccount
@@ -85,16 +86,24 @@ class Accounts:
         """Everything that later metrics depend on, on the host."""
         self._settle()
         return {
+            "axes": self._axis_lists(),
             "episodes": self._episodes.state_dict(),
             "accounts": {type(account).__name__: account.state_dict() for account in self._accounts},
         }
+
+    def _axis_lists(self) -> dict[str, list[str]]:
+        return {axis: list(names) for axis, names in self.axes.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue exactly where `state_dict` was taken.
 
         Raises:
-            KeyError: An account of this run has no state in `state`.
+            ValueError: An account of this run has no state in `state`, or one of another layout, or the axes have other
+                names; nothing is changed.
         """
+        check_state(state, self.state_dict(), "accounts")
+        if state["axes"] != self._axis_lists():
+            raise ValueError("accounts: their terms, causes, fault kinds, buckets or bins have other names.")
         self._episodes.load_state_dict(state["episodes"])
         for account in self._accounts:
             account.load_state_dict(state["accounts"][type(account).__name__])

@@ -13,8 +13,8 @@ from torch import Tensor
 from surefoot.audit.step import AuditLayout
 from surefoot.errors import unknown_name
 
-AXES = ("term", "cause", "fault", "bucket", "bin")
-"""Reward terms, termination causes, fault kinds, buckets, bins of episode length."""
+AXES = ("term", "cause", "fault", "bucket", "bin", "factor")
+"""Reward terms, termination causes, fault kinds, buckets, bins of episode length, randomised factors."""
 
 Flush = dict[str, Tensor]
 """Values of one iteration by metric name."""
@@ -33,7 +33,7 @@ class Metric:
     version: int
     """Rises when the formula changes."""
     unit: str
-    """SI, or `-` for none."""
+    """SI, `-` for none, or `factor's` where it is that of each factor."""
     axes: tuple[str, ...]
     """From `AXES`, in the order of the tensor's dimensions."""
     definition: str
@@ -69,6 +69,7 @@ def axis_names(layout: AuditLayout, bins: tuple[str, ...] = ()) -> dict[str, tup
         "fault": layout.fault_kinds,
         "bucket": layout.bucket_labels,
         "bin": bins,
+        "factor": layout.factors,
     }
 
 

@@ -24,6 +24,7 @@ def audit_layout(manifest: Manifest, buckets: Buckets) -> AuditLayout:
         max_episode_steps=max_episode_steps(manifest),
         num_actions=len(manifest.robot.joints),
         action_clip=task.actions.clip,
+        factors=tuple(buckets.values),
         fixed_buckets=not any(factors[name].mode == "reset" for name in manifest.randomization.bucket_by),
     )
 

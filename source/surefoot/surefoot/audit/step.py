@@ -28,6 +28,8 @@ class AuditLayout:
     """Actions are clipped to plus and minus this; None where they are not."""
     fixed_buckets: bool = False
     """An environment never changes its bucket."""
+    factors: tuple[str, ...] = ()
+    """Randomised factors, in the order of their values."""
 
 
 @dataclass(frozen=True)

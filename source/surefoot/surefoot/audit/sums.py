@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from surefoot.audit.state import check_state
+
 
 class Sums:
     """Accumulators by name; `sums["count"]` is a view to add to.
@@ -49,6 +51,11 @@ class Window:
         return {"ring": self._ring.clone(), "count": self._count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where `state_dict` was taken."""
+        """Continue where `state_dict` was taken.
+
+        Raises:
+            ValueError: A window of another length or size; nothing is changed.
+        """
+        check_state(state, self.state_dict(), "window")
         self._ring.copy_(state["ring"])
         self._count = int(state["count"])

@@ -73,10 +73,11 @@ class SynchronyAccount(Account):
         self._new.clear()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"new": self.pending().cpu().clone(), "ends": list(self._ends)}
+        return {"new": [float(count) for count in self.pending().cpu()], "ends": list(self._ends)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._new = [state["new"].to(self.sums.flat.device)] if len(state["new"]) else []
+        device = self.sums.flat.device
+        self._new = [torch.tensor(state["new"], dtype=torch.float64, device=device)] if state["new"] else []
         self._ends = list(state["ends"])
 
 
