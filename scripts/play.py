@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines see the viewer")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("overrides", nargs="*", metavar="key=value")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
 
     loaded = checkpoint.load(args.checkpoint)
     filming = args.video is not None or args.frame is not None

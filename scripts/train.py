@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--resume", type=Path, metavar="RUN", help="run folder to continue")
     parser.add_argument("--allow-manifest-change", action="store_true", help="resume although the manifest differs")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
 
     overrides = [f"training.{text}" if text.startswith("logger=") else text for text in args.overrides]
     for key in ("num_envs", "max_iterations"):

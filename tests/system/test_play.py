@@ -24,7 +24,7 @@ from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.play.film import film
 from surefoot.rl import checkpoint
 from surefoot.rl.export import export_policy
-from surefoot.rl.policy import build_actor, load_policy
+from surefoot.rl.policy import build_network, load_policy
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
@@ -40,7 +40,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("run") / "model_0.pt"
     content = {
-        "actor_state_dict": build_actor(MANIFEST).state_dict(),
+        "actor_state_dict": build_network(MANIFEST, "actor").state_dict(),
         "critic_state_dict": {},
         "iter": 0,
         "infos": {"format": checkpoint.FORMAT, "manifest": MANIFEST.canonical_json},

@@ -18,6 +18,7 @@ def replacing(path: Path) -> Generator[BinaryIO, None, None]:
         RunFolderError: The folder cannot be written or the disk is full; `path` is as it was.
     """
     temporary: str | None = None
+    before = " The previous content is unchanged." if path.exists() else ""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
@@ -29,7 +30,7 @@ def replacing(path: Path) -> Generator[BinaryIO, None, None]:
         temporary = None
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RunFolderError(f"{path}: cannot be written ({reason}). The previous content is unchanged.") from error
+        raise RunFolderError(f"{path}: cannot be written ({reason}).{before}") from error
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)

@@ -16,6 +16,12 @@ REFUSED = [
     ("+task.rewards.torques.wieght=-1", ["task.rewards.torques.wieght", "unknown key", "Did you mean 'weight'?"]),
     ("robot.joints.0.stifness=1", ["robot.joints.0", "'stifness'", "Did you mean 'stiffness'?"]),
     ("+robot.contact_models.lean.colide=[feet]", ["robot.contact_models.lean.colide", "Did you mean 'collide'?"]),
+    (
+        "+randomization.factors.terain.edges=[0,1]",
+        ["no key 'terain'", "To add an entry write +randomization.factors.terain={KEY: VALUE, ...}"],
+    ),
+    ("randomization.factors.grip=1", ["To add an entry write +randomization.factors.grip=..."]),
+    ("audit.length_bins=1001", ["audit.length_bins", "less than or equal to 1000", "got 1001"]),
     ("hydra.run.dir=/tmp", ["no key 'hydra'"]),
     # indices
     ("robot.joints.12.stiffness=1", ["a list of 12", "0 to 11", "'12'"]),

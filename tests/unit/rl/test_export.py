@@ -16,7 +16,7 @@ from surefoot.manifest import Manifest, compose_manifest
 from surefoot.mdp.layout import observation_size
 from surefoot.rl import checkpoint
 from surefoot.rl.export import export_policy, policy_metadata
-from surefoot.rl.policy import build_actor, load_policy
+from surefoot.rl.policy import build_network, load_policy
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 def write_checkpoint(folder: Path, manifest: Manifest) -> checkpoint.Checkpoint:
     """A checkpoint with random weights and a normaliser that has seen data with mean 1 and spread 3."""
     torch.manual_seed(0)
-    actor = build_actor(manifest)
+    actor = build_network(manifest, "actor")
     size = observation_size(manifest, "actor")
     state = actor.state_dict()
     if manifest.ppo.actor.obs_normalization:

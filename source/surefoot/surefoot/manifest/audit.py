@@ -107,7 +107,7 @@ class Audit(Section):
     """m/s; a success is an episode that a time-out ended with a mean velocity error up to this."""
     window: PositiveInt
     """Iterations over which episodes are pooled where one iteration has too few."""
-    length_bins: PositiveInt
+    length_bins: Annotated[int, Field(gt=0, le=1000)]
     """Bins of the histograms of episode length."""
     repeat_after: PositiveInt
     """Iterations before the same alert is raised again."""

@@ -97,7 +97,8 @@ def _child(here: Any, part: str, done: tuple[str, ...], override: Override) -> A
     if part not in entries:
         path: Key = tuple(int(name) if name.isdigit() else name for name in done)
         closed = known_keys(path)
-        way_out = "" if closed else f" To add an entry write +{key}=..."
+        entry = f"{prefix}.{part}"
+        way_out = "" if closed else f" To add an entry write +{entry}={'...' if entry == key else '{KEY: VALUE, ...}'}"
         raise ManifestError(
             f"command line: {key}: {prefix or 'the manifest'} has no key {part!r}. "
             f"{did_you_mean(part, closed or entries)}{way_out}"

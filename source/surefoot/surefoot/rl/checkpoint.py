@@ -76,13 +76,39 @@ def load(path: Path) -> Checkpoint:
         )
     if infos.get("format") != FORMAT:
         raise CheckpointError(f"{path}: checkpoint format {infos.get('format')!r}, this version reads {FORMAT}")
+    for key in ("actor_state_dict", "critic_state_dict"):
+        if not _is_state_dict(content[key]):
+            raise CheckpointError(f"{path}: corrupt: {key}: expected tensors by name, got {_kind(content[key])}")
+    for key, value in (("iter", content["iter"]), ("infos.samples", infos.get("samples", 0))):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise CheckpointError(f"{path}: corrupt: {key}: expected a whole number from 0, got {value!r:.80}")
+    return Checkpoint(path, _manifest_in(infos["manifest"], path), content["iter"], content)
+
+
+def _manifest_in(text: Any, path: Path) -> Manifest:
     import json
 
+    if not isinstance(text, str):
+        raise CheckpointError(f"{path}: the manifest inside is not valid: expected JSON text, got {_kind(text)}")
     try:
-        manifest = validate(json.loads(infos["manifest"]), source=f"{path} (manifest inside)")
+        plain = json.loads(text)
+        if not isinstance(plain, dict):
+            raise ValueError(f"expected a JSON object, got {_kind(plain)}")
+        return validate(plain, source=f"{path} (manifest inside)")
+    except RecursionError:
+        raise CheckpointError(f"{path}: the manifest inside is not valid: it is nested too deeply") from None
     except (ManifestError, ValueError) as error:
         raise CheckpointError(f"{path}: the manifest inside is not valid: {error}") from None
-    return Checkpoint(path, manifest, int(content["iter"]), content)
+
+
+def _is_state_dict(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and isinstance(item, torch.Tensor) for name, item in value.items()
+    )
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
 
 
 def check_fits(checkpoint: Checkpoint, manifest: Manifest) -> None:

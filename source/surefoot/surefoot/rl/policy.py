@@ -1,6 +1,7 @@
 """A trained actor without an environment: for evaluation, playing and export."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from rsl_rl.models import MLPModel
@@ -14,17 +15,19 @@ from surefoot.mdp.layout import observation_size
 from surefoot.rl.checkpoint import Checkpoint
 from surefoot.rl.config import runner_config
 
+Network = Literal["actor", "critic"]
 Policy = Callable[[Tensor], Tensor]
 """Actor observation, shape (num_envs, num_obs), to action, shape (num_envs, num_actions)."""
 
 
-def build_actor(manifest: Manifest, device: str = "cpu") -> MLPModel:
-    """RSL-RL's actor of a manifest, with fresh weights."""
+def build_network(manifest: Manifest, which: Network, device: str = "cpu") -> MLPModel:
+    """RSL-RL's actor or critic of a manifest, with fresh weights."""
     config = runner_config(manifest)
-    actor = config["actor"]
-    model_class = resolve_callable(actor.pop("class_name"))
-    sizes = TensorDict({"actor": torch.zeros(1, observation_size(manifest, "actor"))}, batch_size=[1])
-    model: MLPModel = model_class(sizes, config["obs_groups"], "actor", len(manifest.robot.joints), **actor)
+    network = config[which]
+    model_class = resolve_callable(network.pop("class_name"))
+    sizes = TensorDict({which: torch.zeros(1, observation_size(manifest, which))}, batch_size=[1])
+    outputs = len(manifest.robot.joints) if which == "actor" else 1
+    model: MLPModel = model_class(sizes, config["obs_groups"], which, outputs, **network)
     return model.to(device)
 
 
@@ -39,19 +42,30 @@ def load_actor(checkpoint: Checkpoint, manifest: Manifest, device: str = "cpu") 
     Raises:
         CheckpointError: The weights are not those of the manifest's network, or not finite.
     """
-    state: dict[str, Tensor] = checkpoint.content["actor_state_dict"]
+    return load_network(checkpoint, manifest, "actor", device).eval().requires_grad_(False)
+
+
+def load_network(checkpoint: Checkpoint, manifest: Manifest, which: Network, device: str = "cpu") -> MLPModel:
+    """RSL-RL's actor or critic with a checkpoint's weights and observation normaliser, to be trained on.
+
+    Raises:
+        CheckpointError: The weights are not those of the manifest's network, or not finite.
+    """
+    state: dict[str, Tensor] = checkpoint.content[f"{which}_state_dict"]
     broken = [name for name, value in state.items() if not torch.isfinite(value).all()]
     if broken:
         raise CheckpointError(
             f"{checkpoint.path}: not finite: {', '.join(broken[:3])}. Training diverged; use an earlier checkpoint."
         )
-    model = build_actor(manifest, device)
+    model = build_network(manifest, which, device)
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
         reason = " ".join(line.strip() for line in str(error).splitlines()[1:3])
-        raise CheckpointError(f"{checkpoint.path}: the weights do not fit task {manifest.name!r}: {reason}") from None
-    return model.eval().requires_grad_(False)
+        raise CheckpointError(
+            f"{checkpoint.path}: the weights of the {which} do not fit task {manifest.name!r}: {reason}"
+        ) from None
+    return model
 
 
 def load_policy(checkpoint: Checkpoint, manifest: Manifest, device: str = "cpu") -> Policy:

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 import time
 from dataclasses import dataclass
 from importlib import metadata
@@ -36,7 +37,7 @@ def create(root: Path, manifest: Manifest, device: str) -> Path:
     """Make `root/<task>/<time>_<seed>` with the manifest inside.
 
     Raises:
-        RunFolderError: The place cannot be written.
+        RunFolderError: The place cannot be written or the disk is full; no folder is left.
     """
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
     parent = root / manifest.name
@@ -52,8 +53,12 @@ def create(root: Path, manifest: Manifest, device: str) -> Path:
             raise RunFolderError(f"{folder}: cannot be created ({error.strerror}). Choose --runs DIR.") from error
     else:
         raise RunFolderError(f"{parent}: a hundred runs were started in this second.")
-    write_manifest(manifest, folder)
-    record_start(folder, manifest, device, resumed_from=None, diff=None)
+    try:
+        write_manifest(manifest, folder)
+        record_start(folder, manifest, device, resumed_from=None, diff=None)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
     return folder
 
 

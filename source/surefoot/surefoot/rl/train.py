@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from surefoot.engines import load_engine
+from surefoot.engines.allocation import refusing_too_many
 from surefoot.errors import RunFolderError
 from surefoot.files import write_atomically
 from surefoot.manifest import Manifest, write_manifest
@@ -12,6 +13,7 @@ from surefoot.randomization.buckets import refuse_empty_buckets
 from surefoot.rl import run_folder
 from surefoot.rl.checkpoint import check_fits
 from surefoot.rl.progress import Progress, make_writer
+from surefoot.rl.resumable import check_resumable
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
 
@@ -22,13 +24,16 @@ def train(manifest: Manifest, *, runs: Path, engine: str = "mujoco", device: str
     built = load_engine(engine)
     folder = run_folder.create(runs, manifest, device)
     try:
-        env = built.make_env(manifest, device=device, num_threads=num_threads)
+        with refusing_too_many(manifest.training.num_envs):
+            env = built.make_env(manifest, device=device, num_threads=num_threads)
+            runner = TrainRunner(SurefootVecEnv(env), manifest, folder)
+        write_atomically(folder / "buckets.json", json.dumps(env.buckets.to_plain()).encode())
+        runner.progress = Progress(make_writer(folder, manifest))
     except BaseException:
         shutil.rmtree(folder)  # nothing has happened in it
         raise
-    write_atomically(folder / "buckets.json", json.dumps(env.buckets.to_plain()).encode())
     print(f"Run folder: {folder}\nManifest sha256: {manifest.sha256}", flush=True)
-    _train(TrainRunner(SurefootVecEnv(env), manifest, folder, Progress(make_writer(folder, manifest))))
+    _train(runner)
     return folder
 
 
@@ -50,6 +55,8 @@ def resume(
 
     Raises:
         RunFolderError: No run, no checkpoint, another manifest, or nothing left to do.
+        CheckpointError: The checkpoint is damaged or of other networks.
+            In all these cases no environment was built and the folder is as it was.
     """
     refuse_empty_buckets(manifest.randomization, manifest.training.num_envs)
     resumable = run_folder.open_for_resume(folder)
@@ -61,11 +68,14 @@ def resume(
             f"{folder}: all {done} iterations are done. To train on: "
             f"--max_iterations {2 * done} --allow-manifest-change"
         )
+    check_resumable(resumable.checkpoint, manifest)
     for reason in resumable.skipped:
         print(f"Skipped: {reason}", flush=True)
-    env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
-    runner = TrainRunner(SurefootVecEnv(env), manifest, folder, Progress(make_writer(folder, manifest)), done)
+    with refusing_too_many(manifest.training.num_envs):
+        env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
+        runner = TrainRunner(SurefootVecEnv(env), manifest, folder, resumed_at=done)
     print(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}", flush=True)
+    runner.progress = Progress(make_writer(folder, manifest))
     run_folder.record_start(folder, manifest, env.device, done, diff)
     if diff is not None:
         print(f"The manifest was changed:\n{diff}", flush=True)

@@ -1,0 +1,31 @@
+"""Memory that runs out while environments are built: one line instead of the allocator's traceback."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from surefoot.errors import EngineError
+
+_MESSAGES = re.compile(
+    r"not enough memory|out of memory|(can't|cannot|could not|failed to|unable to) allocate|bad_alloc", re.IGNORECASE
+)
+"""How torch, CUDA, NumPy, MuJoCo and C++ say it; only Python and NumPy have a type of exception for it."""
+
+
+@contextmanager
+def refusing_too_many(num_envs: int) -> Iterator[None]:
+    """Turn a failed allocation into an `EngineError` that says what to change.
+
+    Args:
+        num_envs: Environments that are built inside.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if not isinstance(error, MemoryError) and not _MESSAGES.search(reason):
+            raise
+        raise EngineError(
+            f"training.num_envs: {num_envs} environments do not fit into the memory ({reason[:160]}). "
+            "Train fewer: --num_envs N."
+        ) from error
