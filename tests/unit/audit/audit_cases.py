@@ -10,6 +10,7 @@ AXES = {
     "fault": ("nan",),
     "bucket": ("soft", "medium", "hard"),
     "bin": ("0-1 s", "1-2 s"),
+    "factor": ("friction", "payload_mass"),
 }
 SCALAR = define("case/scalar", "-", "The iteration.")
 PER_TERM = define("case/per_term", "1/s", "Iteration times (1, 10).", axes=("term",))

@@ -24,6 +24,7 @@ AXES = {
     "fault": ("observation_not_finite", "reward_not_finite", "state_not_finite", "state_out_of_bounds", "warning"),
     "bucket": tuple(f"{friction} | {payload}" for friction in FRICTIONS for payload in PAYLOADS),
     "bin": tuple(f"{i}-{i + 1} s" for i in range(20)),
+    "factor": ("friction", "payload_mass"),
 }
 
 

@@ -6,11 +6,11 @@ import re
 import torch
 
 from audit_cases import AXES
-from surefoot.audit import accounts, memory
+from surefoot.audit import accounts, factor_values, memory
 from surefoot.audit.metrics import METRICS, Flush
 from surefoot.audit.tags import MOST_BUCKETS, SHOWN, clean, scalars_of
 
-assert accounts and memory  # they define metrics
+assert accounts and factor_values and memory  # they define metrics
 
 
 def full_flush(axes: dict[str, tuple[str, ...]]) -> Flush:
@@ -64,6 +64,7 @@ def test_the_number_of_tags_is_bounded():
         "cause": tuple(f"cause{i}" for i in range(6)),
         "fault": tuple(f"fault{i}" for i in range(8)),
         "bin": tuple(f"bin{i}" for i in range(20)),
+        "factor": tuple(f"factor{i}" for i in range(18)),
     }
     flush = full_flush(axes)
     without_axes = sum(not METRICS[name].axes for name in flush)
