@@ -72,6 +72,9 @@ NOT_RESUMABLE: dict[str, tuple[Damage, str]] = {
     ),
     "no random state": (lambda content: content["infos"].pop("rng"), "lacks the state of the random generator"),
     "short random state": (put("infos", "rng", value=torch.zeros(3, dtype=torch.uint8)), "infos.rng is damaged"),
+    "text as episodes": (put("infos", "episodes", value="x"), "infos.episodes is damaged (expected one row of"),
+    "fractions as episodes": (put("infos", "episodes", value=torch.ones(4)), "infos.episodes is damaged"),
+    "number as CUDA's random state": (put("infos", "cuda_rng", value=1), "infos.cuda_rng is damaged"),
     "number as random state": (put("infos", "rng", value=3), "infos.rng is damaged"),
 }
 

@@ -28,6 +28,7 @@ def checkpoint_content(manifest: Manifest) -> dict[str, Any]:
             "manifest": manifest.canonical_json,
             "manifest_sha256": manifest.sha256,
             "rng": torch.get_rng_state(),
+            "episodes": torch.arange(1, manifest.training.num_envs + 1),
             "samples": 3 * manifest.training.num_envs * manifest.ppo.num_steps_per_env,
         },
     }

@@ -32,6 +32,12 @@ def check_resumable(checkpoint: Checkpoint, manifest: Manifest) -> None:
     ]
     _try(checkpoint, "optimizer_state_dict", lambda: _load_optimizer(parameters, content["optimizer_state_dict"]))
     _try(checkpoint, "infos.rng", lambda: torch.Generator().set_state(infos["rng"]))
+    for key, kind in (("episodes", torch.int64), ("cuda_rng", torch.uint8)):  # either may be absent
+        value = infos.get(key, torch.zeros(1, dtype=kind))
+        if not isinstance(value, torch.Tensor) or value.dtype != kind or value.ndim != 1:
+            raise CheckpointError(
+                f"{checkpoint.path}: cannot be resumed from: infos.{key} is damaged (expected one row of {kind})"
+            )
 
 
 def _load_optimizer(parameters: list[nn.Parameter], state: Any) -> None:
