@@ -257,7 +257,7 @@ class IsaacLabEnv(ManagerBasedRLEnv):
         return drawn[:, noise.columns[term]]
 
     def get_observations(self) -> dict[str, Tensor]:
-        return cast("dict[str, Tensor]", dict(self.observation_manager.compute()))
+        return cast("dict[str, Tensor]", dict(self.obs_buf))
 
     def total_mass(self) -> Tensor:
         """Mass of each robot as simulated, randomisation included, kg. Shape (num_envs,)."""
