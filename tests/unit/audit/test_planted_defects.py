@@ -32,7 +32,7 @@ class ExploitableHalf(ExploitableBucket):
     """The bonus is within reach of every second bucket."""
 
     def planted(self) -> Tensor:
-        return 4.0 * (self.bucket % 2)
+        return 1.2 * (self.bucket % 2)
 
 
 def test_exploitable_buckets_are_found_where_they_are_half_of_all() -> None:
