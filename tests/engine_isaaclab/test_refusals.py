@@ -1,9 +1,12 @@
 """What the Isaac Lab engine refuses before anything is launched; no Isaac Lab needed."""
 
+import inspect
+
 import pytest
 
 from surefoot.engines import load_engine
-from surefoot.engines.isaaclab.make import check_device, check_manifest
+from surefoot.engines.base import Engine
+from surefoot.engines.isaaclab.make import check_device, check_manifest, make_env
 from surefoot.errors import EngineError, UnknownName
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot_tasks import manifest_root
@@ -55,6 +58,13 @@ def test_engine_names() -> None:
     assert callable(load_engine("isaaclab:isaacsim_physx").make_env)
     with pytest.raises(UnknownName, match="Did you mean 'isaaclab'"):
         load_engine("isaclab")
+
+
+def test_it_takes_what_every_engine_takes() -> None:
+    wanted, taken = inspect.signature(Engine.make_env).parameters, inspect.signature(make_env).parameters
+    for name, parameter in wanted.items():
+        if name != "self":
+            assert (taken[name].kind, taken[name].default) == (parameter.kind, parameter.default), name
 
 
 def test_an_engine_with_one_backend_takes_none() -> None:

@@ -53,6 +53,7 @@ class IsaacLabEnv(ManagerBasedRLEnv):
         backend: Physics backend.
         contact_groups: Geometries that can touch the ground, by group.
         evaluation: Commands are held from outside, no pushes, no scattered episode starts.
+        replicates: In an evaluation, so many neighbours share a command.
     """
 
     def __init__(
@@ -65,14 +66,17 @@ class IsaacLabEnv(ManagerBasedRLEnv):
         backend: str,
         contact_groups: dict[str, tuple[str, ...]],
         evaluation: bool,
+        replicates: int,
     ) -> None:
         self.manifest = manifest
         self.contact_groups = contact_groups
         self.contacts_by_geom = backend == "newton_mjwarp"
-        self._model, self._version, self._backend, self._evaluation = model, version, backend, evaluation
+        self._model, self._version, self._backend = model, version, backend
+        self._evaluation, self._replicates = evaluation, replicates
         self.samples = 0
         self._physics_seconds = 0.0
-        self.streams = Streams(manifest.seed, cfg.scene.num_envs, cfg.sim.device)
+        purpose = "evaluation/" if evaluation else ""
+        self.streams = Streams(manifest.seed, cfg.scene.num_envs, cfg.sim.device, purpose=purpose)
         with contextlib.redirect_stdout(io.StringIO()):  # every manager's table; the manifest says the same
             super().__init__(cfg)
         self.reset()
@@ -86,7 +90,8 @@ class IsaacLabEnv(ManagerBasedRLEnv):
         self.handle = RobotHandle(robot, self._version, self._backend, manifest.robot.joint_names, self.device)
         self.prev_prev_action = torch.zeros(self.num_envs, len(manifest.robot.joints), device=self.device)
         self.robot_state = IsaacLabRobotState(self, manifest, self._model, self.handle)
-        self.buckets = Buckets(manifest.randomization, self.streams)
+        group = self._replicates if self._evaluation else None
+        self.buckets = Buckets(manifest.randomization, self.streams, group=group)
         self.factors = PhysicsFactors(self, self._model)
         self.factors.apply(torch.arange(self.num_envs, device=self.device))
         self.commands = VelocityCommands(manifest.task.commands, self.robot_state.command, self.streams)

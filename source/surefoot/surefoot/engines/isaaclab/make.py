@@ -29,6 +29,7 @@ def make_env(
     render: tuple[int, int] | None = None,
     visuals: bool = False,
     evaluation: bool = False,
+    replicates: int = 1,
     physics: str | None = None,
 ) -> "IsaacLabEnv":
     """Build a batch of environments; see `surefoot.engines.base.Engine`.
@@ -40,7 +41,8 @@ def make_env(
         num_threads: Not used: Newton's CPU path runs on one thread, PhysX has its own pool.
         render: Refused.
         visuals: Refused.
-        evaluation: Commands are held from outside, no pushes, no scattered episode starts.
+        evaluation: Commands are held from outside, no pushes, no scattered episode starts; other draws than training's.
+        replicates: In an evaluation, so many neighbours share a command.
         physics: Backend, one of `compat.BACKENDS`; default: the version's first.
     """
     version = compat.isaaclab_version()
@@ -74,6 +76,7 @@ def make_env(
         backend=backend,
         contact_groups=contact_groups(manifest),
         evaluation=evaluation,
+        replicates=replicates,
     )
 
 
