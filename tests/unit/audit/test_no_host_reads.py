@@ -42,3 +42,19 @@ def test_looking_for_leaks():
         detector.observe(torch.zeros(8, 2, device="meta"), torch.zeros(8, 1, device="meta"))
     with pytest.raises(NotImplementedError, match="meta"):
         detector.found()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: torch reports host waits only there")
+def test_torch_reports_no_wait_on_a_gpu():
+    names, config = layout(), audit_config()
+    accounts = Accounts(names, config, "cuda", diagnostic_accounts(names, config.diagnostics, "cuda"))
+    step = Walkers().step()
+    on_gpu = AuditStep(**{field.name: getattr(step, field.name).to("cuda") for field in fields(AuditStep)})
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(STEPS):
+            accounts.step(on_gpu)
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    assert float(accounts.flush()["reward/steps"]) == STEPS * names.num_envs
