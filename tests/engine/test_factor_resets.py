@@ -114,8 +114,9 @@ def test_training_with_more_buckets_than_environments_starts_nothing(tmp_path: A
 
 def test_evaluation_may_have_fewer_environments_than_buckets():
     env = small_env(5, evaluation=True)
-    assert env.buckets.ids.tolist() == [0, 1, 2, 3, 4]
     assert len(env.buckets.labels) == 12
+    ids = env.buckets.ids
+    assert ids.shape == (5,) and ((ids >= 0) & (ids < 12)).all()
 
 
 @pytest.mark.parametrize("mode", ["startup", "reset"])
