@@ -119,7 +119,12 @@ def test_a_film_and_its_middle_frame_show_the_robot(untrained: Path, tmp_path: P
 def test_the_viewer_serves_its_page_until_it_is_interrupted(untrained: Path):
     command = [sys.executable, str(SCRIPT), "--checkpoint", str(untrained), "--port", "18080"]
     process = subprocess.Popen(
-        [*command, "--commands", "0:0.5,0,0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, "--commands", "0:0.5,0,0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell ignores SIGINT in what it starts in the background, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert process.stdout is not None
