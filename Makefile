@@ -1,7 +1,7 @@
 # Words for people and for CI. Each sets up .venv by itself; needs Python 3.11 to 3.13 and make.
 #   make train [TASK=...] [ARGS="--num_envs 1024 ppo.gamma=0.98"]   train, evaluate the last two checkpoints, and the last one on the full contact model
 #   make test  [ARGS="tests/unit -k manifest"]                      all tests
-#   make check    lint, formatting, types, import contracts
+#   make check    lint, formatting, types, import contracts, Docker files
 #   make format   apply formatting and safe fixes
 #   make bench    every benchmark; tables go into docs/performance.md
 # Without a GPU, TORCH_INDEX=https://download.pytorch.org/whl/cpu spares the download of CUDA libraries.
@@ -35,6 +35,8 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile.*
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
