@@ -5,7 +5,7 @@ from torch import Tensor
 
 from cases import random_actions
 from randomized import env_with
-from surefoot.engines.mujoco.delays import ControlDelay, ObservationDelay
+from surefoot.engines.delays import ControlDelay, ObservationDelay
 from surefoot.engines.mujoco.env import MujocoEnv
 from surefoot.mdp.layout import observation_layout
 

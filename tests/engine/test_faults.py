@@ -123,19 +123,19 @@ def test_an_observation_that_is_not_a_number_spoils_two_transitions(monkeypatch:
 
 def test_an_exception_of_the_simulator_resets_all_and_three_in_a_row_end_the_run() -> None:
     env = small_env(4)
-    physics = env._advance_physics
+    physics = env.advance_physics
 
     def fail() -> None:
         raise RuntimeError("planted")
 
     actions = random_actions(8, 4)
-    env._advance_physics = fail
+    env.advance_physics = fail
     faults = env.step(actions[0]).faults
     assert kinds_of(faults) == {"exception"} and faults.any(dim=1).all()
     assert env.episode_length_buf.tolist() == [0] * 4
-    env._advance_physics = physics
+    env.advance_physics = physics
     assert not env.step(actions[1]).faults.any()
-    env._advance_physics = fail
+    env.advance_physics = fail
     env.step(actions[2])
     env.step(actions[3])
     with pytest.raises(EngineError, match=r"3 control steps in a row\. RuntimeError: planted"):
@@ -208,5 +208,5 @@ def test_mujoco_resets_a_broken_state_by_itself_and_only_the_warning_tells() -> 
     env.faults.start(torch.zeros(4, 12))
     env.sim.step_and_forward(2)
     assert torch.isfinite(env.sim.data.qvel[:]).all()
-    env.faults.after_physics()
+    env.faults.after_physics(completed=True)
     assert env.faults.found[:, kind_index("warning")].tolist() == [False, False, False, True]

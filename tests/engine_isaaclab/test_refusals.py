@@ -6,7 +6,8 @@ import pytest
 
 from surefoot.engines import load_engine
 from surefoot.engines.base import Engine
-from surefoot.engines.isaaclab.make import check_device, check_manifest, make_env
+from surefoot.engines.device import check_device
+from surefoot.engines.isaaclab.make import check_manifest, make_env
 from surefoot.errors import EngineError, UnknownName
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot_tasks import manifest_root

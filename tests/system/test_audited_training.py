@@ -114,14 +114,14 @@ def test_too_many_faults_end_the_run_with_the_reason_and_a_dump_that_replays_the
 
 def test_a_simulator_that_raises_leaves_a_checkpoint_and_the_faults(tmp_path: Path) -> None:
     run = TrainedRun(tmp_path, nothing)
-    physics, calls = run.env._advance_physics, iter(range(10**6))
+    physics, calls = run.env.advance_physics, iter(range(10**6))
 
     def advance() -> None:
         if next(calls) >= 2 * 12:  # from the third iteration on
             raise RuntimeError("planted")
         physics()
 
-    run.env._advance_physics = advance
+    run.env.advance_physics = advance
     with pytest.raises(EngineError, match=r"(?s)Iteration 3 could not be finished.*planted.*faults_3\.pt.*model_2\.pt"):
         run.train(5)
     assert (tmp_path / "model_2.pt").is_file() and (tmp_path / "faults_3.pt").is_file()

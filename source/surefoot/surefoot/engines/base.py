@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor
 
-from surefoot.audit.step import AuditStep
+from surefoot.engines.step import StepResult
 from surefoot.errors import EngineError, MissingExtra, unknown_name
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.command_schedule import CommandSchedule
@@ -41,7 +41,7 @@ class EngineEnv(Protocol):
         """Reset every environment; observations by group, each of shape (num_envs, n)."""
         ...
 
-    def step(self, action: Tensor) -> "StepResult":
+    def step(self, action: Tensor) -> StepResult:
         """Advance by one control step; environments that end are reset at once.
 
         Args:
@@ -51,6 +51,20 @@ class EngineEnv(Protocol):
 
     def get_observations(self) -> dict[str, Tensor]:
         """Observations of the current state, without drawing new noise."""
+        ...
+
+    def write_state(
+        self,
+        env_ids: Tensor,
+        *,
+        pos_w: Tensor,
+        quat_w: Tensor,
+        lin_vel_w: Tensor,
+        ang_vel_b: Tensor,
+        joint_pos: Tensor,
+        joint_vel: Tensor,
+    ) -> None:
+        """Write the complete state of some robots; see `surefoot.engines.task_env.TaskEnv.write_state`."""
         ...
 
     def total_mass(self) -> Tensor:
@@ -65,7 +79,7 @@ class EngineEnv(Protocol):
         """What was kept since, on the host, one row a fault; empty without a fault."""
         ...
 
-    def replay_faults(self, saved: dict[str, Tensor]) -> "StepResult":
+    def replay_faults(self, saved: dict[str, Tensor]) -> StepResult:
         """Repeat recorded faults, fault i in environment i.
 
         Raises:
@@ -88,25 +102,6 @@ class EngineEnv(Protocol):
     def close(self) -> None:
         """Free what the simulator holds."""
         ...
-
-
-class StepResult(Protocol):
-    """What one control step gave. `observations` are those after the resets."""
-
-    observations: dict[str, Tensor]
-    reward: Tensor
-    """Weighted sum of the terms times the control step. Shape (num_envs,)."""
-    terminated: Tensor
-    """Ended by failure. Shape (num_envs,), bool."""
-    truncated: Tensor
-    """Ended by time-out. Shape (num_envs,), bool."""
-    faults: Tensor
-    """Kinds of faults, as in `surefoot.audit.fault_kinds`; an environment with any was reset, and its transition is
-    invalid whatever else is said of it. Shape (num_envs, num_kinds), bool."""
-    invalid_obs: Tensor
-    """Observations that are not finite all the same; the next transition is invalid too. Shape (num_envs,), bool."""
-    audit: AuditStep
-    """What the accounts read. Valid until the next step."""
 
 
 class Engine(Protocol):

@@ -20,10 +20,9 @@ from isaaclab.sim import ArticulationRootPropertiesCfg, UsdFileCfg
 
 from surefoot.engines.isaaclab.compat import configclass, contact_sensor_cfg, simulation_cfg
 from surefoot.engines.isaaclab.robot_model import RobotModel
-from surefoot.engines.isaaclab.terms import BoundTerm, JointTargets, VelocityCommandTerm, reset_robot
+from surefoot.engines.isaaclab.terms import JointTargets, VelocityCommandTerm
+from surefoot.engines.terms import observation_terms, reset_robot, reward_terms, termination_terms
 from surefoot.manifest.manifest import Manifest
-from surefoot.manifest.task import ObservationGroup
-from surefoot.mdp.check import bind_term
 from surefoot.mdp.layout import GroupName
 
 GROUND = "/World/ground"
@@ -94,8 +93,8 @@ def build_env_cfg(
             backend, device=device, timestep=simulation.timestep, decimation=simulation.decimation, solver=solver
         ),
         observations={
-            "actor": _observation_group("actor", task.observations.actor),
-            "critic": _observation_group("critic", task.observations.critic),
+            "actor": _observation_group(manifest, "actor"),
+            "critic": _observation_group(manifest, "critic"),
         },
         actions=ActionsCfg(joint_pos=ActionTermCfg(class_type=JointTargets, asset_name="robot")),
         commands=CommandsCfg(
@@ -104,31 +103,21 @@ def build_env_cfg(
             )
         ),
         events={"reset_robot": EventTermCfg(func=reset_robot, mode="reset")},
-        rewards={
-            name: RewardTermCfg(
-                func=BoundTerm(bind_term("reward", term.func, term.params, f"task.rewards.{name}")), weight=term.weight
-            )
-            for name, term in task.rewards.items()
-        },
+        rewards={name: RewardTermCfg(func=func, weight=weight) for name, func, weight in reward_terms(manifest)},
         terminations={
-            name: TerminationTermCfg(
-                func=BoundTerm(bind_term("termination", term.func, term.params, f"task.terminations.{name}")),
-                time_out=term.kind == "time_out",
-            )
-            for name, term in task.terminations.items()
+            name: TerminationTermCfg(func=func, time_out=time_out)
+            for name, func, time_out in termination_terms(manifest)
         },
         curriculum={},
     )
     return cfg
 
 
-def _observation_group(group_name: GroupName, group: ObservationGroup) -> ObservationGroupCfg:
+def _observation_group(manifest: Manifest, group_name: GroupName) -> ObservationGroupCfg:
     cfg = ObservationGroupCfg(enable_corruption=False, concatenate_terms=True)
-    for name, term in group.terms.items():
-        binding = bind_term("observation", term.func, term.params, f"task.observations.{group_name}.terms.{name}")
-        bound = BoundTerm(binding, noise=(group_name, name) if group.noise and term.noise > 0 else None)
+    for name, func, term in observation_terms(manifest, group_name):
         entry = ObservationTermCfg(
-            func=bound,
+            func=func,
             clip=term.clip,
             scale=None if term.scale == 1.0 else term.scale,
             history_length=term.history if term.history > 1 else 0,

@@ -2,14 +2,12 @@
 
 import atexit
 import importlib.util
-import re
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
+from surefoot.engines.device import check_device
 from surefoot.engines.isaaclab import compat
 from surefoot.engines.isaaclab.factors import SUPPORTED
 from surefoot.errors import EngineError, MissingExtra
@@ -78,18 +76,6 @@ def make_env(
         evaluation=evaluation,
         replicates=replicates,
     )
-
-
-def check_device(device: str) -> str:
-    """Refuse a device that does not exist; `cuda` becomes `cuda:0`."""
-    if device == "cpu":
-        return device
-    if not re.fullmatch(r"cuda(:\d+)?", device):
-        raise EngineError(f"Device {device!r} is unknown; expected cpu or cuda:N.")
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(device.partition(":")[2] or 0) >= count:
-        raise EngineError(f"Device {device!r} is not there: torch sees {count} CUDA devices. Run with --device cpu.")
-    return device if ":" in device else "cuda:0"
 
 
 def check_manifest(manifest: Manifest, backend: str) -> None:

@@ -1,37 +1,14 @@
-"""surefoot's terms in Isaac Lab's managers: what a term reads is fetched by name from RobotState."""
+"""The command and action terms of Isaac Lab's managers."""
 
 from typing import TYPE_CHECKING, Any
 
-import torch
 from isaaclab.managers import ActionTerm, CommandTerm
 from torch import Tensor
 
-from surefoot.mdp.check import Binding
-from surefoot.mdp.layout import GroupName
+from surefoot.engines.terms import JointTargetLaw
 
 if TYPE_CHECKING:
     from surefoot.engines.isaaclab.env import IsaacLabEnv
-
-
-class BoundTerm:
-    """A reward, termination or observation term.
-
-    Args:
-        binding: The function and what it reads.
-        noise: Observation group and term name under which the environment keeps the term's noise, if it has any.
-    """
-
-    def __init__(self, binding: Binding, noise: tuple[GroupName, str] | None = None) -> None:
-        self._binding = binding
-        self._noise = noise
-        self.__name__ = binding.func.__name__
-
-    def __call__(self, env: "IsaacLabEnv") -> Tensor:
-        read = env.robot_state.read
-        value = self._binding.func(**{name: read(name) for name in self._binding.reads}, **self._binding.params)
-        if self._noise is not None:
-            value = value + env.observation_noise(*self._noise)
-        return value
 
 
 class VelocityCommandTerm(CommandTerm):
@@ -54,39 +31,30 @@ class VelocityCommandTerm(CommandTerm):
 
 
 class JointTargets(ActionTerm):
-    """Joint position targets, canonical joint order: default pose + scale * clipped action."""
+    """Isaac Lab's place for `JointTargetLaw`."""
 
     def __init__(self, cfg: Any, env: "IsaacLabEnv") -> None:
         super().__init__(cfg, env)
         self._handle = env.handle
-        self._scale = env.manifest.task.actions.scale
-        self._default = env.robot_state.read("default_joint_pos")
-        self._raw = torch.zeros(self.num_envs, len(self._default), device=self.device)
-        self._targets = torch.zeros_like(self._raw)
+        self._law = JointTargetLaw(env)
 
     @property
     def action_dim(self) -> int:
-        return self._raw.shape[1]
+        return self._law.raw.shape[1]
 
     @property
     def raw_actions(self) -> Tensor:
-        return self._raw
+        return self._law.raw
 
     @property
     def processed_actions(self) -> Tensor:
-        return self._targets
+        return self._law.targets
 
     def process_actions(self, actions: Tensor) -> None:
-        self._raw[:] = actions
-        torch.add(self._default, actions, alpha=self._scale, out=self._targets)
+        self._law.push(actions)
 
     def apply_actions(self) -> None:
-        self._handle.set_targets(self._targets)
+        self._handle.set_targets(self._law.pull())
 
     def reset(self, env_ids: Any = None) -> None:
-        self._raw[slice(None) if env_ids is None else env_ids] = 0.0
-
-
-def reset_robot(env: "IsaacLabEnv", env_ids: Tensor) -> None:
-    """Write the start of an episode into the simulator."""
-    env.write_reset(env_ids)
+        self._law.reset(env_ids)

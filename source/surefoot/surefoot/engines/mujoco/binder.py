@@ -23,17 +23,10 @@ from mjlab.viewer import ViewerConfig
 from surefoot.engines.mujoco.looks import dress
 from surefoot.engines.mujoco.robot_state import BASE, FEET, FOOT_POS, FOOT_VEL, LIMBS
 from surefoot.engines.mujoco.robots import robot_spec, without_idle_geoms, without_visuals
-from surefoot.engines.mujoco.terms import (
-    BoundTerm,
-    JointTargets,
-    VelocityCommandTermCfg,
-    reset_robot,
-)
+from surefoot.engines.mujoco.terms import JointTargets, VelocityCommandTermCfg
+from surefoot.engines.terms import observation_terms, reset_robot, reward_terms, termination_terms
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.robot import ContactModel, Robot
-from surefoot.manifest.task import ObservationGroup
-from surefoot.mdp.check import bind_term
-from surefoot.mdp.fields import reads_sensor
 from surefoot.mdp.layout import GroupName
 
 
@@ -63,28 +56,18 @@ def build_env_cfg(
             extent=2.0,
         ),
         observations={
-            "actor": _observation_group(
-                "actor", task.observations.actor, "observation_delay" in manifest.randomization.factors
-            ),
-            "critic": _observation_group("critic", task.observations.critic),
+            "actor": _observation_group(manifest, "actor"),
+            "critic": _observation_group(manifest, "critic"),
         },
         actions={"joint_pos": JointTargetsCfg(entity_name="robot")},
         commands={"velocity": VelocityCommandTermCfg(resampling_time_range=task.commands.resampling_time)},
         events={
             "reset_robot": EventTermCfg(func=reset_robot, mode="reset"),
         },
-        rewards={
-            name: RewardTermCfg(
-                func=BoundTerm(bind_term("reward", term.func, term.params, f"task.rewards.{name}")), weight=term.weight
-            )
-            for name, term in task.rewards.items()
-        },
+        rewards={name: RewardTermCfg(func=func, weight=weight) for name, func, weight in reward_terms(manifest)},
         terminations={
-            name: TerminationTermCfg(
-                func=BoundTerm(bind_term("termination", term.func, term.params, f"task.terminations.{name}")),
-                time_out=term.kind == "time_out",
-            )
-            for name, term in task.terminations.items()
+            name: TerminationTermCfg(func=func, time_out=time_out)
+            for name, func, time_out in termination_terms(manifest)
         },
         episode_length_s=task.episode_length,
         sim=SimulationCfg(
@@ -120,24 +103,18 @@ def _viewer(robot: Robot, render: tuple[int, int] | None) -> ViewerConfig:
     )
 
 
-def _observation_group(
-    group_name: GroupName, group: ObservationGroup, sensors_delayed: bool = False
-) -> ObservationGroupCfg:
-    terms: dict[str, ObservationTermCfg] = {}
-    for name, term in group.terms.items():
-        binding = bind_term("observation", term.func, term.params, f"task.observations.{group_name}.terms.{name}")
-        terms[name] = ObservationTermCfg(
-            func=BoundTerm(
-                binding,
-                noise=(group_name, name) if group.noise and term.noise > 0 else None,
-                delayed=sensors_delayed and reads_sensor(binding.reads),
-            ),
+def _observation_group(manifest: Manifest, group_name: GroupName) -> ObservationGroupCfg:
+    terms = {
+        name: ObservationTermCfg(
+            func=func,
             clip=term.clip,
             scale=None if term.scale == 1.0 else term.scale,
             delay_min_lag=term.delay_steps[0],
             delay_max_lag=term.delay_steps[1],
             history_length=term.history if term.history > 1 else 0,
         )
+        for name, func, term in observation_terms(manifest, group_name)
+    }
     return ObservationGroupCfg(terms=terms, enable_corruption=False)
 
 

@@ -2,20 +2,18 @@
 
 import contextlib
 import functools
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import mjlab.envs.manager_based_rl_env as mjlab_env
-import torch
 import warp as wp
 from mjlab.envs import ManagerBasedRlEnv, ManagerBasedRlEnvCfg
 
+from surefoot.engines.device import check_device
 from surefoot.engines.mujoco.batch_sim import BatchSimulation
 from surefoot.engines.mujoco.binder import build_env_cfg
 from surefoot.engines.mujoco.contact_times import use_fast_contact_times
 from surefoot.engines.mujoco.env import MujocoEnv, can_fuse
-from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
 
 
@@ -50,19 +48,6 @@ def make_mjlab_env(cfg: ManagerBasedRlEnvCfg, *, device: str, num_threads: int =
     if isinstance(env.sim, BatchSimulation):
         use_fast_contact_times(env.scene.sensors.values(), env.sim)
     return env
-
-
-def check_device(device: str) -> str:
-    """Refuse a device that does not exist; `cuda` becomes `cuda:0`."""
-    if device == "cpu":
-        return device
-    if not re.fullmatch(r"cuda(:\d+)?", device):
-        raise EngineError(f"Device {device!r} is unknown; expected cpu or cuda:N.")
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    index = int(device.partition(":")[2] or 0)
-    if index >= count:
-        raise EngineError(f"Device {device!r} is not there: torch sees {count} CUDA devices. Run with --device cpu.")
-    return f"cuda:{index}"
 
 
 @contextlib.contextmanager

@@ -1,0 +1,27 @@
+"""What one control step gave."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from surefoot.audit.step import AuditStep
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Result of `EngineEnv.step`. `observations` are those after the resets."""
+
+    observations: dict[str, Tensor]
+    reward: Tensor
+    """Weighted sum of the terms times the control step. Shape (num_envs,)."""
+    terminated: Tensor
+    """Ended by failure. Shape (num_envs,), bool."""
+    truncated: Tensor
+    """Ended by time-out. Shape (num_envs,), bool."""
+    faults: Tensor
+    """Kinds of faults, as in `surefoot.audit.fault_kinds`; an environment with any was reset, and its transition is
+    invalid whatever else is said of it. Shape (num_envs, num_kinds), bool."""
+    invalid_obs: Tensor
+    """Observations that are not finite all the same; the next transition is invalid too. Shape (num_envs,), bool."""
+    audit: AuditStep
+    """What the accounts read. Valid until the next step."""

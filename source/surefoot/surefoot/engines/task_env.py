@@ -1,0 +1,285 @@
+"""One control step, the same on every engine: a mixin in front of a simulator's manager-based environment.
+
+mjlab's and Isaac Lab's environments have the same managers under the same names. What differs is in the methods that
+raise `NotImplementedError` here.
+"""
+
+from typing import Any, cast, get_args
+
+import torch
+from torch import Tensor
+
+from surefoot.audit.observe import audit_step
+from surefoot.audit.step import AuditStep
+from surefoot.engines.delays import ObservationDelay
+from surefoot.engines.faults import FaultDetector
+from surefoot.engines.step import StepResult
+from surefoot.manifest.manifest import Manifest
+from surefoot.mdp.commands import VelocityCommands
+from surefoot.mdp.frames import quat_from_yaw
+from surefoot.mdp.layout import GroupName
+from surefoot.mdp.noise import ObservationNoise
+from surefoot.mdp.robot_state import RobotState
+from surefoot.randomization.buckets import Buckets
+from surefoot.randomization.pushes import Pushes
+from surefoot.randomization.resets import sample_reset
+from surefoot.randomization.streams import Streams
+
+
+class TaskEnv:
+    """The task's part of an environment batch; the order within a step is that of docs/design.md."""
+
+    manifest: Manifest
+    robot_state: RobotState
+    faults: FaultDetector
+    num_envs: int
+    device: str
+    step_dt: float
+    max_episode_length: int
+    common_step_counter: int
+    episode_length_buf: Tensor
+    obs_buf: Any
+    scene: Any
+    action_manager: Any
+    command_manager: Any
+    observation_manager: Any
+    reward_manager: Any
+    termination_manager: Any
+
+    simulator_errors: tuple[type[Exception], ...] = (RuntimeError,)
+    """Exceptions of the simulator that are faults."""
+
+    def advance_physics(self) -> None:
+        """All physics steps of a control step, ending with derived quantities that match the state."""
+        raise NotImplementedError
+
+    def refresh(self, env_ids: Tensor) -> None:
+        """Derived quantities of environments whose state was written after the physics. Shape (n,), n > 0."""
+        raise NotImplementedError
+
+    def sense(self) -> None:
+        """Sensors of the simulator, before the observations."""
+
+    def apply_factors(self, env_ids: Tensor) -> None:
+        """Write the randomisation factors in force into the simulator."""
+        raise NotImplementedError
+
+    def kick(self, env_ids: Tensor, change: Tensor) -> None:
+        """Add to the base velocity: vx, vy in the world frame, m/s, and the yaw rate, rad/s. Shape (n, 3)."""
+        raise NotImplementedError
+
+    def write_state(
+        self,
+        env_ids: Tensor,
+        *,
+        pos_w: Tensor,
+        quat_w: Tensor,
+        lin_vel_w: Tensor,
+        ang_vel_b: Tensor,
+        joint_pos: Tensor,
+        joint_vel: Tensor,
+    ) -> None:
+        """Write the complete state of some robots; `refresh` makes derived quantities follow.
+
+        Args:
+            env_ids: Shape (n,).
+            pos_w: Base position, m, world frame. Shape (n, 3).
+            quat_w: Base orientation (w, x, y, z), base to world. Shape (n, 4).
+            lin_vel_w: Velocity of the base frame's origin, m/s, world frame. Shape (n, 3).
+            ang_vel_b: rad/s, base frame. Shape (n, 3).
+            joint_pos: rad, canonical joint order. Shape (n, num_joints).
+            joint_vel: rad/s. Shape (n, num_joints).
+        """
+        raise NotImplementedError
+
+    def reward_rates(self) -> Tensor:
+        """weight * term of this step, per second. Shape (num_envs, num_terms)."""
+        raise NotImplementedError
+
+    def before_step(self, action: Tensor) -> None:
+        """Called first in a control step."""
+
+    def after_step(self) -> None:
+        """Called when the observations are known."""
+
+    def prepare_task(self, manifest: Manifest, num_envs: int, device: str, evaluation: bool, replicates: int) -> None:
+        """Before the simulator's constructor."""
+        self.manifest = manifest
+        self.streams = Streams(manifest.seed, num_envs, device, purpose="evaluation/" if evaluation else "")
+        self.samples = 0
+        self._evaluation, self._replicates = evaluation, replicates
+        self._observation_delays: list[ObservationDelay] = []
+
+    def load_task(self) -> None:
+        """Before the simulator's managers are loaded; needs `robot_state`."""
+        manifest = self.manifest
+        self.buckets = Buckets(
+            manifest.randomization, self.streams, group=self._replicates if self._evaluation else None
+        )
+        self.commands = VelocityCommands(manifest.task.commands, self.robot_state.command, self.streams)
+        self.pushes = Pushes(manifest.randomization.push, self.num_envs, self.streams)
+        self.pushes.enabled &= not self._evaluation
+        self._noise = {name: ObservationNoise(manifest, name, self.streams) for name in get_args(GroupName)}
+        if self._evaluation:
+            self.commands.hold(torch.zeros(3, device=self.device))
+
+    def start_task(self) -> None:
+        """After the simulator's constructor: the first episodes begin."""
+        terms = self.manifest.task.rewards.items()
+        self._ramped = [(self.reward_manager.get_term_cfg(name), term.weight) for name, term in terms if term.ramp]
+        self.reset()
+        if self.manifest.task.resets.randomize_episode_start and not self._evaluation:
+            start = self.streams.uniform("episode_start", None, 1, 0, self.max_episode_length, per_episode=False)
+            self.episode_length_buf[:] = start.squeeze(1).long().clamp_(max=self.max_episode_length - 1)
+
+    def reset(self, **kwargs: Any) -> Any:
+        """Reset every environment; observations by group."""
+        self.robot_state.invalidate()
+        observations, _ = super().reset(**kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+        self.robot_state.invalidate()
+        return observations
+
+    def _reset_idx(self, env_ids: Any = None) -> None:
+        env_ids = torch.arange(self.num_envs, device=self.device) if env_ids is None else env_ids.long()
+        self.streams.begin_episode(env_ids)  # first: whatever is drawn from here on belongs to the new episode
+        if self.buckets.has_reset_factors:
+            self.buckets.resample(env_ids)
+            self.apply_factors(env_ids)
+        for delay in self._observation_delays:
+            delay.reset(env_ids, self.common_step_counter)
+        if self.pushes.enabled:
+            self.pushes.reset(env_ids)
+        super()._reset_idx(env_ids)  # pyright: ignore[reportAttributeAccessIssue]
+        self.robot_state.invalidate()
+
+    def step(self, action: Tensor) -> StepResult:
+        """See `EngineEnv.step`."""
+        self.before_step(action)
+        faults, limit = self.faults, self.manifest.task.actions.clip
+        self.action_manager.process_action(faults.start(action).clamp(-limit, limit))
+        self._simulate()
+
+        self.termination_manager.compute()
+        reward = self.reward_manager.compute(dt=self.step_dt).clone()
+        rates = self.reward_rates()
+        faults.after_rewards(rates)
+        valid = ~faults.invalid
+        terminated = self.termination_manager.terminated & valid
+        truncated = self.termination_manager.time_outs & valid & ~terminated
+        self.reset_terminated, self.reset_time_outs = terminated, truncated
+        self.reset_buf = terminated | truncated | ~valid
+        seen = self._audit_step(action, rates, reward, terminated, truncated)
+
+        self._push_and_reset()
+        self.robot_state.invalidate()
+        self.sense()
+        self.obs_buf = self.observation_manager.compute(update_history=True)
+        observations = cast("dict[str, Tensor]", dict(self.obs_buf))
+        faults.after_observations(observations)
+        self.after_step()
+        valid = ~faults.invalid
+        terminated &= valid
+        truncated &= valid
+        return StepResult(observations, reward, terminated, truncated, seen.fault, faults.invalid_obs, seen)
+
+    def _simulate(self) -> None:
+        """Physics, counters, clocks and what the state says of faults."""
+        completed = True
+        try:
+            self.advance_physics()
+        except self.simulator_errors as error:
+            self.faults.after_exception(error)
+            completed = False
+        self.episode_length_buf += 1
+        self.common_step_counter += 1
+        self.samples += self.num_envs
+        self._ramp_penalties()
+        self.robot_state.end_of_physics()
+        self.faults.after_physics(completed)
+
+    def _push_and_reset(self) -> None:
+        """Everything that writes to the state after the physics, and the commands of the next step."""
+        touched = self._push()
+        reset_ids = self.reset_buf.nonzero().flatten()
+        if len(reset_ids) > 0:
+            self._reset_idx(reset_ids)
+            self.scene.write_data_to_sim()
+            touched = torch.unique(torch.cat((touched, reset_ids)))
+        if len(touched) > 0:
+            self.refresh(touched)
+        dt = torch.full((self.num_envs,), self.step_dt, device=self.device)
+        dt[reset_ids] = 0.0
+        self.command_manager.compute(dt=dt)
+
+    def _audit_step(
+        self, action: Tensor, rates: Tensor, reward: Tensor, terminated: Tensor, truncated: Tensor
+    ) -> AuditStep:
+        """What the accounts read; what the resets overwrite is copied."""
+        manager = self.termination_manager
+        return audit_step(
+            self.robot_state,
+            rates=rates,
+            reward=reward,
+            causes=torch.stack([manager.get_term(name) for name in manager.active_terms], dim=1),
+            terminated=terminated,
+            truncated=truncated,
+            fault=self.faults.found,
+            bucket=self.buckets.ids.clone() if self.buckets.has_reset_factors else self.buckets.ids,
+            episode_steps=self.episode_length_buf.clone(),
+            action=action,
+        )
+
+    def _push(self) -> Tensor:
+        """Kick the environments whose time has come; returns which. Shape (n,)."""
+        if not self.pushes.enabled:
+            return torch.zeros(0, dtype=torch.long, device=self.device)
+        env_ids, change = self.pushes.step(self.step_dt)
+        if len(env_ids) > 0:
+            if (strength := self.buckets.values.get("push_strength")) is not None:
+                change = change * strength[env_ids].unsqueeze(1)
+            self.kick(env_ids, change)
+        return env_ids
+
+    def _ramp_penalties(self) -> None:
+        curriculum = self.manifest.task.curriculum
+        total = curriculum.penalty_ramp_samples
+        progress = 1.0 if self._evaluation or total == 0 else min(1.0, self.samples / total)
+        factor = curriculum.penalty_ramp_start + (1 - curriculum.penalty_ramp_start) * progress
+        for cfg, weight in self._ramped:
+            cfg.weight = weight * factor
+
+    def write_reset(self, env_ids: Tensor) -> None:
+        """Draw and write the start of an episode; the state is complete, nothing of the last episode is left."""
+        robot, state = self.manifest.robot, self.robot_state
+        start = sample_reset(self.manifest.task.resets, env_ids, len(robot.joints), self.streams)
+        position = self.scene.env_origins[env_ids].clone()
+        position[:, :2] += start.position_xy
+        position[:, 2] += robot.base_height
+        self.write_state(
+            env_ids,
+            pos_w=position,
+            quat_w=quat_from_yaw(start.yaw),
+            lin_vel_w=start.lin_vel_w,
+            ang_vel_b=start.ang_vel_b,
+            joint_pos=state.read("default_joint_pos") + start.joint_pos_offset,
+            joint_vel=start.joint_vel,
+        )
+        state.reset(env_ids, start.gait_phase)
+
+    def observation_noise(self, group: GroupName, term: str) -> Tensor:
+        """Noise of one observation term in this control step. Shape (num_envs, size)."""
+        noise = self._noise[group]
+        level = self.buckets.values.get("noise_level")
+
+        def draw() -> Tensor:
+            drawn = noise.draw(self.episode_length_buf)
+            return drawn if level is None else drawn * level.unsqueeze(1)
+
+        drawn = self.robot_state.cached(f"noise/{group}", draw)
+        return drawn[:, noise.columns[term]]
+
+    def new_observation_delay(self) -> ObservationDelay:
+        """For one term; only where the factor is in the manifest."""
+        longest = int(self.manifest.randomization.factors["observation_delay"].edges[-1])
+        self._observation_delays.append(ObservationDelay(self.buckets.values["observation_delay"], longest))
+        return self._observation_delays[-1]
