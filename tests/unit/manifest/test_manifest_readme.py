@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -20,6 +21,8 @@ def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Dotted keys of the schema; `[]` for a list of sections, `<name>` for a mapping of them."""
     for name, info in model.model_fields.items():
         kind: Any = info.annotation
+        if NoneType in get_args(kind):
+            kind = next(arg for arg in get_args(kind) if arg is not NoneType)
         inner = next((arg for arg in reversed(get_args(kind)) if arg is not Ellipsis), None)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from leaves(kind, f"{prefix}{name}.")

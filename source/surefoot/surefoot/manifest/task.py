@@ -16,6 +16,7 @@ from surefoot.manifest.base import (
     Section,
     StepRange,
 )
+from surefoot.manifest.terrain import HeightScan, Terrain
 
 Params = dict[str, float | int | bool | str]
 
@@ -44,14 +45,6 @@ class Simulation(Section):
     def step_dt(self) -> float:
         """s, control step."""
         return self.timestep * self.decimation
-
-
-class Terrain(Section):
-    """The ground."""
-
-    kind: Literal["plane"]
-    env_spacing: PositiveFloat
-    """m between environment origins."""
 
 
 class Commands(Section):
@@ -178,6 +171,8 @@ class Task(Section):
     episode_length: PositiveFloat
     """s."""
     terrain: Terrain
+    height_scan: HeightScan | None = None
+    """What the field of that name holds; None: it cannot be read."""
     commands: Commands
     gait: Gait
     actions: Actions

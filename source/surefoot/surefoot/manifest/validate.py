@@ -1,6 +1,7 @@
 """From plain data to a `Manifest`, or an error that names file, key, expectation and nearest name."""
 
 import json
+from types import NoneType
 from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -87,6 +88,8 @@ def known_keys(path: Key) -> list[str]:
     for part in path:
         if isinstance(here, type) and issubclass(here, BaseModel):
             here = here.model_fields[str(part)].annotation
+            if NoneType in get_args(here):  # an optional section
+                here = next(arg for arg in get_args(here) if arg is not NoneType)
         else:
             here = next((arg for arg in get_args(here)[::-1] if arg is not Ellipsis), None)
     return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
