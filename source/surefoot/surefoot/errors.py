@@ -9,6 +9,7 @@ SurefootError
 │   └── UnsupportedOnCpu     ... because MuJoCo C on the CPU has no counterpart
 ├── ScheduleError        a command schedule that cannot be read
 ├── CheckpointError      a corrupt, foreign or incompatible checkpoint
+├── TraceError           a log, trace or trace card that is corrupt, foreign, or lacks what is asked of it
 └── RunFolderError       a run folder that cannot be written, read or resumed
     └── RecordError          ... because the record of the accounts in it is absent, corrupt or foreign
 """
@@ -60,6 +61,10 @@ class ScheduleError(SurefootError):
 
 class CheckpointError(SurefootError):
     """A checkpoint that cannot be trusted or does not fit."""
+
+
+class TraceError(SurefootError):
+    """A log or trace that cannot be trusted, or does not hold what is needed."""
 
 
 class RunFolderError(SurefootError):

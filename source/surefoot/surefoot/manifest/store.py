@@ -39,7 +39,7 @@ def read_manifest(path: Path) -> Manifest:
     except (OSError, UnicodeDecodeError) as error:
         raise RunFolderError(f"{path}: cannot be read as a manifest ({error}).") from error
     try:
-        plain: Any = yaml.load(text, Loader=_Loader)
+        plain: Any = yaml.load(text, Loader=PlainLoader)
     except (yaml.YAMLError, RecursionError) as error:
         raise ManifestError(f"{path}: not YAML of plain values: {_one_line(error)}") from error
     if not isinstance(plain, dict):
@@ -59,7 +59,7 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-class _Loader(yaml.SafeLoader):
+class PlainLoader(yaml.SafeLoader):
     """Plain values only, each key once, no aliases: what `write_manifest` writes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
