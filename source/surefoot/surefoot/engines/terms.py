@@ -29,6 +29,7 @@ class BoundTerm:
         self._delayed = delayed
         self._delay: ObservationDelay | None = None
         self.__name__ = binding.func.__name__
+        self.__module__ = binding.func.__module__  # Isaac Lab writes a term into its files as module:name
 
     def __call__(self, env: TaskEnv) -> Tensor:
         read = env.robot_state.read

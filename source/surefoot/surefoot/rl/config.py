@@ -83,6 +83,27 @@ def _symmetry(manifest: Manifest) -> dict[str, Any] | None:
     }
 
 
+def named_runner_config(manifest: Manifest) -> dict[str, Any]:
+    """`runner_config` with classes and functions as `module:name`, for a training script that is not ours."""
+    plain = runner_config(manifest)
+    for part in (plain["algorithm"], plain["actor"], plain["critic"]):
+        if not isinstance(part["class_name"], str):
+            part["class_name"] = f"{part['class_name'].__module__}:{part['class_name'].__qualname__}"
+    if (symmetry := plain["algorithm"]["symmetry_cfg"]) is not None:
+        symmetry["data_augmentation_func"] = f"{__name__}:{mirror_by_env.__name__}"
+    return plain
+
+
+def mirror_by_env(
+    env: Any, obs: TensorDict | None = None, actions: torch.Tensor | None = None
+) -> tuple[TensorDict | None, torch.Tensor | None]:
+    """RSL-RL's augmentation function for an environment that knows its manifest."""
+    base = env.unwrapped
+    if not hasattr(base, "mirroring"):
+        base.mirroring = Mirroring(base.manifest)
+    return base.mirroring(env, obs, actions)
+
+
 class Mirroring:
     """RSL-RL's augmentation function: each sample, then its mirror image."""
 

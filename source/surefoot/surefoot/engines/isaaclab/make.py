@@ -12,10 +12,12 @@ from surefoot.engines.isaaclab import compat
 from surefoot.engines.isaaclab.factors import SUPPORTED
 from surefoot.errors import EngineError, MissingExtra
 from surefoot.manifest.manifest import Manifest
+from surefoot.manifest.robot import Robot
 from surefoot.randomization.buckets import refuse_unsupported
 
 if TYPE_CHECKING:
     from surefoot.engines.isaaclab.env import IsaacLabEnv
+    from surefoot.engines.isaaclab.robot_model import RobotModel
 
 
 def make_env(
@@ -56,15 +58,15 @@ def make_env(
     from surefoot.engines.isaaclab.binder import build_env_cfg, contact_groups
     from surefoot.engines.isaaclab.env import IsaacLabEnv
     from surefoot.engines.isaaclab.robot_model import load_robot_model
-    from surefoot.engines.isaaclab.usd_file import write_ground, write_robot
 
     model = load_robot_model(manifest.robot, manifest.simulation.contact_model)
-    folder = Path(tempfile.mkdtemp(prefix="surefoot_usd_"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    write_robot(folder / "robot.usda", manifest.robot, model)
-    write_ground(folder / "ground.usda")
     cfg = build_env_cfg(
-        manifest, model, folder, backend=backend, device=device, num_envs=num_envs or manifest.training.num_envs
+        manifest,
+        model,
+        write_usd(manifest.robot, model),
+        backend=backend,
+        device=device,
+        num_envs=num_envs or manifest.training.num_envs,
     )
     return IsaacLabEnv(
         cfg,
@@ -76,6 +78,17 @@ def make_env(
         evaluation=evaluation,
         replicates=replicates,
     )
+
+
+def write_usd(robot: Robot, model: "RobotModel") -> Path:
+    """Write `robot.usda` and `ground.usda` into a new folder that is gone when Python ends; only after the launch."""
+    from surefoot.engines.isaaclab.usd_file import write_ground, write_robot
+
+    folder = Path(tempfile.mkdtemp(prefix="surefoot_usd_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_robot(folder / "robot.usda", robot, model)
+    write_ground(folder / "ground.usda")
+    return folder
 
 
 def check_manifest(manifest: Manifest, backend: str) -> None:

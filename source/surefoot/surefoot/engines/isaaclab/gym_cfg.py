@@ -1,0 +1,159 @@
+"""The configuration that Isaac Lab's own scripts load, change and build a surefoot task from.
+
+The manifest stays the one definition. It stands in the configuration as plain data, so that any of its keys is an
+override (`env.manifest.task.rewards.torques.weight=-0.001`); what Isaac Lab's users expect to override under its own name
+(`env.rewards.torques.weight=-0.001`) is carried into the manifest, and the managers are built from the manifest again
+when the environment is.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from isaaclab.envs import ManagerBasedRLEnvCfg
+
+from surefoot.engines.isaaclab import compat, presets
+from surefoot.engines.isaaclab.binder import build_env_cfg
+from surefoot.engines.isaaclab.robot_model import load_robot_model
+from surefoot.errors import EngineError
+from surefoot.manifest import Manifest, validate
+
+_NO_FILES = Path("surefoot-usd-is-written-when-the-environment-is-built")
+_GOVERNED = (
+    "scene", "observations", "actions", "commands", "events", "rewards", "terminations", "curriculum", "decimation",
+    "episode_length_s", "seed",
+)  # fmt: skip
+"""Sections that follow from the manifest; the others are Isaac Lab's own."""
+_CARRIED = {
+    r"seed": "seed",
+    r"decimation": "simulation.decimation",
+    r"episode_length_s": "task.episode_length",
+    r"scene\.num_envs": "training.num_envs",
+    r"scene\.env_spacing": "task.terrain.env_spacing",
+    r"sim\.dt": "simulation.timestep",
+    r"rewards\.(\w+)\.weight": r"task.rewards.\1.weight",
+    r"observations\.(\w+)\.(\w+)\.(scale|clip)": r"task.observations.\1.terms.\2.\3",
+}
+"""Isaac Lab's names of numbers that the manifest holds."""
+
+
+@compat.configclass
+class SurefootEnvCfg(ManagerBasedRLEnvCfg):
+    """Isaac Lab's configuration and the manifest behind it."""
+
+    manifest: Any = None
+    """Plain data; overrides go here."""
+    built_from: str = ""
+    """JSON of the manifest that the sections of Isaac Lab were built from."""
+
+
+def task_env_cfg(manifest: Manifest) -> SurefootEnvCfg:
+    """What `env_cfg_entry_point` gives: every backend of the installed version as a preset where it has presets."""
+    device = presets.default_device()
+    built = {backend: _build(manifest, backend, device) for backend in compat.BACKENDS[compat.isaaclab_version()]}
+    cfg = SurefootEnvCfg(**presets.joined_backends(built).__dict__)
+    _remember(cfg, manifest)
+    return cfg
+
+
+def settled(cfg: SurefootEnvCfg) -> Manifest:
+    """The manifest with every override in it.
+
+    Raises:
+        EngineError: An override of something that is not Isaac Lab's to say; names the manifest's key or section.
+        ManifestError: The result does not fit the schema.
+    """
+    built = _as_built(cfg)
+    wanted = _copy(cfg.manifest)
+    for path, value in _differences(built, cfg):
+        key = _manifest_key(path)
+        if key is None:
+            raise EngineError(
+                f"env.{path}: this follows from the manifest and cannot be set here; set the key under env.manifest "
+                "(manifests/README.md lists them)."
+            )
+        _put(wanted, key, value)
+    return validate(wanted, "Isaac Lab's overrides under env")
+
+
+def final_env_cfg(cfg: SurefootEnvCfg, manifest: Manifest, folder: Path) -> ManagerBasedRLEnvCfg:
+    """The configuration to simulate: what follows from the manifest anew, everything else as it was given.
+
+    Raises:
+        EngineError: The solver was set both here and in the manifest.
+    """
+    before = _as_built(cfg).sim
+    built = _build(manifest, presets.backend_of(cfg.sim), cfg.sim.device, folder)
+    for name in _GOVERNED:
+        setattr(cfg, name, getattr(built, name))
+    cfg.sim.dt, cfg.sim.render_interval = built.sim.dt, built.sim.render_interval
+    if _physics(before) != _physics(built.sim):
+        if _physics(before) != _physics(cfg.sim):
+            raise EngineError("env.sim.physics and env.manifest.simulation were both changed; set one of them.")
+        cfg.sim.physics = built.sim.physics
+    _remember(cfg, manifest)
+    return cfg
+
+
+def _remember(cfg: SurefootEnvCfg, manifest: Manifest) -> None:
+    cfg.manifest = manifest.to_plain()
+    cfg.built_from = json.dumps(cfg.manifest)
+
+
+def _as_built(cfg: SurefootEnvCfg) -> ManagerBasedRLEnvCfg:
+    """As the entry point gave it, for the backend that was chosen since."""
+    return _build(validate(json.loads(cfg.built_from), "Isaac Lab's configuration"), presets.backend_of(cfg.sim), cfg.sim.device)
+
+
+def _build(manifest: Manifest, backend: str, device: str, folder: Path = _NO_FILES) -> ManagerBasedRLEnvCfg:
+    model = load_robot_model(manifest.robot, manifest.simulation.contact_model)
+    num_envs = manifest.training.num_envs
+    return build_env_cfg(manifest, model, folder, backend=backend, device=device, num_envs=num_envs)
+
+
+def _physics(sim: Any) -> Any:
+    return sim.physics.to_dict() if hasattr(sim, "physics") else None
+
+
+def _differences(built: ManagerBasedRLEnvCfg, cfg: ManagerBasedRLEnvCfg) -> Iterator[tuple[str, Any]]:
+    """Path and value of whatever was changed and follows from the manifest."""
+    before, now = built.to_dict(), cfg.to_dict()
+    for name in _GOVERNED:
+        yield from _walk(before[name], now[name], name)
+    yield from _walk(before["sim"]["dt"], now["sim"]["dt"], "sim.dt")
+
+
+def _walk(before: Any, now: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in before.keys() | now.keys():
+            yield from _walk(before.get(key), now.get(key), f"{path}.{key}")
+    elif _plain(before) != _plain(now):
+        yield path, now
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _manifest_key(path: str) -> str | None:
+    for pattern, key in _CARRIED.items():
+        if found := re.fullmatch(pattern, path):
+            return found.expand(key)
+    return None
+
+
+def _put(plain: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    here: Any = plain
+    for part in parents:
+        here = here[part]
+    here[last] = value
+
+
+def _copy(value: Any) -> Any:
+    """Plain dicts and lists, whatever mapping the overrides have left."""
+    if hasattr(value, "items"):
+        return {str(key): _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,60 @@
+"""A surefoot task with the interface that Isaac Lab's own scripts and wrappers expect."""
+
+from typing import Any
+
+from torch import Tensor
+
+from surefoot.audit.fault_kinds import KINDS
+from surefoot.engines.isaaclab import compat, presets
+from surefoot.engines.isaaclab.binder import contact_groups
+from surefoot.engines.isaaclab.env import IsaacLabEnv
+from surefoot.engines.isaaclab.gym_cfg import SurefootEnvCfg, final_env_cfg, settled
+from surefoot.engines.isaaclab.make import check_manifest, write_usd
+from surefoot.engines.isaaclab.robot_model import load_robot_model
+
+
+class SurefootGymEnv(IsaacLabEnv):
+    """`entry_point` of every task that surefoot registers with Gymnasium.
+
+    An episode that a fault ends is truncated; `extras` marks the transition as `invalid`, which `MaskedPPO` leaves out.
+
+    Args:
+        cfg: From `env_cfg_entry_point`, with its presets resolved.
+        render_mode: As Gymnasium's; there is no camera.
+        kwargs: What the registry holds beside; not used.
+    """
+
+    _is_closed = True
+    """Until it is built: Isaac Lab closes what is thrown away, also what was refused."""
+
+    def __init__(self, cfg: SurefootEnvCfg, render_mode: str | None = None, **kwargs: Any) -> None:
+        manifest = settled(cfg)
+        backend = presets.backend_of(cfg.sim)
+        check_manifest(manifest, backend)
+        model = load_robot_model(manifest.robot, manifest.simulation.contact_model)
+        super().__init__(
+            final_env_cfg(cfg, manifest, write_usd(manifest.robot, model)),
+            manifest,
+            model,
+            version=compat.isaaclab_version(),
+            backend=backend,
+            contact_groups=contact_groups(manifest),
+            evaluation=False,
+            replicates=1,
+        )
+        self.render_mode = render_mode
+
+    def reset(self, **kwargs: Any) -> Any:
+        """Reset every environment; observations by group, and `extras`."""
+        return super().reset(**kwargs), self.extras
+
+    def step(self, action: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Observations, reward, terminated, truncated, extras."""
+        self.extras.pop("log", None)
+        result = super().step(action.to(self.device))
+        invalid = result.faults.any(dim=1)
+        self.extras |= {"invalid": invalid, "invalid_obs": result.invalid_obs, "audit": result.audit}
+        if "log" in self.extras:
+            counts = result.faults.sum(dim=0)
+            self.extras["log"] |= {f"Episode_Fault/{kind}": counts[i] for i, kind in enumerate(KINDS)}
+        return result.observations, result.reward, result.terminated, result.truncated | invalid, self.extras
