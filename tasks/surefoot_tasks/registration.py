@@ -3,10 +3,12 @@
 Isaac Lab resolves an entry point `module:name` when it needs the configuration, so nothing is imported before.
 """
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
 
+from surefoot.errors import MissingExtra
 from surefoot.manifest import compose_manifest
 from surefoot_tasks import list_tasks, manifest_root
 
@@ -18,9 +20,17 @@ def register() -> list[str]:
 
     Returns:
         The command line's arguments, none of which it uses: Isaac Lab's `--external_callback` passes them on.
-    """
-    import gymnasium  # with Isaac Lab; nothing else here needs it
 
+    Raises:
+        MissingExtra: Gymnasium is not installed, so Isaac Lab is not either.
+    """
+    try:
+        gymnasium: Any = importlib.import_module("gymnasium")
+    except ImportError:
+        raise MissingExtra(
+            "Tasks are registered with gymnasium, which comes with Isaac Lab and is not installed. Without Isaac Lab "
+            "use this project's scripts: python scripts/train.py --task NAME"
+        ) from None
     for task in list_tasks():
         if task not in gymnasium.registry:
             gymnasium.register(
@@ -33,7 +43,7 @@ def register() -> list[str]:
 
 
 def __getattr__(name: str) -> Callable[[], Any]:
-    """`env_cfg_entry_point TASK` and `rsl_rl_cfg_entry_point TASK`: functions that build a configuration of Isaac Lab."""
+    """`env_cfg_entry_point TASK` and `rsl_rl_cfg_entry_point TASK`: each builds a configuration of Isaac Lab."""
     key, _, task = name.partition(" ")
     if key not in ENTRY_POINTS or not task:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -41,14 +51,13 @@ def __getattr__(name: str) -> Callable[[], Any]:
 
 
 def _env_cfg(task: str) -> Any:
-    from surefoot.engines.isaaclab.gym_cfg import task_env_cfg
-
-    return task_env_cfg(compose_manifest(manifest_root(), task))
+    module: Any = importlib.import_module("surefoot.engines.isaaclab.gym_cfg")
+    return module.task_env_cfg(compose_manifest(manifest_root(), task))
 
 
 def _runner_cfg(task: str) -> Any:
-    from surefoot.engines.isaaclab.runner_cfg import runner_cfg
     from surefoot.rl.config import named_runner_config
 
     manifest = compose_manifest(manifest_root(), task)
-    return runner_cfg(manifest, named_runner_config(manifest))
+    module: Any = importlib.import_module("surefoot.engines.isaaclab.runner_cfg")
+    return module.runner_cfg(manifest, named_runner_config(manifest))

@@ -1,9 +1,9 @@
 """The configuration that Isaac Lab's own scripts load, change and build a surefoot task from.
 
 The manifest stays the one definition. It stands in the configuration as plain data, so that any of its keys is an
-override (`env.manifest.task.rewards.torques.weight=-0.001`); what Isaac Lab's users expect to override under its own name
-(`env.rewards.torques.weight=-0.001`) is carried into the manifest, and the managers are built from the manifest again
-when the environment is.
+override (`env.manifest.task.rewards.torques.weight=-0.001`). What Isaac Lab's users expect to override under its own
+name (`env.rewards.torques.weight=-0.001`) is carried into the manifest, and the managers are built from the manifest
+again when the environment is.
 """
 
 import json
@@ -46,7 +46,7 @@ class SurefootEnvCfg(ManagerBasedRLEnvCfg):
     manifest: Any = None
     """Plain data; overrides go here."""
     built_from: str = ""
-    """JSON of the manifest that the sections of Isaac Lab were built from."""
+    """Canonical JSON of the manifest that the sections of Isaac Lab were built from."""
 
 
 def task_env_cfg(manifest: Manifest) -> SurefootEnvCfg:
@@ -99,12 +99,13 @@ def final_env_cfg(cfg: SurefootEnvCfg, manifest: Manifest, folder: Path) -> Mana
 
 def _remember(cfg: SurefootEnvCfg, manifest: Manifest) -> None:
     cfg.manifest = manifest.to_plain()
-    cfg.built_from = json.dumps(cfg.manifest)
+    cfg.built_from = manifest.canonical_json
 
 
 def _as_built(cfg: SurefootEnvCfg) -> ManagerBasedRLEnvCfg:
     """As the entry point gave it, for the backend that was chosen since."""
-    return _build(validate(json.loads(cfg.built_from), "Isaac Lab's configuration"), presets.backend_of(cfg.sim), cfg.sim.device)
+    manifest = validate(json.loads(cfg.built_from), "Isaac Lab's configuration")
+    return _build(manifest, presets.backend_of(cfg.sim), cfg.sim.device)
 
 
 def _build(manifest: Manifest, backend: str, device: str, folder: Path = _NO_FILES) -> ManagerBasedRLEnvCfg:
