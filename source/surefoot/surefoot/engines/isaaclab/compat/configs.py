@@ -1,0 +1,59 @@
+"""Configuration classes that moved or changed their fields."""
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+
+def configclass(cls: type) -> Any:
+    """Isaac Lab's decorator, which moved; in 3.0 `isaaclab.utils.configclass` is a module."""
+    module = importlib.import_module("isaaclab.utils.configclass")
+    return module.configclass(cls)
+
+
+def simulation_cfg(backend: str, *, device: str, timestep: float, decimation: int, solver: dict[str, Any]) -> Any:
+    """Isaac Lab's `SimulationCfg`.
+
+    Args:
+        backend: One of `BACKENDS`.
+        device: `cpu` or `cuda:N`.
+        timestep: s, one physics step.
+        decimation: Physics steps in a control step; nothing is rendered in between.
+        solver: Options of MuJoCo's solver. PhysX has none of them.
+    """
+    from isaaclab.sim import SimulationCfg
+
+    cfg = SimulationCfg(device=device, dt=timestep, render_interval=decimation)
+    if backend == "newton_mjwarp":
+        from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg
+
+        cfg.physics = NewtonCfg(solver_cfg=MJWarpSolverCfg(integrator="implicitfast", **solver), num_substeps=1)
+    elif importlib.util.find_spec("isaaclab_physx") is not None:
+        from isaaclab_physx.physics import PhysxCfg
+
+        cfg.physics = PhysxCfg()
+    return cfg
+
+
+def contact_sensor_cfg(backend: str, geoms: Sequence[tuple[str, str]], ground: str) -> Any:
+    """Contact of some geometries with the ground, or, on PhysX, of the bodies that carry them with anything.
+
+    Args:
+        backend: One of `BACKENDS`.
+        geoms: Body and geometry of each.
+        ground: Path of the ground's geometry.
+    """
+    if backend == "newton_mjwarp":
+        from isaaclab_newton.sensors import ContactSensorCfg
+
+        return ContactSensorCfg(
+            prim_path="{ENV_REGEX_NS}/Robot/.*",
+            sensor_shape_prim_expr=[f"{{ENV_REGEX_NS}}/Robot/{body}/{geom}" for body, geom in geoms],
+            filter_shape_prim_expr=[ground],
+        )
+    if importlib.util.find_spec("isaaclab_physx") is not None:
+        from isaaclab_physx.sensors import ContactSensorCfg
+    else:
+        from isaaclab.sensors import ContactSensorCfg
+    return ContactSensorCfg(prim_path="{ENV_REGEX_NS}/Robot/.*")

@@ -1,0 +1,51 @@
+"""Starting Isaac Sim, where the physics needs it."""
+
+import contextlib
+import importlib.util
+import io
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from surefoot.errors import EngineError
+
+_app: Any = None
+
+
+def launch(version: str, backend: str, device: str) -> None:
+    """Start Isaac Sim where the backend needs it; must come before any other import of Isaac Lab.
+
+    Raises:
+        EngineError: Isaac Sim is needed and not installed.
+    """
+    if backend == "newton_mjwarp":
+        return
+    if importlib.util.find_spec("isaacsim") is None:
+        wanted = "Isaac Sim 5.1" if version == "2.3" else "Isaac Sim 6"
+        way_out = "" if version == "2.3" else " Or use --engine isaaclab:newton_mjwarp, which runs without."
+        raise EngineError(
+            f"PhysX on Isaac Lab {version} needs {wanted}, which is not installed: pip install "
+            f"'isaacsim[all,extscache]' --extra-index-url https://pypi.nvidia.com.{way_out}"
+        )
+    global _app
+    if _app is None:
+        with _process_as_it_was():
+            from isaaclab.app import AppLauncher
+
+            _app = AppLauncher(headless=True, device=device).app
+
+
+@contextlib.contextmanager
+def _process_as_it_was() -> Iterator[None]:
+    """Kit reads the command line as its own; the launcher replaces stdout and takes signals from the trainer."""
+    command_line, handlers = sys.argv, {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    sys.argv = command_line[:1]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        sys.argv = command_line
+        for number, handler in handlers.items():
+            if handler is not None:  # None: not set from Python
+                signal.signal(number, handler)
