@@ -27,6 +27,8 @@ class Joint(Section):
     """rad/s."""
     armature: NonNegativeFloat
     """kg m^2, rotor inertia reflected through the gearbox."""
+    friction: NonNegativeFloat = 0.0
+    """N m, dry friction of motor and gearbox."""
     mirror: str
     """Joint on the other side (or itself) that takes this joint's place in the left-right mirror."""
     mirror_sign: Literal[-1, 1]
@@ -37,12 +39,14 @@ class Foot(Section):
     """One foot; the order of the list is the canonical foot order."""
 
     name: str
-    site: str
-    """Point at the centre of the contact sphere."""
-    geom: str
-    """Collision geometry that touches the ground."""
+    body: str
+    """Body that carries it."""
+    offset: tuple[float, float, float]
+    """m, the point whose position and velocity are the foot's, in the frame of `body`."""
     radius: PositiveFloat
-    """m, of the contact sphere."""
+    """m, from that point down to the sole."""
+    geoms: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Collision geometries that touch the ground; of a robot without MJCF, bodies."""
     mirror: str
     """Foot on the other side."""
 
@@ -52,6 +56,8 @@ class ContactModel(Section):
 
     collide: tuple[Literal["feet", "base", "limbs"], ...]
     """Groups that touch the ground."""
+    ignore: tuple[str, ...] = ()
+    """Geometries of these groups that touch nothing all the same."""
     self_collision: bool
     foot_condim: Literal[3, 4, 6]
     """Dimensions of a foot contact: 3 sliding, 4 with torsion, 6 with rolling friction."""
@@ -70,10 +76,20 @@ class ContactModel(Section):
 
 
 class RobotAssets(Section):
-    """Where each engine finds the robot's model."""
+    """Where the engines find the robot's model."""
 
-    mujoco: str
-    """Name of a model that `surefoot.engines.mujoco.robots` knows."""
+    mujoco: str | None = None
+    """Name of an MJCF that `surefoot.engines.mjcf` knows; Isaac Lab takes its USD from it."""
+    usd: str | None = None
+    """USD file on this machine, for Isaac Lab where there is no MJCF."""
+    isaaclab: str | None = None
+    """Variable of the package `isaaclab_assets` that names a USD on Isaac's asset server, where there is nothing else."""
+
+    @model_validator(mode="after")
+    def _check_any(self) -> Self:
+        if self.mujoco is None and self.usd is None and self.isaaclab is None:
+            raise KeyedError("mujoco", "expected at least one of mujoco, usd and isaaclab")
+        return self
 
 
 class Robot(Section):
@@ -93,9 +109,9 @@ class Robot(Section):
     joints: Annotated[tuple[Joint, ...], Field(min_length=1)]
     feet: Annotated[tuple[Foot, ...], Field(min_length=1)]
     base_geoms: tuple[str, ...]
-    """Collision geometries of the trunk and head."""
+    """Collision geometries of the trunk and head; of a robot without MJCF, bodies."""
     limb_geoms: tuple[str, ...]
-    """Collision geometries of the legs, feet excluded."""
+    """Collision geometries of legs and arms, feet excluded; of a robot without MJCF, bodies."""
     contact_models: Annotated[dict[str, ContactModel], Ordered()]
     assets: RobotAssets
 
@@ -108,6 +124,18 @@ class Robot(Section):
     def foot_names(self) -> tuple[str, ...]:
         """Names in canonical order."""
         return tuple(foot.name for foot in self.feet)
+
+    def foot_geoms(self, contact_model: str) -> tuple[tuple[str, ...], ...]:
+        """For each foot, what of it touches the ground under a contact model."""
+        ignored = self.contact_models[contact_model].ignore
+        return tuple(tuple(geom for geom in foot.geoms if geom not in ignored) for foot in self.feet)
+
+    def contact_groups(self, contact_model: str) -> dict[str, tuple[str, ...]]:
+        """What can touch the ground under a contact model, by group; feet one after the other."""
+        chosen = self.contact_models[contact_model]
+        feet = tuple(geom for geoms in self.foot_geoms(contact_model) for geom in geoms)
+        groups = {"feet": feet, "base": self.base_geoms, "limbs": self.limb_geoms}
+        return {name: tuple(geom for geom in groups[name] if geom not in chosen.ignore) for name in chosen.collide}
 
     @property
     def default_joint_pos(self) -> tuple[float, ...]:
@@ -144,6 +172,11 @@ class Robot(Section):
                     raise KeyedError(
                         key, f"mirroring {part.name!r} twice gives {back!r}; the mirror must be its own inverse"
                     )
+        self._check_contacts()
+        self._check_joints()
+        return self
+
+    def _check_joints(self) -> None:
         for index, joint in enumerate(self.joints):
             if not joint.limits[0] <= joint.default_pos <= joint.limits[1]:
                 raise KeyedError(
@@ -163,4 +196,20 @@ class Robot(Section):
                     f"expected {joint.mirror_sign * other.default_pos}, the mirror image of {other.name!r} (the mirror "
                     f"map takes joint positions relative to the default pose), got {joint.default_pos}",
                 )
-        return self
+            mirrored = sorted(joint.mirror_sign * limit for limit in other.limits)
+            if list(joint.limits) != mirrored:
+                raise KeyedError(
+                    f"joints.{index}.limits",
+                    f"expected {mirrored}, the mirror image of {other.name!r}, got {list(joint.limits)}",
+                )
+
+    def _check_contacts(self) -> None:
+        known = {geom for foot in self.feet for geom in foot.geoms} | {*self.base_geoms, *self.limb_geoms}
+        for name, model in self.contact_models.items():
+            for geom in model.ignore:
+                if geom not in known:
+                    key = f"contact_models.{name}.ignore"
+                    raise KeyedError(key, f"{geom!r} is in no group. {did_you_mean(geom, known)}")
+            for foot, geoms in zip(self.feet, self.foot_geoms(name), strict=True):
+                if not geoms:
+                    raise KeyedError(f"contact_models.{name}.ignore", f"leaves foot {foot.name!r} without geometry")

@@ -20,13 +20,15 @@ from mjlab.sim import MujocoCfg, SimulationCfg
 from mjlab.terrains import TerrainEntityCfg
 from mjlab.viewer import ViewerConfig
 
+from surefoot.engines.mjcf import check_names, robot_spec
 from surefoot.engines.mujoco.looks import dress
 from surefoot.engines.mujoco.robot_state import BASE, FEET, FOOT_POS, FOOT_VEL, LIMBS
-from surefoot.engines.mujoco.robots import robot_spec, without_idle_geoms, without_visuals
+from surefoot.engines.mujoco.robots import without_idle_geoms, without_visuals
 from surefoot.engines.mujoco.terms import JointTargets, VelocityCommandTermCfg
 from surefoot.engines.terms import observation_terms, reset_robot, reward_terms, termination_terms
+from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
-from surefoot.manifest.robot import ContactModel, Robot
+from surefoot.manifest.robot import Robot
 from surefoot.mdp.layout import GroupName
 
 
@@ -126,30 +128,44 @@ def _robot_cfg(manifest: Manifest, visuals: bool) -> EntityCfg:
             joint_pos={joint.name: joint.default_pos for joint in robot.joints},
             joint_vel={".*": 0.0},
         ),
-        spec_fn=_spec_fn(robot, robot.contact_models[manifest.simulation.contact_model], visuals),
+        spec_fn=_spec_fn(robot, manifest.simulation.contact_model, visuals),
         articulation=EntityArticulationInfoCfg(actuators=_actuators(manifest)),
         sort_actuators=True,
     )
 
 
-def _spec_fn(robot: Robot, contacts: ContactModel, visuals: bool) -> Callable[[], mujoco.MjSpec]:
+def _spec_fn(robot: Robot, contact_model: str, visuals: bool) -> Callable[[], mujoco.MjSpec]:
+    mjcf = robot.assets.mujoco
+    if mjcf is None:
+        raise EngineError(
+            f"robot.assets.mujoco: robot {robot.name!r} has no MJCF, which engine 'mujoco' needs; use --engine isaaclab."
+        )
+
     def build() -> mujoco.MjSpec:
-        spec = robot_spec(robot.assets.mujoco)()
+        spec = robot_spec(mjcf)
+        check_names(spec, robot)
         if not visuals:
             without_visuals(spec)
         for joint in robot.joints:
             spec.joint(joint.name).range = joint.limits
-        apply_contact_model(spec, robot, contacts)
+        for foot in robot.feet:
+            spec.body(foot.body).add_site(name=foot_site(foot.name), pos=foot.offset)
+        apply_contact_model(spec, robot, contact_model)
         return spec if visuals else without_idle_geoms(spec)
 
     return build
 
 
-def apply_contact_model(spec: mujoco.MjSpec, robot: Robot, contacts: ContactModel) -> None:
+def foot_site(foot: str) -> str:
+    """Name of the site at a foot's point."""
+    return f"surefoot_{foot}"
+
+
+def apply_contact_model(spec: mujoco.MjSpec, robot: Robot, contact_model: str) -> None:
     """Set which geometries collide with the ground (contype 1, conaffinity 1) and with each other."""
-    feet = {foot.geom for foot in robot.feet}
-    groups = {"feet": feet, "base": set(robot.base_geoms), "limbs": set(robot.limb_geoms)}
-    colliding: set[str] = set().union(*(groups[name] for name in contacts.collide))
+    contacts, groups = robot.contact_models[contact_model], robot.contact_groups(contact_model)
+    feet = set(groups["feet"])
+    colliding: set[str] = set().union(*groups.values())
     for geom in spec.geoms:
         if geom.name in feet:
             geom.condim = contacts.foot_condim
@@ -157,7 +173,7 @@ def apply_contact_model(spec: mujoco.MjSpec, robot: Robot, contacts: ContactMode
             geom.friction = contacts.foot_friction
         elif geom.name in colliding:
             geom.condim = 1
-        elif geom.conaffinity and contacts.self_collision:
+        elif geom.conaffinity and contacts.self_collision and geom.name not in contacts.ignore:
             geom.condim = 1  # not in any group (hips): collides with the robot itself and the ground
         else:
             geom.contype, geom.conaffinity = 0, 0
@@ -170,9 +186,9 @@ def apply_contact_model(spec: mujoco.MjSpec, robot: Robot, contacts: ContactMode
 def _actuators(manifest: Manifest) -> tuple[BuiltinPositionActuatorCfg, ...]:
     """One group of MuJoCo position actuators for each set of equal motors."""
     low, high = manifest.task.actions.delay_steps
-    groups: dict[tuple[float, float, float, float], list[str]] = {}
+    groups: dict[tuple[float, float, float, float, float], list[str]] = {}
     for joint in manifest.robot.joints:
-        key = (joint.stiffness, joint.damping, joint.effort_limit, joint.armature)
+        key = (joint.stiffness, joint.damping, joint.effort_limit, joint.armature, joint.friction)
         groups.setdefault(key, []).append(joint.name)
     return tuple(
         BuiltinPositionActuatorCfg(
@@ -181,20 +197,20 @@ def _actuators(manifest: Manifest) -> tuple[BuiltinPositionActuatorCfg, ...]:
             damping=damping,
             effort_limit=effort,
             armature=armature,
+            frictionloss=friction,
+            viscous_damping=0.0,
             delay_min_lag=low,
             delay_max_lag=high,
         )
-        for (stiffness, damping, effort, armature), names in groups.items()
+        for (stiffness, damping, effort, armature, friction), names in groups.items()
     )
 
 
 def _contact_sensors(manifest: Manifest) -> tuple[ContactSensorCfg, ...]:
-    robot = manifest.robot
-    collide = robot.contact_models[manifest.simulation.contact_model].collide
     wanted = {
-        "feet": (FEET, tuple(foot.geom for foot in robot.feet), ("found", "force"), "netforce"),
-        "base": (BASE, robot.base_geoms, ("found",), "none"),
-        "limbs": (LIMBS, robot.limb_geoms, ("found",), "none"),
+        "feet": (FEET, ("found", "force"), "netforce"),
+        "base": (BASE, ("found",), "none"),
+        "limbs": (LIMBS, ("found",), "none"),
     }
     return tuple(
         ContactSensorCfg(
@@ -204,8 +220,8 @@ def _contact_sensors(manifest: Manifest) -> tuple[ContactSensorCfg, ...]:
             fields=fields,
             reduce=reduce,  # pyright: ignore[reportArgumentType]
         )
-        for group, (name, geoms, fields, reduce) in wanted.items()
-        if group in collide
+        for group, geoms in manifest.robot.contact_groups(manifest.simulation.contact_model).items()
+        for name, fields, reduce in (wanted[group],)
     )
 
 
@@ -222,6 +238,7 @@ def _add_foot_sensors(robot: Robot, spec: mujoco.MjSpec) -> None:
             (FOOT_POS, mujoco.mjtSensor.mjSENS_FRAMEPOS),
             (FOOT_VEL, mujoco.mjtSensor.mjSENS_FRAMELINVEL),
         ):
+            site = f"robot/{foot_site(foot.name)}"
             spec.add_sensor(
-                name=f"{name}_{foot.name}", type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=f"robot/{foot.site}"
+                name=f"{name}_{foot.name}", type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site
             )

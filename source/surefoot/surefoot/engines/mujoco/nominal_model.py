@@ -42,7 +42,8 @@ class NominalModel:
         def field(name: str) -> Tensor:
             return torch.as_tensor(getattr(model, name), dtype=torch.float64, device=device)
 
-        self._feet = ids("geom", [foot.geom for foot in robot.feet])
+        feet = robot.foot_geoms(manifest.simulation.contact_model)
+        self._feet = ids("geom", [geom for geoms in feet for geom in geoms])
         self._joints = ids("joint", list(robot.joint_names))
         self._dofs = torch.as_tensor(model.jnt_dofadr, dtype=torch.long, device=device)[self._joints]
         driven = {int(joint) for joint in self._joints.tolist()}

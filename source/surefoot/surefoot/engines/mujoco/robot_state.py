@@ -6,6 +6,7 @@ import mujoco
 import torch
 from torch import Tensor
 
+from surefoot.engines.foot_sums import FootSums
 from surefoot.errors import EngineError, did_you_mean
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.robot_state import RobotState
@@ -29,11 +30,13 @@ class MujocoRobotState(RobotState):
         self.v_ids = torch.tensor([int(model.jnt_dofadr[i]) for i in joint_ids], device=self.device)
         self._foot_pos_ids = self._sensor_ids(model, [f"{FOOT_POS}_{foot.name}" for foot in robot.feet])
         self._foot_vel_ids = self._sensor_ids(model, [f"{FOOT_VEL}_{foot.name}" for foot in robot.feet])
-        feet = [foot.geom for foot in robot.feet]
+        groups = robot.contact_groups(manifest.simulation.contact_model)
+        feet, base, limbs = (groups.get(name, ()) for name in ("feet", "base", "limbs"))
         self._foot_found_ids = self._sensor_ids(model, [f"{FEET}_{geom}_found" for geom in feet])
         self._foot_force_ids = self._sensor_ids(model, [f"{FEET}_{geom}_force" for geom in feet])
-        self._base_found_ids = self._sensor_ids(model, [f"{BASE}_{geom}_found" for geom in robot.base_geoms])
-        self._limb_found_ids = self._sensor_ids(model, [f"{LIMBS}_{geom}_found" for geom in robot.limb_geoms])
+        self._base_found_ids = self._sensor_ids(model, [f"{BASE}_{geom}_found" for geom in base])
+        self._limb_found_ids = self._sensor_ids(model, [f"{LIMBS}_{geom}_found" for geom in limbs])
+        self._per_foot = FootSums(robot.foot_geoms(manifest.simulation.contact_model), self.device)
         self._qpos = env.sim.data.qpos[:]
         self._qvel = env.sim.data.qvel[:]
         self._torque = env.sim.data.qfrc_actuator[:]
@@ -86,11 +89,11 @@ class MujocoRobotState(RobotState):
         return self._sensordata[:, self._foot_vel_ids].unflatten(1, (-1, 3))
 
     def raw_foot_in_contact(self) -> Tensor:
-        return self._sensed(self._foot_found_ids, "foot_in_contact") > 0
+        return self._per_foot(self._sensed(self._foot_found_ids, "foot_in_contact")) > 0
 
     def raw_foot_force_w(self) -> Tensor:
         # MuJoCo's contact sensor gives the force of the foot on the ground.
-        return -self._sensed(self._foot_force_ids, "foot_force_w").unflatten(1, (-1, 3))
+        return -self._per_foot(self._sensed(self._foot_force_ids, "foot_force_w").unflatten(1, (-1, 3)))
 
     def raw_base_in_contact(self) -> Tensor:
         return (self._sensed(self._base_found_ids, "base_in_contact") > 0).any(dim=1)

@@ -1,27 +1,8 @@
-"""MuJoCo models of robots, by the name that the robot definition gives under `assets.mujoco`."""
+"""What of a robot's MuJoCo model training does without."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import mujoco
-
-from surefoot.errors import unknown_name
-
-
-def _unitree_go1() -> mujoco.MjSpec:
-    from mjlab.asset_zoo.robots.unitree_go1.go1_constants import get_spec
-
-    return get_spec()
-
-
-_SPECS: dict[str, Callable[[], mujoco.MjSpec]] = {"unitree_go1": _unitree_go1}
-
-
-def robot_spec(name: str) -> Callable[[], mujoco.MjSpec]:
-    """Function that builds a fresh MjSpec; an unknown name is refused with the nearest one."""
-    if name not in _SPECS:
-        raise unknown_name("MuJoCo model", name, _SPECS)
-    return _SPECS[name]
 
 
 def without_visuals(spec: mujoco.MjSpec) -> mujoco.MjSpec:
