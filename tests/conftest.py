@@ -1,5 +1,6 @@
 """Fixtures of all tests. `surefoot` is imported before torch: it sets how OpenMP threads wait."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,10 @@ from surefoot_tasks import manifest_root
 GO1_FLAT = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 
 assert surefoot.__version__
+
+SHARED = Path(os.environ.get("SUREFOOT_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+if (SHARED / "menagerie").is_dir():  # elsewhere the package downloads what is missing, or the test says so
+    os.environ.setdefault("MENAGERIE_ROOT", str(SHARED / "menagerie"))
 
 # The same examples in every run: a failure belongs to the change that caused it.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

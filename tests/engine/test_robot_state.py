@@ -53,8 +53,9 @@ def test_base(env: MujocoEnv, plain: list[mujoco.MjData]):
 
 def test_feet(env: MujocoEnv, plain: list[mujoco.MjData]):
     feet, site = env.manifest.robot.feet, mujoco.mjtObj.mjOBJ_SITE
-    position = np.stack([[data.site(f"robot/{foot.site}").xpos for foot in feet] for data in plain])
-    speed = np.stack([[velocity(env, data, site, f"robot/{foot.site}", False)[3:] for foot in feet] for data in plain])
+    # The MJCF's own sites, of which the robot definition makes no use.
+    position = np.stack([[data.site(f"robot/{foot.name}").xpos for foot in feet] for data in plain])
+    speed = np.stack([[velocity(env, data, site, f"robot/{foot.name}", False)[3:] for foot in feet] for data in plain])
     assert largest(env.robot_state.read("foot_pos_w"), position) < 1e-5
     assert largest(env.robot_state.read("foot_vel_w"), speed) < 1e-4
     radius = np.array([foot.radius for foot in feet])
@@ -80,7 +81,7 @@ def ground_contacts(env: MujocoEnv, data: mujoco.MjData) -> dict[str, np.ndarray
 
 def test_contacts(env: MujocoEnv, plain: list[mujoco.MjData]):
     robot, read = env.manifest.robot, env.robot_state.read
-    feet, expected = [foot.geom for foot in robot.feet], [ground_contacts(env, data) for data in plain]
+    feet, expected = [foot.geoms[0] for foot in robot.feet], [ground_contacts(env, data) for data in plain]
     touching = np.array([[name in found for name in feet] for found in expected])
     force = np.array([[found.get(name, np.zeros(3)) for name in feet] for found in expected])
     assert read("foot_in_contact").tolist() == touching.tolist()

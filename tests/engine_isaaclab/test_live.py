@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -85,11 +86,12 @@ def test_frames_are_those_of_mujoco(env: Any) -> None:
         data.qpos[model.jnt_qposadr[model.joint(joint.name).id]] = joint.default_pos
     mujoco.mj_forward(model, data)
     for index, foot in enumerate(robot.feet):
-        velocity = torch.zeros(6, dtype=torch.float64).numpy()
-        site = data.site(foot.site)
-        mujoco.mj_objectVelocity(model, data, mujoco.mjtObj.mjOBJ_SITE, site.id, velocity, 0)
-        assert state.read("foot_pos_w")[5, index].tolist() == pytest.approx(site.xpos.tolist(), abs=1e-5)
-        assert state.read("foot_vel_w")[5, index].tolist() == pytest.approx(velocity[3:].tolist(), abs=1e-5)
+        body = model.body(foot.body).id
+        point = data.xpos[body] + data.xmat[body].reshape(3, 3) @ foot.offset
+        jacobian = np.zeros((3, model.nv))
+        mujoco.mj_jac(model, data, jacobian, None, point, body)
+        assert state.read("foot_pos_w")[5, index].tolist() == pytest.approx(point.tolist(), abs=1e-5)
+        assert state.read("foot_vel_w")[5, index].tolist() == pytest.approx((jacobian @ data.qvel).tolist(), abs=1e-5)
 
 
 def test_the_ground_carries_each_robot_with_its_payload(env: Any) -> None:

@@ -59,7 +59,7 @@ def test_diff_of_equal_manifests_says_so(run: Run, go1_manifest: Manifest) -> No
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["show", "Surefoot-Velocity-Flat-Unitree-Go2-v0"], f"Did you mean '{GO1_FLAT}'?"),
+        (["show", "Surefoot-Velocity-Flat-Unitre-Go1-v0"], f"Did you mean '{GO1_FLAT}'?"),
         (["show", GO1_FLAT, "ppo.gama=1"], "Did you mean 'gamma'?"),
         (["hash", "seed=1"], "name a manifest first"),
         (["diff", GO1_FLAT], "compares two manifests, got 1"),

@@ -103,7 +103,8 @@ def test_reset_leaves_no_acceleration_and_sets_the_clock(state: TableState) -> N
 
 
 def test_soft_limits_shrink_about_the_middle(go1_manifest: Manifest) -> None:
-    manifest = override_manifest(go1_manifest, ["robot.soft_limit_factor=0.5", "robot.joints.0.limits=[-0.6,1.0]"])
+    limits = ["robot.joints.0.limits=[-0.6,1.0]", "robot.joints.3.limits=[-1.0,0.6]"]  # the two front hips mirror
+    manifest = override_manifest(go1_manifest, ["robot.soft_limit_factor=0.5", *limits])
     assert manifest.robot.soft_joint_limits[0] == pytest.approx((-0.2, 0.6))  # middle 0.2, half range 0.8
 
 

@@ -39,6 +39,7 @@ def robot_spec(name: str) -> mujoco.MjSpec:
     spec = mujoco.MjSpec.from_file(str(mjcf_path(name)))
     for part in (*spec.actuators, *spec.sensors, *spec.keys):
         spec.delete(part)
+    spec.option.cone, spec.option.impratio = mujoco.mjtCone.mjCONE_PYRAMIDAL, 1.0  # MuJoCo's defaults
     counts: Counter[str] = Counter()
     for geom in spec.geoms:
         if not geom.contype and not geom.conaffinity:

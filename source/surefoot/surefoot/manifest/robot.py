@@ -83,7 +83,7 @@ class RobotAssets(Section):
     usd: str | None = None
     """USD file on this machine, for Isaac Lab where there is no MJCF."""
     isaaclab: str | None = None
-    """Variable of the package `isaaclab_assets` that names a USD on Isaac's asset server, where there is nothing else."""
+    """Configuration in `isaaclab_assets` that names a USD on Isaac's asset server, where there is nothing else."""
 
     @model_validator(mode="after")
     def _check_any(self) -> Self:

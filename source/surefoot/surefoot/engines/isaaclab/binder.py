@@ -53,14 +53,6 @@ class ActionsCfg:
     joint_pos: Any = None
 
 
-def contact_groups(manifest: Manifest) -> dict[str, tuple[str, ...]]:
-    """Geometries that can touch the ground, by group, those of the feet in canonical order."""
-    robot = manifest.robot
-    collide = robot.contact_models[manifest.simulation.contact_model].collide
-    geoms = {"feet": tuple(foot.geom for foot in robot.feet), "base": robot.base_geoms, "limbs": robot.limb_geoms}
-    return {group: geoms[group] for group in collide}
-
-
 def build_env_cfg(
     manifest: Manifest, model: RobotModel, usd_folder: Path, *, backend: str, device: str, num_envs: int
 ) -> ManagerBasedRLEnvCfg:
@@ -129,7 +121,7 @@ def _observation_group(manifest: Manifest, group_name: GroupName) -> Observation
 def _scene(manifest: Manifest, model: RobotModel, usd_folder: Path, backend: str, num_envs: int) -> SceneCfg:
     sensors = {
         group: contact_sensor_cfg(backend, [(model.body_of(geom), geom) for geom in geoms], f"{GROUND}/plane")
-        for group, geoms in contact_groups(manifest).items()
+        for group, geoms in manifest.robot.contact_groups(manifest.simulation.contact_model).items()
     }
     return SceneCfg(
         num_envs=num_envs,
@@ -166,6 +158,7 @@ def _robot(manifest: Manifest, usd_folder: Path) -> ArticulationCfg:
                 damping={joint.name: joint.damping for joint in joints},
                 effort_limit_sim={joint.name: joint.effort_limit for joint in joints},
                 armature={joint.name: joint.armature for joint in joints},
+                friction={joint.name: joint.friction for joint in joints},
             )
         },
     )

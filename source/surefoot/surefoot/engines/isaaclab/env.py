@@ -30,7 +30,6 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         model: The robot.
         version: Isaac Lab's, `2.3` or `3.0`.
         backend: Physics backend.
-        contact_groups: Geometries that can touch the ground, by group.
         evaluation: Commands are held from outside, no pushes, no scattered episode starts.
         replicates: In an evaluation, so many neighbours share a command.
     """
@@ -43,12 +42,10 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         *,
         version: str,
         backend: str,
-        contact_groups: dict[str, tuple[str, ...]],
         evaluation: bool,
         replicates: int,
     ) -> None:
         self.prepare_task(manifest, cfg.scene.num_envs, str(cfg.sim.device), evaluation, replicates)
-        self.contact_groups = contact_groups
         self.contacts_by_geom = backend == "newton_mjwarp"
         self._model, self._version, self._backend = model, version, backend
         self._physics_seconds = 0.0

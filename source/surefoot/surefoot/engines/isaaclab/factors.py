@@ -38,7 +38,8 @@ class PhysicsFactors:
         self._base = int(self._handle.body_ids([robot.base_body])[0])
         self._mass = self._handle.masses()[0, self._base].clone()
         self._inertia = self._handle.inertias()[0, self._base].clone()
-        self._feet = self._foot_columns([foot.geom for foot in robot.feet], model).to(env.device)
+        feet = robot.contact_groups(env.manifest.simulation.contact_model)["feet"]
+        self._feet = self._foot_columns(list(feet), model).to(env.device)
         if "payload_mass" in self.names:
             lowest = float(self._mass) + env.manifest.randomization.factors["payload_mass"].edges[0]
             if lowest <= 0:

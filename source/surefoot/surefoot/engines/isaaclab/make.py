@@ -55,7 +55,7 @@ def make_env(
         raise MissingExtra("Engine 'isaaclab' reads the robot's MJCF with mujoco. Install it: pip install mujoco")
     compat.launch(version, backend, device)
 
-    from surefoot.engines.isaaclab.binder import build_env_cfg, contact_groups
+    from surefoot.engines.isaaclab.binder import build_env_cfg
     from surefoot.engines.isaaclab.env import IsaacLabEnv
     from surefoot.engines.isaaclab.robot_model import load_robot_model
 
@@ -74,7 +74,6 @@ def make_env(
         model,
         version=version,
         backend=backend,
-        contact_groups=contact_groups(manifest),
         evaluation=evaluation,
         replicates=replicates,
     )

@@ -3,11 +3,13 @@
 Axis letters: N environments, F feet.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from surefoot.engines.foot_sums import FootSums
 from surefoot.engines.isaaclab.compat import RobotHandle, contact_force, sensor_columns
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.errors import EngineError
@@ -28,11 +30,14 @@ class IsaacLabRobotState(RobotState):
         self._base = handle.body_ids([manifest.robot.base_body])
         self._foot_bodies = handle.body_ids(model.foot_bodies)
         self._foot_offset = torch.tensor(model.foot_offsets, device=self.device)
-        by_geom = env.contacts_by_geom
+        chosen, robot = manifest.simulation.contact_model, manifest.robot
+        feet = robot.foot_geoms(chosen) if env.contacts_by_geom else tuple((body,) for body in model.foot_bodies)
+        self._per_foot = FootSums(feet, self.device)
         self._sensors = {}
-        for group, geoms in env.contact_groups.items():
-            sensor = env.scene.sensors[group]
-            names = [geom if by_geom else model.body_of(geom) for geom in geoms]
+        for group, geoms in robot.contact_groups(chosen).items():
+            sensor, names = env.scene.sensors[group], list(geoms)
+            if not env.contacts_by_geom:
+                names = list(model.foot_bodies) if group == "feet" else unique(model.body_of(geom) for geom in geoms)
             self._sensors[group] = (sensor, torch.tensor(sensor_columns(sensor, names), device=self.device))
 
     def raw_base_pos_w(self) -> Tensor:
@@ -75,7 +80,7 @@ class IsaacLabRobotState(RobotState):
         return self.read("foot_force_w").square().sum(dim=2) > 0
 
     def raw_foot_force_w(self) -> Tensor:
-        return self._force("feet", "foot_force_w")
+        return self._per_foot(self._force("feet", "foot_force_w"))
 
     def raw_base_in_contact(self) -> Tensor:
         return (self._force("base", "base_in_contact").square().sum(dim=2) > 0).any(dim=1)
@@ -107,6 +112,11 @@ class IsaacLabRobotState(RobotState):
             )
         sensor, columns = self._sensors[group]
         return contact_force(sensor)[:, columns]
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """Each name once, in order of first appearance."""
+    return list(dict.fromkeys(names))
 
 
 def _rotate(quat: Tensor, vector: Tensor) -> Tensor:

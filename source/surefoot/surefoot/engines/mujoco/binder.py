@@ -138,7 +138,7 @@ def _spec_fn(robot: Robot, contact_model: str, visuals: bool) -> Callable[[], mu
     mjcf = robot.assets.mujoco
     if mjcf is None:
         raise EngineError(
-            f"robot.assets.mujoco: robot {robot.name!r} has no MJCF, which engine 'mujoco' needs; use --engine isaaclab."
+            f"robot.assets.mujoco: engine 'mujoco' needs an MJCF, robot {robot.name!r} has none. Use --engine isaaclab."
         )
 
     def build() -> mujoco.MjSpec:
@@ -239,6 +239,4 @@ def _add_foot_sensors(robot: Robot, spec: mujoco.MjSpec) -> None:
             (FOOT_VEL, mujoco.mjtSensor.mjSENS_FRAMELINVEL),
         ):
             site = f"robot/{foot_site(foot.name)}"
-            spec.add_sensor(
-                name=f"{name}_{foot.name}", type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site
-            )
+            spec.add_sensor(name=f"{name}_{foot.name}", type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site)
