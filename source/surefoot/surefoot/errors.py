@@ -3,6 +3,7 @@
 SurefootError
 ├── UnknownName          a name that does not exist, with the nearest one that does
 ├── ManifestError        a manifest key that is missing, unknown or out of range
+├── PanelError           a panel of cells that is malformed, or does not fit the robot, the engine or the policy
 ├── TermError            a term whose signature does not fit RobotState or its manifest entry
 ├── MissingExtra         an optional package that is not installed, with the pip line
 ├── EngineError          something the chosen simulator cannot do
@@ -37,6 +38,10 @@ class ManifestError(SurefootError):
     def __init__(self, message: str, key: str = "") -> None:
         super().__init__(f"{key}: {message}" if key else message)
         self.key = key
+
+
+class PanelError(SurefootError):
+    """A panel that cannot be run, or two results of panels that cannot be compared."""
 
 
 class TermError(SurefootError):

@@ -13,8 +13,11 @@ from surefoot.errors import EngineError, MissingExtra, unknown_name
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.mdp.commands import VelocityCommands
+from surefoot.mdp.imposed import ImposedPushes
 from surefoot.mdp.robot_state import RobotState
 from surefoot.randomization.buckets import Buckets
+from surefoot.randomization.conditions import Conditions
+from surefoot.randomization.pushes import Pushes
 from surefoot.randomization.streams import Streams
 
 
@@ -26,6 +29,7 @@ class EngineEnv(Protocol):
     manifest: Manifest
     robot_state: RobotState
     commands: VelocityCommands
+    pushes: Pushes | ImposedPushes
     streams: Streams
     """Random numbers of resets, commands, pushes, noise and factors."""
     buckets: Buckets
@@ -107,6 +111,11 @@ class EngineEnv(Protocol):
 class Engine(Protocol):
     """A module that builds environments."""
 
+    FACTORS: frozenset[str]
+    """Randomisation factors that it can write."""
+    TERRAINS: frozenset[str]
+    """Terrain classes that it can build, beside a plane."""
+
     def make_env(
         self,
         manifest: Manifest,
@@ -118,6 +127,7 @@ class Engine(Protocol):
         visuals: bool = False,
         evaluation: bool = False,
         replicates: int = 1,
+        conditions: Conditions | None = None,
     ) -> EngineEnv:
         """Build a batch of environments.
 
@@ -132,6 +142,8 @@ class Engine(Protocol):
                 training with the same seed.
             replicates: In an evaluation, so many neighbours share a command; randomisation is balanced among them and
                 independent of the command.
+            conditions: In an evaluation, what is imposed on each environment in place of held commands and drawn
+                values; it also says how many there are. The manifest's factors are those that are imposed.
         """
         ...
 

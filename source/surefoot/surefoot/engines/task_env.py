@@ -17,10 +17,12 @@ from surefoot.engines.step import StepResult
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.commands import VelocityCommands
 from surefoot.mdp.frames import quat_from_yaw
+from surefoot.mdp.imposed import ImposedPushes
 from surefoot.mdp.layout import GroupName
 from surefoot.mdp.noise import ObservationNoise
 from surefoot.mdp.robot_state import RobotState
 from surefoot.randomization.buckets import Buckets
+from surefoot.randomization.conditions import Conditions
 from surefoot.randomization.pushes import Pushes
 from surefoot.randomization.resets import sample_reset
 from surefoot.randomization.streams import Streams
@@ -102,26 +104,40 @@ class TaskEnv:
     def after_step(self) -> None:
         """Called when the observations are known."""
 
-    def prepare_task(self, manifest: Manifest, num_envs: int, device: str, evaluation: bool, replicates: int) -> None:
+    def prepare_task(
+        self,
+        manifest: Manifest,
+        num_envs: int,
+        device: str,
+        evaluation: bool,
+        replicates: int,
+        conditions: Conditions | None = None,
+    ) -> None:
         """Before the simulator's constructor."""
         self.manifest = manifest
-        self.streams = Streams(manifest.seed, num_envs, device, purpose="evaluation/" if evaluation else "")
+        self._conditions = conditions.to(device) if conditions is not None else None
+        keys = self._conditions.keys if self._conditions is not None else None
+        purpose = "evaluation/" if evaluation else ""
+        self.streams = Streams(manifest.seed, num_envs, device, purpose=purpose, keys=keys)
         self.samples = 0
         self._evaluation, self._replicates = evaluation, replicates
         self._observation_delays: list[ObservationDelay] = []
 
     def load_task(self) -> None:
         """Before the simulator's managers are loaded; needs `robot_state`."""
-        manifest = self.manifest
-        self.buckets = Buckets(
-            manifest.randomization, self.streams, group=self._replicates if self._evaluation else None
-        )
+        manifest, imposed = self.manifest, self._conditions
+        group = self._replicates if self._evaluation and imposed is None else None
+        factors = imposed.factors if imposed is not None else None
+        self.buckets = Buckets(manifest.randomization, self.streams, group=group, imposed=factors)
         self.commands = VelocityCommands(manifest.task.commands, self.robot_state.command, self.streams)
-        self.pushes = Pushes(manifest.randomization.push, self.num_envs, self.streams)
+        self.pushes: Pushes | ImposedPushes = Pushes(manifest.randomization.push, self.num_envs, self.streams)
         self.pushes.enabled &= not self._evaluation
         self._noise = {name: ObservationNoise(manifest, name, self.streams) for name in get_args(GroupName)}
         if self._evaluation:
             self.commands.hold(torch.zeros(3, device=self.device))
+        if imposed is not None:
+            self.pushes = ImposedPushes(imposed.kicks, self.robot_state)
+            self.commands.follow(imposed.timetable)
 
     def start_task(self) -> None:
         """After the simulator's constructor: the first episodes begin."""
@@ -269,11 +285,12 @@ class TaskEnv:
     def observation_noise(self, group: GroupName, term: str) -> Tensor:
         """Noise of one observation term in this control step. Shape (num_envs, size)."""
         noise = self._noise[group]
-        level = self.buckets.values.get("noise_level")
+        level, bias = self.buckets.values.get("noise_level"), self.buckets.values.get("sensor_bias")
 
         def draw() -> Tensor:
             drawn = noise.draw(self.episode_length_buf)
-            return drawn if level is None else drawn * level.unsqueeze(1)
+            drawn = drawn if level is None else drawn * level.unsqueeze(1)
+            return drawn if bias is None else drawn + noise.draw_bias() * bias.unsqueeze(1)
 
         drawn = self.robot_state.cached(f"noise/{group}", draw)
         return drawn[:, noise.columns[term]]

@@ -49,6 +49,7 @@ _KINDS = (
     FactorKind("observation_delay", "control steps", 0.0, 0.0, "delay of the actor's sensors", whole=True),
     FactorKind("noise_level", "-", 1.0, 0.0, "factor on the noise of observations"),
     FactorKind("push_strength", "-", 1.0, 0.0, "factor on the size of kicks"),
+    FactorKind("sensor_bias", "-", 0.0, 0.0, "offset of observations for an episode, in amplitudes of their noise"),
 )
 
 FACTORS: dict[str, FactorKind] = {kind.name: kind for kind in _KINDS}

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from surefoot.manifest.task import Commands
+from surefoot.randomization.conditions import Timetable
 from surefoot.randomization.streams import Streams
 
 
@@ -20,16 +21,32 @@ class VelocityCommands:
         self._draws = torch.zeros(len(buffer), dtype=torch.int64, device=buffer.device)
         """Commands drawn in the running episode. Shape (num_envs,)."""
         self.held = False
-        """True while commands come from outside (`hold`)."""
+        """True while commands come from outside (`hold`, `follow`)."""
+        self._following: tuple[Timetable, Tensor] | None = None
+        """While a timetable is followed: it, and s since each reset, float64, shape (num_envs,)."""
 
     def hold(self, command: Tensor) -> None:
         """Stop drawing: all environments follow `command`, shape (3,) or (num_envs, 3), until it is changed."""
         self.buffer.copy_(command.expand_as(self.buffer))
         self.held = True
+        self._following = None
+
+    def follow(self, timetable: Timetable) -> None:
+        """Stop drawing: each environment follows its row of the timetable, from each of its resets on.
+
+        A command is in force from the first control step that begins at its time or later.
+        """
+        self.held = True
+        elapsed = torch.zeros(len(self.buffer), dtype=torch.float64, device=self.buffer.device)
+        self._following = (timetable, elapsed)
+        self._look_up()
 
     def reset(self, env_ids: Tensor) -> None:
         """Draw the first commands of new episodes."""
         self._draws[env_ids] = 0
+        if self._following is not None:
+            self._following[1][env_ids] = 0.0
+            self._look_up()
         self.resample(env_ids)
 
     def resample(self, env_ids: Tensor) -> None:
@@ -50,4 +67,16 @@ class VelocityCommands:
     def step(self, dt: float | Tensor) -> None:
         """Advance the countdowns by `dt`, s (a number or shape (num_envs,)), and draw where they have run out."""
         self.time_left -= dt
+        if self._following is not None:
+            self._following[1].add_(dt)
+            self._look_up()
         self.resample((self.time_left <= 0).nonzero().flatten())
+
+    def _look_up(self) -> None:
+        """Write the timetable's commands of this moment."""
+        assert self._following is not None
+        timetable, elapsed = self._following
+        now = (elapsed + 1e-6).unsqueeze(1)  # times are sums of control steps
+        place = (timetable.times <= now).sum(dim=1) - 1
+        rows = torch.arange(len(place), device=place.device)
+        self.buffer.copy_(timetable.commands[rows, place])

@@ -49,6 +49,13 @@ def to_yaw_frame(quat: Tensor, vec_w: Tensor) -> Tensor:
     return torch.stack((cos * x + sin * y, cos * y - sin * x, z), dim=1)
 
 
+def from_yaw_frame(quat: Tensor, vec_xy: Tensor) -> Tensor:
+    """Rotate a horizontal vector of the frame that shares the heading into the world frame. Shape (n, 2)."""
+    cos, sin = heading(quat)
+    x, y = vec_xy.unbind(dim=1)
+    return torch.stack((cos * x - sin * y, sin * x + cos * y), dim=1)
+
+
 def quat_from_yaw(yaw: Tensor) -> Tensor:
     """Quaternion of a rotation about z by `yaw`, rad. Shape (n, 4)."""
     zero = torch.zeros_like(yaw)

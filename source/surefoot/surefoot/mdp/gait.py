@@ -12,7 +12,8 @@ class GaitClock:
     """Phase of each foot's stride: 0 to 0.5 swing, 0.5 to 1 stance. Advances with time, also while standing."""
 
     def __init__(self, gait: Gait, num_envs: int, step_dt: float, device: str) -> None:
-        self._advance = gait.frequency * step_dt
+        self.advance = gait.frequency * step_dt
+        """Fraction of the cycle in a control step."""
         self._offset = torch.tensor(gait.foot_phase, device=device)
         self._swing_height = gait.swing_height
         self.phase = torch.zeros(num_envs, device=device)
@@ -24,7 +25,7 @@ class GaitClock:
 
     def step(self) -> None:
         """Advance all clocks by one control step."""
-        self.phase.add_(self._advance).remainder_(1.0)
+        self.phase.add_(self.advance).remainder_(1.0)
 
     def foot_phase(self) -> Tensor:
         """Shape (num_envs, num_feet), in [0, 1)."""

@@ -42,3 +42,8 @@ class ObservationNoise:
             Shape (num_envs, columns).
         """
         return self._streams.uniform(self._stream, None, len(self._high), self._low, self._high, tick=episode_step)
+
+    def draw_bias(self) -> Tensor:
+        """An offset that stays for the episode, within the same amplitudes. Shape (num_envs, columns)."""
+        stream = self._stream.replace("noise", "bias", 1)
+        return self._streams.uniform(stream, None, len(self._high), self._low, self._high)

@@ -12,6 +12,7 @@ from torch import Tensor
 from surefoot.mdp import tracking
 from surefoot.mdp.robot_state import RobotState
 from surefoot.panel import metrics
+from surefoot.panel.ends import Ends
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,15 @@ class EpisodeRecorder:
         self._bucket = bucket.clone()
         self._dt = step_dt
         self._warm_up_steps = round(warm_up / step_dt)
-        self._steps = 0
         # Rows: linear error, yaw error; the same after the warm-up; power; speed.
         self._sums = torch.zeros(6, num_envs, dtype=torch.float64, device=device)
         self._counts = torch.zeros(2, num_envs, dtype=torch.long, device=device)
-        self._lived = torch.zeros(num_envs, dtype=torch.long, device=device)
-        self.running = torch.ones(num_envs, dtype=torch.bool, device=device)
+        self._ends = Ends(num_envs, device)
+
+    @property
+    def running(self) -> Tensor:
         """Environments still in their first episode. Shape (num_envs,)."""
-        self._failed = torch.zeros_like(self.running)
-        self._truncated = torch.zeros_like(self.running)
-        self._faulted = torch.zeros_like(self.running)
+        return self._ends.running
 
     def step(self, state: RobotState, terminated: Tensor, truncated: Tensor, faulted: Tensor) -> None:
         """Take in one control step, right after the environment's `step`.
@@ -101,15 +101,9 @@ class EpisodeRecorder:
         speed = tracking.horizontal_speed(velocity)
 
         ended = terminated | truncated
-        broken = self.running & (faulted | ~ended & ~torch.isfinite(lin + yaw + power + speed))
-        self._lived += self.running
-        self._steps += 1
-        self._faulted |= broken
-        self._failed |= self.running & terminated & ~broken
-        self._truncated |= self.running & truncated & ~terminated & ~broken
-        self.running &= ~(ended | broken)
+        self._ends.step(terminated, truncated, faulted | ~ended & ~torch.isfinite(lin + yaw + power + speed))
 
-        late = float(self._steps > self._warm_up_steps)
+        late = float(self._ends.steps > self._warm_up_steps)
         sample = torch.stack((lin, yaw, lin * late, yaw * late, power, speed)).double()
         self._sums += torch.where(self.running, sample, 0.0)
         self._counts += torch.stack((self.running, self.running * bool(late)))
@@ -119,10 +113,10 @@ class EpisodeRecorder:
         counts = self._counts.double()
         lin, yaw, late_lin, late_yaw, power, speed = self._sums
         results = {
-            "faulted": self._faulted,
-            "failed": self._failed,
-            "truncated": self._truncated,
-            "survival_time": self._lived * self._dt,
+            "faulted": self._ends.faulted,
+            "failed": self._ends.failed,
+            "truncated": self._ends.truncated,
+            "survival_time": self._ends.lived * self._dt,
             "lin_vel_error": lin / counts[0],  # 0/0 is NaN: no step to average over
             "yaw_rate_error": yaw / counts[0],
             "lin_vel_error_after_warm_up": late_lin / counts[1],

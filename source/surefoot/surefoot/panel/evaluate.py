@@ -132,11 +132,12 @@ def _provenance(checkpoint: Checkpoint, file_sha256: str, manifest: Manifest, en
             "commands": "held from the reset on",
             "start": resets,
         },
-        versions={"surefoot": surefoot.__version__} | _versions(),
+        versions={"surefoot": surefoot.__version__} | package_versions(),
     )
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that a result depends on, of those installed."""
     found: dict[str, str] = {}
     for name in _PACKAGES:
         try:

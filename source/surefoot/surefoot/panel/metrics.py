@@ -4,6 +4,7 @@ Frames: `_w` world, `_yaw` world rotated about z to the heading of the base. doc
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +21,12 @@ SUCCESS_YAW_RATE_ERROR = 0.2
 """rad/s, largest mean error of a successful episode."""
 
 
+SATURATION_MARGIN = 0.01
+"""Share of a motor's limit."""
+RECOVERY_WINDOW = 0.5
+"""s over which the velocity error is averaged after a kick: one stride at 2 Hz."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """Name, version and unit of a metric; a changed formula gets a new version."""
@@ -27,6 +34,7 @@ class Metric:
     name: str
     version: int
     unit: str
+    better: Literal["higher", "lower"] = "lower"
 
 
 METRICS: dict[str, Metric] = {
@@ -42,6 +50,25 @@ METRICS: dict[str, Metric] = {
         Metric("success_rate", 1, "share of valid episodes"),
     )
 }
+
+
+PANEL_METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("success_rate", 1, "share of valid episodes", "higher"),
+        Metric("fall_rate", 1, "share of valid episodes"),
+        Metric("survival_time", 1, "s", "higher"),
+        Metric("lin_vel_error", 1, "m/s"),
+        Metric("yaw_rate_error", 1, "rad/s"),
+        Metric("cost_of_transport", 1, "-"),
+        Metric("foot_slip", 1, "m/s"),
+        Metric("action_rate", 1, "rad/s"),
+        Metric("torque_saturation", 1, "-"),
+        Metric("recovery_time", 1, "s"),
+    )
+}
+"""Of a panel, by name; docs/metrics.md defines them. The first two are rates, the others are numbers of an episode."""
+RATES = ("success_rate", "fall_rate")
 
 
 def mechanical_power(joint_torque: Tensor, joint_vel: Tensor) -> Tensor:
@@ -78,6 +105,48 @@ def cost_of_transport(energy: Tensor, mass: Tensor, path: Tensor, commanded_spee
 def success(survived: Tensor, lin_error: Tensor, yaw_error: Tensor) -> Tensor:
     """Episodes that reached their full duration with mean errors inside the bounds; a NaN error is no success."""
     return survived & (lin_error <= SUCCESS_LIN_VEL_ERROR) & (yaw_error <= SUCCESS_YAW_RATE_ERROR)
+
+
+def foot_slip(foot_in_contact: Tensor, foot_vel_w: Tensor) -> tuple[Tensor, Tensor]:
+    """Horizontal speed of the feet on the ground: sum over feet, and number of feet.
+
+    Args:
+        foot_in_contact: Shape (n, num_feet), bool.
+        foot_vel_w: m/s, world frame. Shape (n, num_feet, 3).
+
+    Returns:
+        m/s and a count. Shape (n,) each.
+    """
+    speed = torch.hypot(foot_vel_w[..., 0], foot_vel_w[..., 1])
+    return torch.where(foot_in_contact, speed, 0.0).sum(dim=1), foot_in_contact.sum(dim=1)
+
+
+def target_rate(action: Tensor, before: Tensor, scale: float, dt: float) -> Tensor:
+    """Root mean square over joints of how fast the joint targets change.
+
+    Args:
+        action: After clipping. Shape (n, num_actions).
+        before: That of the control step before.
+        scale: rad per unit of action.
+        dt: s.
+
+    Returns:
+        rad/s. Shape (n,).
+    """
+    return (action - before).square().mean(dim=1).sqrt() * (scale / dt)
+
+
+def torque_saturation(joint_torque: Tensor, limit: Tensor) -> Tensor:
+    """Share of the joints whose motors are at their limit, to within `SATURATION_MARGIN`.
+
+    Args:
+        joint_torque: N m. Shape (n, num_joints).
+        limit: N m. Shape (n, num_joints).
+
+    Returns:
+        Shape (n,).
+    """
+    return (joint_torque.abs() >= (1 - SATURATION_MARGIN) * limit).double().mean(dim=1)
 
 
 def nan_mean(values: Tensor) -> float | None:

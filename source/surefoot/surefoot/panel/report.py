@@ -54,7 +54,7 @@ def to_plain(provenance: Provenance, result: GridResult) -> dict[str, Any]:
         "buckets": [dataclasses.asdict(row) for row in bucket_rows(result)],
         "commands": [dataclasses.asdict(row) for row in command_rows(result)],
     }
-    return _finite(plain)
+    return finite(plain)
 
 
 def write_json(path: Path, provenance: Provenance, result: GridResult) -> None:
@@ -161,12 +161,12 @@ def _percent(interval: Interval | None) -> str:
     return "-" if interval is None else f"{interval.low:.1%} - {interval.high:.1%}"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no NaN and no infinity: they become null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return {str(key): finite(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        return [finite(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value

@@ -32,10 +32,16 @@ class Buckets:
         group: For evaluations: environments come in groups of so many neighbours, one command each. Then each factor's
             intervals are equally frequent within every group, up to one, and what is together is drawn, independently
             from group to group: no command goes with a bucket.
+        imposed: Values in place of those that would be drawn, by factor, for every factor. Shape (N,) each.
     """
 
     def __init__(
-        self, randomization: Randomization, streams: Streams, first_env: int = 0, group: int | None = None
+        self,
+        randomization: Randomization,
+        streams: Streams,
+        first_env: int = 0,
+        group: int | None = None,
+        imposed: dict[str, Tensor] | None = None,
     ) -> None:
         num_envs, device = streams.num_envs, streams.device
         self._streams = streams
@@ -55,6 +61,9 @@ class Buckets:
         """Bucket of each environment in its running episode. Shape (N,), int64."""
         self.values: dict[str, Tensor] = {}
         """Values in force, by factor, each in its unit. Shape (N,)."""
+        if imposed is not None:
+            self.values = {name: imposed[name].to(device, self._factors[name].dtype) for name in self._factors}
+            return
         everyone = torch.arange(num_envs, device=device)
         per_env, per_episode = (unit_draws(streams, everyone, by_reset) for by_reset in (False, True))
         for name, factor in self._factors.items():

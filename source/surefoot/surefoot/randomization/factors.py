@@ -36,6 +36,7 @@ class FactorValues:
         self._columns = _COLUMNS[name]
         self._intervals = factor.num_intervals
         self._whole = FACTORS[name].whole
+        self.dtype = torch.int64 if self._whole else torch.float32
         edges = torch.tensor(factor.edges, dtype=torch.float32, device=device)
         self._low, self._high = edges[:-1], edges[1:].clone()
         if self._whole:  # whole numbers from low to high - 1; the last interval includes its upper edge

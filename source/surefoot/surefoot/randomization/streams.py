@@ -4,7 +4,8 @@ Each stream (a purpose: "resets", "commands", "noise/actor" ...) has its own key
 stream's name. Under that key a draw is Philox4x32-10 of a counter of four 32-bit words:
 
     word  what it is
-    0     environment: first_env + local id, the same in whatever process the environment lives
+    0     environment: first_env + local id, the same in whatever process the environment lives; in the evaluation of a
+          panel a number that follows from the cell's conditions and the replicate
     1     episode: number of the environment's episode; 0 for draws that are made once, before the first episode
     2     tick: number of the draw within the episode (the caller's: draws so far, or the control step)
     3     block: four numbers each, so that numbers 0 to 3 of a draw come from block 0, 4 to 7 from block 1 ...
@@ -37,9 +38,18 @@ class Streams:
         device: Where they live.
         first_env: Number of this process's first environment among those of all processes.
         purpose: Put before the name of every stream: an evaluation with the seed of a training draws other numbers.
+        keys: Numbers of the environments in place of first_env + local id, 0 to 2**32 - 1. Shape (num_envs,), int64.
     """
 
-    def __init__(self, seed: int, num_envs: int, device: str, first_env: int = 0, purpose: str = "") -> None:
+    def __init__(
+        self,
+        seed: int,
+        num_envs: int,
+        device: str,
+        first_env: int = 0,
+        purpose: str = "",
+        keys: Tensor | None = None,
+    ) -> None:
         if first_env < 0 or first_env + num_envs > 2**32:
             raise SurefootError(
                 f"Environments {first_env} to {first_env + num_envs - 1} cannot be numbered: expected 0 to 2**32 - 1."
@@ -51,6 +61,8 @@ class Streams:
         self.episode = torch.zeros(num_envs, dtype=torch.int64, device=device)
         """Number of each environment's running episode, from 1; 0 before the first. Shape (num_envs,)."""
         self._env = torch.arange(first_env, first_env + num_envs, dtype=torch.int64, device=device)
+        if keys is not None:
+            self._env = keys.to(device)
         self._never = torch.zeros(1, dtype=torch.int64, device=device)
         self._philox: dict[str, Philox] = {}
         self._blocks: dict[int, Tensor] = {}

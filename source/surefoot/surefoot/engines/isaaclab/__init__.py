@@ -4,10 +4,14 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+from surefoot.engines.isaaclab.factors import SUPPORTED as FACTORS
 from surefoot.engines.isaaclab.make import make_env
 from surefoot.errors import EngineError
 
-__all__ = ["make_env", "open_viewer", "with_physics"]
+__all__ = ["FACTORS", "TERRAINS", "make_env", "open_viewer", "with_physics"]
+
+TERRAINS: frozenset[str] = frozenset()
+"""Terrain classes that it can build: none yet."""
 
 
 def open_viewer(*args: Any, **kwargs: Any) -> None:
@@ -17,4 +21,5 @@ def open_viewer(*args: Any, **kwargs: Any) -> None:
 
 def with_physics(backend: str) -> Any:
     """This engine with a physics backend chosen; whether the version has it is said by `make_env`."""
-    return SimpleNamespace(make_env=partial(make_env, physics=backend), open_viewer=open_viewer)
+    make = partial(make_env, physics=backend)
+    return SimpleNamespace(make_env=make, open_viewer=open_viewer, FACTORS=FACTORS, TERRAINS=TERRAINS)

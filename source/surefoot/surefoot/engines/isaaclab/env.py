@@ -19,6 +19,7 @@ from surefoot.engines.task_env import TaskEnv
 from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.frames import rotate
+from surefoot.randomization.conditions import Conditions
 
 
 class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
@@ -32,6 +33,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         backend: Physics backend.
         evaluation: Commands are held from outside, no pushes, no scattered episode starts.
         replicates: In an evaluation, so many neighbours share a command.
+        conditions: What an evaluation imposes.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         backend: str,
         evaluation: bool,
         replicates: int,
+        conditions: Conditions | None = None,
     ) -> None:
-        self.prepare_task(manifest, cfg.scene.num_envs, str(cfg.sim.device), evaluation, replicates)
+        self.prepare_task(manifest, cfg.scene.num_envs, str(cfg.sim.device), evaluation, replicates, conditions)
         self.contacts_by_geom = backend == "newton_mjwarp"
         self._model, self._version, self._backend = model, version, backend
         self._physics_seconds = 0.0

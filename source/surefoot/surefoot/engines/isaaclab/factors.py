@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from surefoot.engines.isaaclab.env import IsaacLabEnv
 
 PHYSICS_FACTORS = frozenset({"friction", "payload_mass"})
-SUPPORTED = PHYSICS_FACTORS | {"noise_level", "push_strength"}
+SUPPORTED = PHYSICS_FACTORS | {"noise_level", "push_strength", "sensor_bias"}
 
 _TOLERANCE = 1e-6
 _CHECK_EVERY = 256

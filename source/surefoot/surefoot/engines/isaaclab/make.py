@@ -14,6 +14,7 @@ from surefoot.errors import EngineError, MissingExtra
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.robot import Robot
 from surefoot.randomization.buckets import refuse_unsupported
+from surefoot.randomization.conditions import Conditions
 
 if TYPE_CHECKING:
     from surefoot.engines.isaaclab.env import IsaacLabEnv
@@ -30,6 +31,7 @@ def make_env(
     visuals: bool = False,
     evaluation: bool = False,
     replicates: int = 1,
+    conditions: Conditions | None = None,
     physics: str | None = None,
 ) -> "IsaacLabEnv":
     """Build a batch of environments; see `surefoot.engines.base.Engine`.
@@ -43,8 +45,11 @@ def make_env(
         visuals: Refused.
         evaluation: Commands are held from outside, no pushes, no scattered episode starts; other draws than training's.
         replicates: In an evaluation, so many neighbours share a command.
+        conditions: What an evaluation imposes.
         physics: Backend, one of `compat.BACKENDS`; default: the version's first.
     """
+    if conditions is not None:
+        num_envs = conditions.num_envs
     version = compat.isaaclab_version()
     backend = compat.physics_backend(version, physics)
     device = check_device(device)
@@ -76,6 +81,7 @@ def make_env(
         backend=backend,
         evaluation=evaluation,
         replicates=replicates,
+        conditions=conditions,
     )
 
 

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+from surefoot.engines.mujoco.factors import SUPPORTED as FACTORS
 from surefoot.engines.mujoco.make import make_env, make_mjlab_env
 
-__all__ = ["make_env", "make_mjlab_env", "open_viewer"]
+__all__ = ["FACTORS", "TERRAINS", "make_env", "make_mjlab_env", "open_viewer"]
+
+TERRAINS: frozenset[str] = frozenset()
+"""Terrain classes that it can build."""
 
 
 def open_viewer(*args: Any, **kwargs: Any) -> None:

@@ -18,6 +18,7 @@ from surefoot.engines.step import StepResult
 from surefoot.engines.task_env import TaskEnv
 from surefoot.manifest.manifest import Manifest
 from surefoot.randomization.buckets import refuse_unsupported
+from surefoot.randomization.conditions import Conditions
 
 
 def can_fuse(manifest: Manifest) -> bool:
@@ -44,9 +45,10 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
         render: bool,
         evaluation: bool,
         replicates: int = 1,
+        conditions: Conditions | None = None,
     ) -> None:
         refuse_unsupported(manifest.randomization, SUPPORTED, "mujoco")
-        self.prepare_task(manifest, cfg.scene.num_envs, device, evaluation, replicates)
+        self.prepare_task(manifest, cfg.scene.num_envs, device, evaluation, replicates, conditions)
         self.fault_recorder: FaultRecorder | None = None
         """Set to keep what a fault can be replayed from."""
         torch.manual_seed(manifest.seed)
@@ -57,6 +59,8 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
     def load_managers(self) -> None:
         self.robot_state = MujocoRobotState(self, self.manifest)
         self.load_task()
+        if self._conditions is not None:
+            self.scene.env_origins.zero_()  # each robot has a world of its own: none depends on who else is there
         self.factors = ModelFactors(self)
         self.factors.apply(torch.arange(self.num_envs, device=self.device))
         check_effect(self, self.factors)

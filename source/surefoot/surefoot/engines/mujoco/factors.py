@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 MODEL_FACTORS = frozenset({"friction", *BASE, "link_mass", *GAINS, "joint_friction", "armature"})
 """Factors that are numbers of the model; delays, noise and pushes happen outside it."""
-SUPPORTED = MODEL_FACTORS | {"control_delay", "observation_delay", "noise_level", "push_strength"}
+SUPPORTED = MODEL_FACTORS | {
+    "control_delay", "observation_delay", "noise_level", "push_strength", "sensor_bias",
+}  # fmt: skip
 _CHECK_EVERY = 256
 """Resets between checks on a GPU, where reading back waits for the device."""
 
@@ -37,6 +39,8 @@ class ModelFactors:
         self._sim, self._buckets = env.sim, env.buckets
         self.names = tuple(name for name in env.buckets.values if name in MODEL_FACTORS)
         self._nominal = NominalModel(env.sim.mj_model, env.manifest, env.device)
+        for name in self.names:  # conditions may leave a value to the robot
+            env.buckets.values[name].nan_to_num_(nan=self.neutral(name))
         self.recomputes = not BASE.isdisjoint(self.names) or bool({"link_mass", "armature"} & set(self.names))
         self._device = env.device
         self._calls = 0

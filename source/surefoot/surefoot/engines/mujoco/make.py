@@ -15,6 +15,7 @@ from surefoot.engines.mujoco.binder import build_env_cfg
 from surefoot.engines.mujoco.contact_times import use_fast_contact_times
 from surefoot.engines.mujoco.env import MujocoEnv, can_fuse
 from surefoot.manifest.manifest import Manifest
+from surefoot.randomization.conditions import Conditions
 
 
 def make_env(
@@ -27,6 +28,7 @@ def make_env(
     visuals: bool = False,
     evaluation: bool = False,
     replicates: int = 1,
+    conditions: Conditions | None = None,
     warp_on_cpu: bool = False,
 ) -> MujocoEnv:
     """Build a batch of environments; see `surefoot.engines.base.Engine`.
@@ -35,9 +37,19 @@ def make_env(
         warp_on_cpu: Step with MuJoCo-Warp on the CPU, one thread and slow; the reference for the CPU path.
     """
     device = check_device(device)
+    if conditions is not None:
+        num_envs = conditions.num_envs
     cfg = build_env_cfg(manifest, num_envs or manifest.training.num_envs, render, visuals)
     with _simulation(device, num_threads, can_fuse(manifest), warp_on_cpu):
-        return MujocoEnv(cfg, device, manifest, render=render is not None, evaluation=evaluation, replicates=replicates)
+        return MujocoEnv(
+            cfg,
+            device,
+            manifest,
+            render=render is not None,
+            evaluation=evaluation,
+            replicates=replicates,
+            conditions=conditions,
+        )
 
 
 def make_mjlab_env(cfg: ManagerBasedRlEnvCfg, *, device: str, num_threads: int = 0, **kwargs: Any) -> ManagerBasedRlEnv:

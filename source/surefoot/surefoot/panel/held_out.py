@@ -1,0 +1,177 @@
+"""Is a cell outside of what a policy was trained on? Compared factor by factor, before anything runs.
+
+A cell is held out if at least one of its conditions is one that the training manifest never produces. In doubt it is
+not: ranges include their edges, a direction counts only where no heading of the robot would give it, an offset that
+training leaves open is taken for inside.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from surefoot.manifest.factors import FACTORS
+from surefoot.manifest.manifest import Manifest
+from surefoot.panel.ground import ground_finding
+from surefoot.panel.manifest import Cell, Panel
+
+_TOLERANCE = 1e-6
+"""Share of a bound that rounding explains."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One condition of a cell against its counterpart in training."""
+
+    factor: str
+    cell: str
+    """The cell's value, in words."""
+    training: str
+    """What training had."""
+    held_out: bool
+
+    def __str__(self) -> str:
+        return f"{self.factor}: {self.cell}; trained on {self.training}"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Where a cell belongs, and why."""
+
+    held_out: bool
+    findings: tuple[Finding, ...]
+    """All that were compared."""
+    refused: bool
+    """Meant to be held out, and inside the training distribution."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The conditions that training never produced."""
+        return tuple(str(finding) for finding in self.findings if finding.held_out)
+
+
+def memberships(panel: Panel, training: Manifest) -> dict[str, Membership]:
+    """Compare every cell with a training manifest, by name of the cell."""
+    found: dict[str, Membership] = {}
+    for name, cell in panel.cells.items():
+        findings = compare_cell(cell, training)
+        held_out = any(finding.held_out for finding in findings)
+        found[name] = Membership(held_out, findings, refused=not held_out and not cell.control)
+    return found
+
+
+def compare_cell(cell: Cell, training: Manifest) -> tuple[Finding, ...]:
+    """Every condition of a cell against the training manifest."""
+    return (
+        ground_finding(cell.terrain, training, Finding),
+        *_factor_findings(cell, training),
+        *_delay_findings(cell, training),
+        *_sensor_findings(cell, training),
+        *_kick_findings(cell, training),
+        *_command_findings(cell, training),
+    )
+
+
+def factor_range(training: Manifest, name: str, neutral: float | None) -> tuple[float, float] | None:
+    """What training drew a factor from; without it the neutral value, or None where only the model knows that."""
+    factor = training.randomization.factors.get(name)
+    if factor is not None:
+        return factor.edges[0], factor.edges[-1]
+    return None if neutral is None else (neutral, neutral)
+
+
+def _within(value: float, bounds: tuple[float, float]) -> bool:
+    slack = _TOLERANCE * max(1.0, abs(bounds[0]), abs(bounds[1]))
+    return bounds[0] - slack <= value <= bounds[1] + slack
+
+
+def _ranged(factor: str, value: float, bounds: tuple[float, float], unit: str = "") -> Finding:
+    suffix = f" {unit}" if unit and unit != "-" else ""
+    low, high = bounds
+    trained = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return Finding(factor, f"{value:g}{suffix}", trained + suffix, not _within(value, bounds))
+
+
+def _nominal_friction(training: Manifest) -> float:
+    return training.robot.contact_models[training.simulation.contact_model].foot_friction[0]
+
+
+def _factor_findings(cell: Cell, training: Manifest) -> list[Finding]:
+    nominal = _nominal_friction(training)
+    friction = nominal if cell.friction is None else cell.friction
+    bounds = factor_range(training, "friction", nominal)
+    assert bounds is not None
+    findings = [_ranged("friction", friction, bounds)]
+    for name in ("payload_mass", "motor_strength"):
+        bounds = factor_range(training, name, FACTORS[name].neutral)
+        assert bounds is not None
+        findings.append(_ranged(name, getattr(cell, name), bounds, FACTORS[name].unit))
+    for name, value in zip(("payload_x", "payload_y", "payload_z"), cell.offset, strict=True):
+        bounds = factor_range(training, name, None)
+        if value is None:
+            continue  # at the base's centre of mass, which ranges of an offset are about
+        if bounds is None:
+            findings.append(Finding(name, f"{value:g} m", "the base's centre of mass", True))
+        else:
+            findings.append(_ranged(name, value, bounds, "m"))
+    return findings
+
+
+def _delay_findings(cell: Cell, training: Manifest) -> list[Finding]:
+    """Compared in whole steps: what a cell asks for is rounded to them."""
+    simulation = training.simulation
+    low, high = factor_range(training, "control_delay", 0.0) or (0.0, 0.0)
+    least, most = training.task.actions.delay_steps
+    control = (low + least, high + most)
+    sensors = factor_range(training, "observation_delay", 0.0) or (0.0, 0.0)
+    shift = [term.delay_steps for term in training.task.observations.actor.terms.values()]
+    sensors = (sensors[0] + min(lag[0] for lag in shift), sensors[1] + max(lag[1] for lag in shift))
+    return [
+        _ranged("control_delay", round(cell.control_delay / simulation.timestep), control, "physics steps"),
+        _ranged("observation_delay", round(cell.observation_delay / simulation.step_dt), sensors, "control steps"),
+    ]
+
+
+def _sensor_findings(cell: Cell, training: Manifest) -> list[Finding]:
+    group = training.task.observations.actor
+    if not group.noise or not any(term.noise > 0 for term in group.terms.values()):
+        return [
+            Finding("noise_level", f"{cell.noise_level:g}", "no noise", cell.noise_level > 0),
+            Finding("sensor_bias", f"{cell.sensor_bias:g}", "no noise", cell.sensor_bias > 0),
+        ]
+    level = factor_range(training, "noise_level", 1.0)
+    bias = factor_range(training, "sensor_bias", 0.0)
+    assert level is not None and bias is not None
+    return [_ranged("noise_level", cell.noise_level, level), _ranged("sensor_bias", cell.sensor_bias, bias)]
+
+
+def _kick_findings(cell: Cell, training: Manifest) -> list[Finding]:
+    push = training.randomization.push
+    strength = (factor_range(training, "push_strength", 1.0) or (1.0, 1.0))[1]
+    reach = push.lin_vel_xy * math.sqrt(2) * strength  # corner of the square that training draws from
+    findings: list[Finding] = []
+    for kick in cell.kicks:
+        findings.append(_ranged("kick", kick.lin_vel, (0.0, reach), "m/s"))
+        turn = push.ang_vel_z * strength
+        findings.append(_ranged("kick.ang_vel_z", kick.ang_vel_z, (-turn, turn), "rad/s"))
+    if len(cell.kicks) > 1:
+        gap = min(after.at - before.at for before, after in pairwise(cell.kicks))
+        shortest = push.interval[0] if reach > 0 or push.ang_vel_z > 0 else math.inf
+        findings.append(Finding("kick.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6))
+    return findings
+
+
+def _command_findings(cell: Cell, training: Manifest) -> list[Finding]:
+    ranges = training.task.commands
+    findings: list[Finding] = []
+    axes = (("lin_vel_x", ranges.lin_vel_x), ("lin_vel_y", ranges.lin_vel_y), ("ang_vel_z", ranges.ang_vel_z))
+    for axis, (name, bounds) in enumerate(axes, start=1):
+        unit = "rad/s" if name == "ang_vel_z" else "m/s"
+        standing = ranges.standing_fraction > 0
+        values = [entry[axis] for entry in cell.commands if not (standing and entry[1:] == (0.0, 0.0, 0.0))]
+        for value in sorted({min(values), max(values)} if values else ()):
+            findings.append(_ranged(f"command.{name}", value, bounds, unit))
+    if len(cell.commands) > 1:
+        gap = min(after[0] - before[0] for before, after in pairwise(cell.commands))
+        shortest = ranges.resampling_time[0]
+        findings.append(Finding("command.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6))
+    return findings

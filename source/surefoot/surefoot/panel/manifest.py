@@ -1,0 +1,211 @@
+"""A panel: cells of conditions that policies are measured under; frozen, hashed, independent of how one was trained.
+
+The file is YAML. `nominal` holds the conditions that cells share; a cell names what differs, and why it is there.
+"""
+
+import hashlib
+import json
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from surefoot.manifest.base import (
+    Fraction,
+    KeyedError,
+    Name,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Range,
+    Section,
+)
+from surefoot.manifest.manifest import MAX_ENVS
+
+SCHEMA_VERSION = 1
+PLANE = "plane"
+
+
+class Ground(Section):
+    """What the robot stands on."""
+
+    kind: str = PLANE
+    """`plane`, or one of the engine's terrain classes."""
+    difficulty: Fraction = 0.0
+    """From the easiest to the hardest that the class has."""
+    seed: NonNegativeInt = 0
+    """Of the tile's shape."""
+
+
+class Kick(Section):
+    """The base velocity is changed at once, as by an impulse of the robot's mass times that change."""
+
+    at: PositiveFloat
+    """s since the start."""
+    phase: Fraction | None = None
+    """Fraction of the gait cycle that it waits for from then on; none: it does not wait."""
+    lin_vel: NonNegativeFloat = 0.0
+    """m/s."""
+    direction_deg: Annotated[float, Field(ge=-360, le=360)] = 0.0
+    """Where it pushes the robot, from its heading, counter-clockwise: 0 forward, 90 to its left."""
+    ang_vel_z: float = 0.0
+    """rad/s, counter-clockwise."""
+
+
+Entry = tuple[NonNegativeFloat, float, float, float]
+"""Time, s; vx, vy, m/s; yaw rate, rad/s; base yaw frame."""
+
+
+class Cell(Section):
+    """One point of the space of conditions. Every value is imposed, none is drawn."""
+
+    why: str = Field(min_length=20)
+    """What it is there for, in a sentence."""
+    control: bool = False
+    """Meant to lie inside the training distribution."""
+    terrain: Ground = Ground()
+    friction: PositiveFloat | None = None
+    """Sliding friction of the feet; none: what the robot definition says."""
+    payload_mass: float = 0.0
+    """kg added to the base."""
+    payload_x: float | None = None
+    """m, where the payload's centre of mass is, base frame, forward; none: at the base's."""
+    payload_y: float | None = None
+    """m, to the left."""
+    payload_z: float | None = None
+    """m, up."""
+    motor_strength: PositiveFloat = 1.0
+    """Factor on the motors' torque, limit included."""
+    control_delay: NonNegativeFloat = 0.0
+    """s between command and motor."""
+    observation_delay: NonNegativeFloat = 0.0
+    """s, of the actor's sensors."""
+    noise_level: NonNegativeFloat = 1.0
+    """Factor on the noise that the task declares for the actor's sensors."""
+    sensor_bias: NonNegativeFloat = 0.0
+    """Half-width of an offset that each sensor keeps for an episode, in units of its declared noise."""
+    kicks: tuple[Kick, ...] = ()
+    commands: Annotated[tuple[Entry, ...], Field(min_length=1)]
+    """In force from their time on."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        times = [entry[0] for entry in self.commands]
+        if times[0] != 0:
+            raise KeyedError("commands.0", f"expected the first entry at 0 s, got {times[0]:g} s")
+        for index, (before, after) in enumerate(pairwise(times), start=1):
+            if after <= before:
+                raise KeyedError(f"commands.{index}", f"expected ascending times, {after:g} s follows {before:g} s")
+        kick_times = [kick.at for kick in self.kicks]
+        if kick_times != sorted(set(kick_times)):
+            raise KeyedError("kicks", f"expected ascending times, got {kick_times}")
+        if self.payload_mass == 0 and self.offset != (None, None, None):
+            raise KeyedError("payload_x", "places a payload, but payload_mass is 0")
+        if self.terrain.kind == PLANE and (self.terrain.difficulty, self.terrain.seed) != (0.0, 0):
+            raise KeyedError("terrain.kind", "a plane has no difficulty and no seed")
+        return self
+
+    @property
+    def offset(self) -> tuple[float | None, float | None, float | None]:
+        """The payload's place."""
+        return self.payload_x, self.payload_y, self.payload_z
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """Everything that the robot meets: the cell without its documentation."""
+        return self.model_dump(mode="json", exclude={"why", "control"})
+
+    @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of the conditions."""
+        return _sha256(self.conditions)
+
+
+class Start(Section):
+    """State at the start of an episode, drawn uniformly; the same for every policy, whatever it was trained from."""
+
+    position_xy: Range
+    """m, offset from the middle of the ground, each axis."""
+    yaw: Range
+    """rad."""
+    lin_vel: Range
+    """m/s, each world axis."""
+    ang_vel: Range
+    """rad/s, each base axis."""
+    joint_pos: Range
+    """rad, offset from the default pose."""
+    joint_vel: Range
+    """rad/s."""
+
+
+class Success(Section):
+    """An episode succeeds if nothing ends it and both mean errors are within these bounds."""
+
+    lin_vel_error: PositiveFloat
+    """m/s."""
+    yaw_rate_error: PositiveFloat
+    """rad/s."""
+
+
+class Panel(Section):
+    """A list of cells, each run `replicates` times."""
+
+    schema_version: Literal[1]
+    name: Name
+    """As `--panel` takes it; a changed panel gets a new one."""
+    why: str = Field(min_length=20)
+    robots: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Robots that its masses, speeds and heights fit."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    """Of every random draw."""
+    replicates: PositiveInt
+    """Episodes in each cell; they differ in start and sensor noise."""
+    duration: PositiveFloat
+    """s of an episode."""
+    warm_up: NonNegativeFloat
+    """s at the start that no mean counts."""
+    success: Success
+    start: Start
+    cells: Annotated[dict[Name, Cell], Field(min_length=1)]
+    """By name; their order has no meaning."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.warm_up >= self.duration:
+            raise KeyedError("warm_up", f"expected less than the duration of {self.duration:g} s, got {self.warm_up:g}")
+        if self.num_envs > MAX_ENVS:
+            raise KeyedError("replicates", f"{len(self.cells)} cells of {self.replicates} are more than {MAX_ENVS}")
+        seen: dict[str, str] = {}
+        for name, cell in self.cells.items():
+            twin = seen.setdefault(cell.sha256, name)
+            if twin != name:
+                raise KeyedError(f"cells.{name}", f"has the conditions of {twin!r}")
+            last = max([cell.commands[-1][0], *(kick.at for kick in cell.kicks)])
+            if last >= self.duration:
+                raise KeyedError(f"cells.{name}", f"something happens at {last:g} s, after {self.duration:g} s")
+        return self
+
+    @property
+    def num_envs(self) -> int:
+        """One environment for each cell and replicate."""
+        return len(self.cells) * self.replicates
+
+    @property
+    def canonical_json(self) -> str:
+        """One text per panel: keys sorted, cells by name, without the sentences that say why."""
+        plain = self.model_dump(mode="json", exclude={"why": True, "cells": {"__all__": {"why"}}})
+        return _canonical(plain)
+
+    @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.canonical_json.encode()).hexdigest()
+
+
+def _canonical(plain: Any) -> str:
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _sha256(plain: Any) -> str:
+    return hashlib.sha256(_canonical(plain).encode()).hexdigest()

@@ -1,0 +1,182 @@
+"""A panel on a checkpoint: every refusal first, then one batch of environments, then the report."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import surefoot
+from surefoot.engines.base import Engine, load_engine
+from surefoot.errors import PanelError, did_you_mean
+from surefoot.manifest import Manifest
+from surefoot.manifest.manifest import canonical_data
+from surefoot.panel.cell_rollout import PanelResult, run_cells
+from surefoot.panel.conditions import factor_values, panel_conditions, panel_manifest
+from surefoot.panel.evaluate import check_writable, package_versions, task_manifest
+from surefoot.panel.ground import tiles_of
+from surefoot.panel.held_out import memberships
+from surefoot.panel.load import load_panel
+from surefoot.panel.manifest import Panel
+from surefoot.panel.metrics import PANEL_METRICS
+from surefoot.panel.panel_report import PanelReport, panel_report
+from surefoot.rl.checkpoint import Checkpoint, check_fits, load
+from surefoot.rl.policy import load_policy
+
+
+def run_panel(
+    checkpoint: Path,
+    panel: Path | str,
+    *,
+    manifests: Path,
+    task: str | None = None,
+    overrides: list[str] | None = None,
+    engine: str = "mujoco",
+    device: str = "cpu",
+    seed: int | None = None,
+    num_threads: int = 0,
+    out: Path | None = None,
+) -> PanelReport:
+    """Measure the deterministic policy of a checkpoint under a panel.
+
+    Args:
+        checkpoint: Of a surefoot run; it and its folder are only read.
+        panel: Name of a shipped panel, or the path of a YAML file.
+        manifests: Folder of the manifests.
+        task: Evaluate on this task; default: the manifest inside the checkpoint.
+        overrides: `key=value` and `group=option` for the task.
+        engine: Name of an engine.
+        device: `cpu` or `cuda:N`.
+        seed: In place of the panel's; results of two seeds cannot be compared.
+        num_threads: Physics threads on a CPU; 0 means all cores.
+        out: JSON file to write the report to.
+
+    Raises:
+        PanelError: The panel is malformed, for another robot, or asks for what the engine lacks.
+        CheckpointError: Corrupt, foreign, or of another observation layout or joint order.
+        ManifestError: A task, an override or a condition that does not fit.
+        RunFolderError: `out` cannot be written.
+    """
+    report, _ = run_and_keep(
+        checkpoint,
+        panel,
+        manifests=manifests,
+        task=task,
+        overrides=overrides,
+        engine=engine,
+        device=device,
+        seed=seed,
+        num_threads=num_threads,
+        out=out,
+    )
+    return report
+
+
+def run_and_keep(
+    checkpoint: Path,
+    panel: Path | str,
+    *,
+    manifests: Path,
+    task: str | None,
+    overrides: list[str] | None,
+    engine: str,
+    device: str,
+    seed: int | None,
+    num_threads: int,
+    out: Path | None,
+) -> tuple[PanelReport, PanelResult]:
+    """`run_panel`, and the episodes behind the report."""
+    if out is not None:
+        check_writable(out)
+    chosen = load_panel(panel, manifests)
+    if seed is not None:
+        chosen = chosen.model_copy(update={"seed": seed})
+    loaded = load(checkpoint)
+    file_sha256 = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    measured_on = task_manifest(loaded.manifest, manifests, task, overrides or [])
+    check_fits(loaded, measured_on)
+    simulator = load_engine(engine)
+    manifest = fit_panel(chosen, measured_on, simulator, engine)
+    members = memberships(chosen, loaded.manifest)
+    policy = load_policy(loaded, manifest, device)
+
+    began = time.perf_counter()
+    conditions = panel_conditions(chosen, manifest)
+    env = simulator.make_env(manifest, device=device, num_threads=num_threads, evaluation=True, conditions=conditions)
+    try:
+        result = run_cells(env, policy, chosen)
+    finally:
+        env.close()
+    provenance = _provenance(chosen, loaded, file_sha256, manifest, engine, device)
+    report = panel_report(result, members, provenance)
+    report.plain["seconds"] = round(time.perf_counter() - began, 2)
+    if out is not None:
+        report.write(out)
+    return report, result
+
+
+def fit_panel(panel: Panel, task: Manifest, engine: Engine, engine_name: str) -> Manifest:
+    """The manifest to run a panel with, if the panel fits robot, task and engine.
+
+    Raises:
+        PanelError: It does not; names the key and the cells.
+        ManifestError: A condition that the task cannot have.
+    """
+    robot = task.robot.name
+    if robot not in panel.robots:
+        raise PanelError(
+            f"panel {panel.name}: robots: it is for {', '.join(panel.robots)}, and task {task.name} has {robot!r}. "
+            "Masses and speeds of a panel fit one kind of robot; write one for this robot."
+        )
+    for kind, _, _ in tiles_of(panel):
+        if kind not in engine.TERRAINS:
+            cells = [name for name, cell in panel.cells.items() if cell.terrain.kind == kind] or ["those on a plane"]
+            raise PanelError(
+                f"panel {panel.name}: cells {', '.join(cells)}: terrain.kind: engine {engine_name!r} has no terrain "
+                f"class {kind!r}. {did_you_mean(kind, engine.TERRAINS)}"
+            )
+    manifest = panel_manifest(task, panel, panel.seed)
+    for factor in manifest.randomization.factors:
+        if factor not in engine.FACTORS:
+            column = factor_values(panel, task)[factor]
+            nominal = [name for name, value in zip(panel.cells, column, strict=True) if value not in (0.0, 1.0)]
+            raise PanelError(
+                f"panel {panel.name}: cells {', '.join(nominal)}: {factor}: engine {engine_name!r} has no such factor. "
+                f"It has {', '.join(sorted(engine.FACTORS))}."
+            )
+    return manifest
+
+
+def _provenance(
+    panel: Panel, checkpoint: Checkpoint, file_sha256: str, manifest: Manifest, engine: str, device: str
+) -> dict[str, Any]:
+    return {
+        "panel": panel.name,
+        "panel_sha256": panel.sha256,
+        "metric_versions": {name: metric.version for name, metric in PANEL_METRICS.items()},
+        "units": {name: metric.unit for name, metric in PANEL_METRICS.items()},
+        "checkpoint": str(checkpoint.path),
+        "checkpoint_sha256": file_sha256,
+        "iteration": checkpoint.iteration,
+        "training_manifest_sha256": checkpoint.manifest.sha256,
+        "task": manifest.name,
+        "manifest_sha256": manifest.sha256,
+        "setting_sha256": setting_sha256(manifest),
+        "engine": engine,
+        "device": device,
+        "contact_model": manifest.simulation.contact_model,
+        "seed": panel.seed,
+        "replicates": panel.replicates,
+        "duration": panel.duration,
+        "warm_up": panel.warm_up,
+        "success": panel.success.model_dump(),
+        "versions": {"surefoot": surefoot.__version__} | package_versions(),
+    }
+
+
+def setting_sha256(manifest: Manifest) -> str:
+    """Of what is neither the panel's nor the policy's: robot, physics and what ends an episode."""
+    parts = [manifest.robot, manifest.simulation]
+    ends = [[name, canonical_data(term)] for name, term in manifest.task.terminations.items()]
+    text = json.dumps([*(canonical_data(part) for part in parts), ends], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
