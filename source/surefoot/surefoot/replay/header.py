@@ -16,11 +16,17 @@ Origin = Literal["measured", "estimated", "computed", "commanded", "simulated"]
 written by a simulator."""
 
 
+KINDS = (
+    "gap", "burst", "duplicate", "backward", "jump", "drift", "units", "norm", "frozen", "offset", "other",
+)  # fmt: skip
+"""What can be found; docs/traces.md says how."""
+
+
 class Finding(Section):
     """Something that an import or a check found in the data."""
 
     kind: Name
-    """gap, burst, duplicate, backward, jump, drift, units, sentinel, missing, norm, frozen, offset, other."""
+    """One of `KINDS`."""
     severity: Literal["note", "warning", "refusal"]
     message: str
     source: str = ""
@@ -67,6 +73,8 @@ class TraceHeader(Section):
     """Order of the components of foot signals."""
     signals: dict[str, SignalInfo]
     """By name; a signal that is not here is absent from the file."""
+    rates_hz: dict[str, float] = Field(default_factory=dict[str, float])
+    """Of each topic of the log, before they were merged."""
     clock: str
     """What the stamps are: receipt on the recording computer, header of the message, nominal rate."""
     profile: str = ""

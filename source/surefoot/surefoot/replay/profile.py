@@ -10,7 +10,7 @@ from surefoot.manifest.base import KeyedError, Name, NonNegativeFloat, PositiveF
 from surefoot.manifest.document import document_sha256, read_document
 from surefoot.replay.header import Origin
 from surefoot.replay.signals import SIGNALS
-from surefoot.replay.units import STAMP_NS, factor
+from surefoot.replay.units import factor
 
 Merge = Literal["nearest", "hold", "interp"]
 """Sample at a stamp of the base topic: the nearest one, the last one before it, or linear between the two around it."""
@@ -51,6 +51,9 @@ class Stamp(Section):
     field: str
     """Column or message field; `receipt`: when a bag received the message; `header`: its `header.stamp`."""
     unit: Literal["s", "ms", "us", "ns"] = "ns"
+    check: str | None = None
+    """A second clock to compare with (a counter of the robot): jumps and drift are found by it."""
+    check_unit: Literal["s", "ms", "us", "ns"] = "ns"
 
 
 class Topic(Section):
@@ -63,7 +66,9 @@ class Topic(Section):
     type: str = ""
     """For bags: message type, `package/msg/Name`."""
     columns: tuple[str, ...] = ()
-    """For CSV without a header line: names of all columns, with `{joint}` and `{axis}` for each component."""
+    """For CSV without a header line: names of all columns in their order; `{joint}` is each joint of `order`."""
+    order: str | None = None
+    """Joint order of `{joint}` in `columns`."""
     stamp: Stamp
     merge: Merge = "nearest"
     """How its samples come to the stamps of the base topic; the base topic's own value is not used."""
@@ -98,6 +103,7 @@ class ImportProfile(Section):
     joint_suffix: str = ""
     """What the log's joint names lack against the order's (`_joint`)."""
     feet: tuple[str, ...]
+    """Names, in the order of the log's arrays."""
     base: str
     """Topic whose stamps the trace has."""
     clock: str
@@ -130,8 +136,8 @@ class ImportProfile(Section):
                     raise KeyedError(key, f"topic {seen[name]!r} gives it already")
                 seen[name] = topic_name
                 self._check_source(key, name, source)
-            if topic.stamp.unit not in STAMP_NS:
-                raise KeyedError(f"topics.{topic_name}.stamp.unit", f"expected one of {list(STAMP_NS)}")
+            if any("{joint}" in column for column in topic.columns) and topic.order is None:
+                raise KeyedError(f"topics.{topic_name}.order", "columns with {joint} need a joint order")
         return self
 
     def _check_source(self, key: str, name: str, source: SignalSource) -> None:

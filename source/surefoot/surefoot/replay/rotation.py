@@ -1,0 +1,59 @@
+"""Quaternions (w, x, y, z) in NumPy: what import and checks need."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def multiply(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Hamilton product. Shapes (..., 4), broadcast."""
+    aw, ax, ay, az = np.moveaxis(a, -1, 0)
+    bw, bx, by, bz = np.moveaxis(b, -1, 0)
+    return np.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        axis=-1,
+    )
+
+
+def conjugate(quat: FloatArray) -> FloatArray:
+    """The inverse rotation, of unit quaternions. Shape (..., 4)."""
+    return quat * np.array([1.0, -1.0, -1.0, -1.0])
+
+
+def rotate(quat: FloatArray, vector: FloatArray) -> FloatArray:
+    """Turn vectors. Shapes (..., 4) and (..., 3), broadcast."""
+    w, xyz = quat[..., :1], quat[..., 1:]
+    twice = 2 * np.cross(xyz, vector)
+    return vector + w * twice + np.cross(xyz, twice)
+
+
+def from_rpy(rpy: FloatArray) -> FloatArray:
+    """Quaternion of rotations about the fixed axes x (roll), y (pitch), z (yaw), in that order. Shape (..., 3), rad."""
+    half = rpy / 2
+    zero = np.zeros(rpy.shape[:-1])
+    turns = [
+        np.stack([np.cos(half[..., i]), *(np.sin(half[..., i]) if i == j else zero for j in range(3))], axis=-1)
+        for i in range(3)
+    ]
+    return multiply(turns[2], multiply(turns[1], turns[0]))
+
+
+def gravity_b(quat: FloatArray) -> FloatArray:
+    """Direction of gravity in the body frame. Shape (..., 4)."""
+    return rotate(conjugate(quat), np.array([0.0, 0.0, -1.0]))
+
+
+def between(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The smallest rotation that turns unit vector `a` into `b`. Shape (3,)."""
+    axis = np.cross(a, b)
+    quat = np.array([1.0 + float(a @ b), *axis])
+    if quat[0] < 1e-12:
+        other = np.cross(a, [1.0, 0.0, 0.0] if abs(a[0]) < 0.9 else [0.0, 1.0, 0.0])
+        return np.array([0.0, *(other / np.linalg.norm(other))])
+    return quat / np.linalg.norm(quat)
