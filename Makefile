@@ -1,6 +1,7 @@
 # Words for people and for CI. Each sets up .venv by itself; needs Python 3.11 to 3.13 and make.
 #   make train [TASK=...] [ARGS="--num_envs 1024 ppo.gamma=0.98"]   train, evaluate the last two checkpoints, and the last one on the full contact model
 #   make test  [ARGS="tests/unit -k manifest"]                      all tests
+#   make test-isaaclab [ARGS="-k crosscheck"]   the tests that need Isaac Lab, on 2.3 with a double of Isaac Sim; needs Python 3.11
 #   make check    lint, formatting, types, import contracts, Docker files
 #   make format   apply formatting and safe fixes
 #   make bench    every benchmark; tables go into docs/performance.md
@@ -9,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: train test check format bench setup
+.PHONY: train test test-isaaclab check format bench setup
 
 TASK ?= Surefoot-Velocity-Flat-Unitree-Go1-v0
 RUNS ?= runs
@@ -21,14 +22,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.surefoot-installed
 
+# Isaac Lab 2.3 and mjlab do not fit into one environment.
+VENV_ISAACLAB := .venv-isaaclab
+BIN_ISAACLAB := $(VENV_ISAACLAB)/bin
+STAMP_ISAACLAB := $(VENV_ISAACLAB)/.surefoot-installed
+ISAACLAB := isaaclab==2.3.2.post1
+MJCF := mjlab==1.6.0
+
 train: $(STAMP)
 	$(BIN)/python scripts/train.py --task $(TASK) --runs $(RUNS) $(ARGS)
 	set -e; last=$$(ls -t $(RUNS)/$(TASK)/*/model_*.pt | head -n 1); \
 	for checkpoint in $$(ls -t "$$(dirname "$$last")"/model_*.pt | head -n 2 | tac); do $(BIN)/python scripts/evaluate.py --checkpoint "$$checkpoint"; done; \
 	$(BIN)/python scripts/evaluate.py --checkpoint "$$last" simulation=full
 
+# An engine that is named must be there: without it the tests fail instead of being skipped.
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	SUREFOOT_TEST_ENGINES=mujoco $(BIN)/python -m pytest $(ARGS)
+
+test-isaaclab: $(STAMP_ISAACLAB)
+	SUREFOOT_TEST_ENGINES=isaaclab $(BIN_ISAACLAB)/python -m pytest tests/isaaclab_double tests/engine_isaaclab tests/every_engine $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -62,3 +74,17 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mujoco,wandb,dev]'
 	@touch $(STAMP)
+
+# Of mjlab only the robot's files; what the two packages ask for is chosen in requirements.txt.
+$(STAMP_ISAACLAB): pyproject.toml constraints-isaaclab.txt tests/isaaclab_double/requirements.txt
+	@python="$(or $(PYTHON),python3.11)"; \
+	if ! "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
+	  echo "error: Isaac Lab 2.3 needs Python 3.11; looked for: $$python." >&2; \
+	  echo "       Install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	echo "Setting up $(VENV_ISAACLAB) with $$("$$python" --version) (once; a few minutes)"; \
+	if ! [ -x $(BIN_ISAACLAB)/python ]; then "$$python" -m venv $(VENV_ISAACLAB); fi
+	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check -c constraints-isaaclab.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check --no-deps $(ISAACLAB) $(MJCF)
+	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check -c constraints-isaaclab.txt -r tests/isaaclab_double/requirements.txt -e .
+	@touch $(STAMP_ISAACLAB)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import engines_here
 import surefoot
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.mdp import registry
@@ -24,6 +25,13 @@ if (SHARED / "menagerie").is_dir():  # elsewhere the package downloads what is m
 # The same examples in every run: a failure belongs to the change that caused it.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+def pytest_sessionstart() -> None:
+    """An engine that the caller names must be here: nothing passes, and nothing is skipped, because it is missing."""
+    for engine in engines_here.named():
+        if lacking := engines_here.missing(engine):
+            pytest.exit(f"{engines_here.VARIABLE} names engine {engine!r}, which is not here: {lacking}", returncode=4)
 
 
 @pytest.fixture(scope="session")

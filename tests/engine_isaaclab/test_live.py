@@ -1,6 +1,5 @@
-"""The engine on a real Isaac Lab 3.0 with Newton on the CPU; skipped where it is not installed."""
+"""The engine on a real Isaac Lab: 3.0 with Newton on the CPU, or 2.3 on the double of Isaac Sim."""
 
-import importlib.util
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,6 @@ import torch
 
 from surefoot.audit.fault_kinds import KINDS, kind_index
 from surefoot.engines.isaaclab import compat, make_env
-from surefoot.errors import SurefootError
 from surefoot.manifest import compose_manifest
 from surefoot_tasks import manifest_root
 
@@ -19,22 +17,9 @@ NUM = 12
 GRAVITY = 9.81
 
 
-def _missing() -> str:
-    try:
-        version = compat.isaaclab_version()
-    except SurefootError as error:
-        return str(error)
-    if version != "3.0" or importlib.util.find_spec("isaaclab_newton") is None:
-        return f"runs on Isaac Lab 3.0 with Newton; here is {version}"
-    return ""
-
-
-pytestmark = pytest.mark.skipif(bool(_missing()), reason=_missing() or "present")
-
-
 @pytest.fixture(scope="module")
-def env() -> Iterator[Any]:
-    """One environment batch: Isaac Lab has one simulation in a process."""
+def env(isaaclab: str) -> Iterator[Any]:
+    """One environment batch: Isaac Lab has one simulation at a time."""
     torch.set_num_threads(1)
     built = make_env(
         compose_manifest(manifest_root(), "Surefoot-Velocity-Flat-Unitree-Go1-v0"),
@@ -59,7 +44,9 @@ def test_one_joint_at_a_time(env: Any) -> None:
     assert torch.allclose(state.read("joint_pos_rel"), 0.2 * torch.eye(NUM), atol=1e-6)
     for index, joint in enumerate(env.manifest.robot.joints):
         column = list(robot.joint_names).index(joint.name)
-        assert float(robot.data.joint_pos.torch[index, column]) == pytest.approx(joint.default_pos + 0.2, abs=1e-6)
+        assert float(compat.as_tensor(robot.data.joint_pos)[index, column]) == pytest.approx(
+            joint.default_pos + 0.2, abs=1e-6
+        )
 
 
 def test_frames_are_those_of_mujoco(env: Any) -> None:
@@ -78,12 +65,15 @@ def test_frames_are_those_of_mujoco(env: Any) -> None:
     assert torch.allclose(state.read("base_lin_vel_w"), lin, atol=1e-5)
     assert torch.allclose(state.read("base_ang_vel_w"), ang, atol=1e-5)
 
+    env.step(torch.zeros(NUM, NUM))  # link velocities of PhysX are those of its last step
     model = env._model.mj
     data = mujoco.MjData(model)
-    data.qpos[:3], data.qpos[3:7], data.qvel[:3] = position[5], quat[5], lin[5]
-    data.qvel[3:6] = state.read("base_ang_vel_b")[5]
-    for joint in robot.joints:
-        data.qpos[model.jnt_qposadr[model.joint(joint.name).id]] = joint.default_pos
+    data.qpos[:3], data.qpos[3:7] = state.read("base_pos_w")[5], state.read("base_quat_w")[5]
+    data.qvel[:3], data.qvel[3:6] = state.read("base_lin_vel_w")[5], state.read("base_ang_vel_b")[5]
+    for column, joint in enumerate(robot.joints):
+        index = model.joint(joint.name).id
+        data.qpos[model.jnt_qposadr[index]] = state.read("joint_pos")[5, column]
+        data.qvel[model.jnt_dofadr[index]] = state.read("joint_vel")[5, column]
     mujoco.mj_forward(model, data)
     for index, foot in enumerate(robot.feet):
         body = model.body(foot.body).id
@@ -113,11 +103,14 @@ def result_force(env: Any) -> torch.Tensor:
     return env.robot_state.read("foot_force_w")[..., 2].sum(dim=1)
 
 
-def test_friction_is_what_the_solver_computes_with(env: Any) -> None:
-    from isaaclab_newton.physics import NewtonManager
-
+def test_friction_is_what_the_solver_computes_with(env: Any, isaaclab: str) -> None:
     env.step(torch.zeros(NUM, NUM))
-    held = torch.from_numpy(NewtonManager._solver.mjw_model.geom_friction.numpy()[..., 0])
+    if isaaclab == "3.0":
+        from isaaclab_newton.physics import NewtonManager
+
+        held = torch.from_numpy(NewtonManager._solver.mjw_model.geom_friction.numpy()[..., 0])
+    else:
+        held = env.scene["robot"].root_physx_view.get_material_properties()[..., 0]
     for row, value in zip(held, env.buckets.values["friction"], strict=True):
         assert int(torch.isclose(row, value).sum()) == 4  # feet
 

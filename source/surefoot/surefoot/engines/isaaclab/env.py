@@ -9,7 +9,7 @@ import torch
 from isaaclab.envs import ManagerBasedRLEnv, ManagerBasedRLEnvCfg
 from torch import Tensor
 
-from surefoot.engines.isaaclab.compat import RobotHandle
+from surefoot.engines.isaaclab.compat import RobotHandle, new_simulation
 from surefoot.engines.isaaclab.factors import PhysicsFactors
 from surefoot.engines.isaaclab.faults import IsaacLabFaults
 from surefoot.engines.isaaclab.robot_model import RobotModel
@@ -52,9 +52,14 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.contacts_by_geom = backend == "newton_mjwarp"
         self._model, self._version, self._backend = model, version, backend
         self._physics_seconds = 0.0
-        with contextlib.redirect_stdout(io.StringIO()):  # every manager's table; the manifest says the same
-            ManagerBasedRLEnv.__init__(self, cfg)
-        self.start_task()
+        tables = io.StringIO()  # every manager's; the manifest says the same
+        try:
+            with contextlib.redirect_stdout(tables), new_simulation(version):
+                ManagerBasedRLEnv.__init__(self, cfg)
+                self.start_task()
+        except BaseException:
+            self._is_closed = True  # half built: Isaac Lab could not close it
+            raise
 
     def load_managers(self) -> None:
         manifest, robot = self.manifest, self.scene["robot"]

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from surefoot.audit.fault_kinds import KINDS
 from surefoot.engines.isaaclab import compat, presets
-from surefoot.engines.isaaclab.binder import contact_groups
 from surefoot.engines.isaaclab.env import IsaacLabEnv
 from surefoot.engines.isaaclab.gym_cfg import SurefootEnvCfg, final_env_cfg, settled
 from surefoot.engines.isaaclab.make import check_manifest, write_usd
@@ -38,7 +37,6 @@ class SurefootGymEnv(IsaacLabEnv):
             model,
             version=compat.isaaclab_version(),
             backend=backend,
-            contact_groups=contact_groups(manifest),
             evaluation=False,
             replicates=1,
         )

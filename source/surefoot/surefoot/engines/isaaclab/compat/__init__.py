@@ -8,6 +8,7 @@ from surefoot.engines.isaaclab.compat.contact import contact_force, sensor_colum
 from surefoot.engines.isaaclab.compat.data import as_tensor, quat_from_isaac, quat_to_isaac
 from surefoot.engines.isaaclab.compat.launcher import launch
 from surefoot.engines.isaaclab.compat.robot_handle import RobotHandle, joint_permutation
+from surefoot.engines.isaaclab.compat.simulation import new_simulation
 from surefoot.engines.isaaclab.compat.versions import BACKENDS, isaaclab_version, physics_backend, version_family
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "isaaclab_version",
     "joint_permutation",
     "launch",
+    "new_simulation",
     "physics_backend",
     "quat_from_isaac",
     "quat_to_isaac",

@@ -1,0 +1,72 @@
+"""Every registered task on the Isaac Lab that is here: by this project's engine and by its id in Gymnasium."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from composed_tasks import composed
+from surefoot.engines.isaaclab import make_env
+from surefoot_tasks import list_tasks
+
+NUM = 6
+STEPS = 200
+DRAWN_ANEW = ("randomization.factors.friction.mode=reset", "randomization.factors.payload_mass.mode=reset")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(isaaclab: str) -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(params=list_tasks())
+def env(request: pytest.FixtureRequest) -> Iterator[Any]:
+    built = make_env(composed(request.param, *DRAWN_ANEW), device="cpu", num_envs=NUM)
+    yield built
+    built.close()
+
+
+def test_it_steps_and_resets_and_the_physics_holds_what_was_drawn(env: Any) -> None:
+    generator = torch.Generator().manual_seed(0)
+    nominal, feet = float(env._model.mj.body_mass.sum()), len(env.manifest.robot.feet)
+    ended, loads = torch.zeros(NUM, dtype=torch.long), []
+    for _ in range(STEPS):
+        result = env.step(2.0 * torch.randn(NUM, env.action_manager.total_action_dim, generator=generator))
+        assert not result.faults.any()
+        assert all(torch.isfinite(group).all() for group in result.observations.values())
+        assert torch.isfinite(result.reward).all()
+        ended += result.terminated | result.truncated
+        payload, friction = (env.buckets.values[name] for name in ("payload_mass", "friction"))
+        assert torch.allclose(env.total_mass(), nominal + payload, atol=1e-4)
+        assert torch.isclose(env.handle.friction(), friction.unsqueeze(1)).sum(dim=1).min() >= feet
+        loads.append(payload.clone())
+    assert ended.sum() > NUM, "too few resets to say anything"
+    assert len(torch.stack(loads).unique()) == NUM + int(ended.sum())  # one draw an episode, no two alike
+
+
+@pytest.mark.parametrize("task", list_tasks())
+def test_its_id_gives_the_same_environment(task: str) -> None:
+    """Gymnasium's interface on the same simulation: equal starts, and the reward of each step."""
+    import gymnasium
+    from isaaclab_tasks.utils import load_cfg_from_registry
+
+    from surefoot_tasks.registration import register
+
+    register()
+    manifest = composed(task, f"training.num_envs={NUM}")
+    cfg = load_cfg_from_registry(task, "env_cfg_entry_point")
+    cfg.scene.num_envs = NUM
+    registered = gymnasium.make(task, cfg=cfg)
+    still = torch.zeros(NUM, registered.unwrapped.action_manager.total_action_dim)
+    first, _ = registered.reset()
+    rewards = [registered.step(still)[1].clone() for _ in range(5)]
+    registered.close()
+    own = make_env(manifest, device="cpu", num_envs=NUM)
+    try:
+        for name, group in own.reset().items():
+            assert torch.allclose(first[name], group, atol=1e-5), name
+        for reward in rewards:
+            assert torch.allclose(own.step(still).reward, reward, atol=1e-5)
+    finally:
+        own.close()
