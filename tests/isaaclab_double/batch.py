@@ -38,6 +38,7 @@ class Batch:
             add_ground(spec, prim)
         _options(spec, dt, self.gravity)
         first = spec.compile()
+        mujoco.set_mju_user_warning(lambda message: None)  # else a file in the working directory
         self.models = [first, *(spec.compile() for _ in robots[1:])]
         self.data = [mujoco.MjData(model) for model in self.models]
         self._name_parts(first)

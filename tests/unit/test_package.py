@@ -3,6 +3,10 @@
 import tomllib
 from pathlib import Path
 
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 import surefoot
 from surefoot_tasks import list_tasks, manifest_root
 
@@ -23,6 +27,15 @@ def test_constraints_pin_every_line_and_torch_among_them() -> None:
         if "==" in requirement:
             name, version = requirement.split("==")
             assert pins[name] == version
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-isaaclab.txt"])
+def test_pins_satisfy_what_the_package_asks_for(name: str) -> None:
+    lines = [line for line in (ROOT / name).read_text().splitlines() if not line.startswith("#")]
+    pins = {canonicalize_name(package): version for package, version in (line.split("==") for line in lines)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [Requirement(text) for text in project["dependencies"]]
+    assert not [str(one) for one in wanted if not one.specifier.contains(pins.get(canonicalize_name(one.name), "0"))]
 
 
 def test_every_task_file_is_listed() -> None:
