@@ -181,4 +181,4 @@ def test_the_loaded_policy_is_the_mean_of_the_trained_actor(checkpoint: Path):
 
 
 def test_nan_becomes_null():
-    assert report._finite({"a": [float("nan"), (1.0, float("inf"))]}) == {"a": [None, [1.0, None]]}
+    assert report.finite({"a": [float("nan"), (1.0, float("inf"))]}) == {"a": [None, [1.0, None]]}

@@ -60,7 +60,7 @@ def trained_on(training: Manifest) -> str:
 
 def _measures_outside(ground: Ground, generator: Any) -> str:
     """Measures of a ground that are not within training's, in words."""
-    from surefoot.manifest.terrain_classes import TERRAIN_CLASSES  # pyright: ignore
+    from surefoot.manifest.terrain_classes import TERRAIN_CLASSES
 
     first, last = generator.difficulty
     outside: list[str] = []

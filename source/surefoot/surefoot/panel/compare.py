@@ -1,0 +1,147 @@
+"""Two policies under one panel: paired by cell and replicate, which met the same starts and the same noise."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from surefoot.errors import PanelError
+from surefoot.panel.bootstrap import Floats, aggregate_interval, mean_of_cells
+from surefoot.panel.metrics import PANEL_METRICS
+from surefoot.panel.panel_report import SCHEMA_VERSION
+from surefoot.panel.statistics import Interval
+from surefoot.randomization.conditions import draw_key
+
+_SAME = {
+    "panel_sha256": "panels (another version, another seed, or another panel)",
+    "metric_versions": "metric versions",
+    "setting_sha256": "settings (robot, physics or terminations)",
+}
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """One metric of B against A, over the pairs of episodes that both have."""
+
+    metric: str
+    group: str
+    pairs: int
+    difference: Interval | None
+    """Mean over cells of B - A, in the metric's unit."""
+    improvement: Interval | None
+    """Probability that B is better than A in a pair, ties counting half; mean over cells."""
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read the JSON report of a panel.
+
+    Raises:
+        PanelError: Absent, or not such a report.
+    """
+    try:
+        plain: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PanelError(f"{path}: cannot be read as the report of a panel ({error}).") from None
+    if not isinstance(plain, dict) or "panel_sha256" not in plain or "cells" not in plain:
+        raise PanelError(f"{path}: not the report of a panel; expected what scripts/evaluate.py --panel writes.")
+    found = cast("dict[str, Any]", plain)
+    if found.get("schema_version") != SCHEMA_VERSION:
+        raise PanelError(
+            f"{path}: schema version {found.get('schema_version')!r}, this version reads {SCHEMA_VERSION}."
+        )
+    return found
+
+
+def check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
+    """Refuse two reports that were not measured alike.
+
+    Raises:
+        PanelError: Names what differs.
+    """
+    wrong: list[str] = []
+    for key, what in _SAME.items():
+        if a.get(key) == b.get(key):
+            continue
+        one, two = a.get(key), b.get(key)
+        if isinstance(one, dict) and isinstance(two, dict):
+            first, second = cast("dict[str, Any]", one), cast("dict[str, Any]", two)
+            differ = {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)}
+            wrong.append(
+                f"{what}: " + ", ".join(f"{name} {first.get(name)} and {second.get(name)}" for name in sorted(differ))
+            )
+        else:
+            wrong.append(f"{what}: {str(cast('Any', one))[:12]} and {str(cast('Any', two))[:12]}")
+    if wrong:
+        raise PanelError("These results cannot be compared: different " + "; different ".join(wrong) + ".")
+    for report, which in ((a, "A"), (b, "B")):
+        if not report["valid"]:
+            raise PanelError(f"Result {which} is not valid: {'; '.join(report['reasons'])}.")
+
+
+def compare(a: dict[str, Any], b: dict[str, Any]) -> list[MetricComparison]:
+    """Compare two reports, metric by metric.
+
+    `held_out` are the cells that are held out for both policies, `in_distribution` the others.
+
+    Raises:
+        PanelError: They were not measured alike.
+    """
+    check_comparable(a, b)
+    first, second = ({cell["name"]: cell for cell in report["cells"]} for report in (a, b))
+    held = {name for name in first if first[name]["group"] == second[name]["group"] == "held_out"}
+    rows: list[MetricComparison] = []
+    for group in ("held_out", "in_distribution"):
+        names = sorted(name for name in first if (name in held) == (group == "held_out"))
+        for metric in PANEL_METRICS:
+            one, two = (_samples(cells, names, metric) for cells in (first, second))
+            rows.append(_row(metric, group, one, two))
+    return rows
+
+
+def _samples(cells: dict[str, dict[str, Any]], names: list[str], metric: str) -> Floats:
+    """Shape (replicates, cells)."""
+    rows = [[math.nan if value is None else value for value in cells[name]["samples"][metric]] for name in names]
+    return np.array(rows, dtype=np.float64).reshape(len(names), -1).T
+
+
+def _row(metric: str, group: str, a: Floats, b: Floats) -> MetricComparison:
+    change = b - a
+    better = change if PANEL_METRICS[metric].better == "higher" else -change
+    won = np.where(np.isnan(change), math.nan, (better > 0) + 0.5 * (better == 0))
+
+    def interval(scores: Floats, what: str) -> Interval | None:
+        if scores.size == 0:
+            return None
+        return aggregate_interval(scores, mean_of_cells, np.random.default_rng(draw_key(f"{what}/{group}/{metric}")))
+
+    pairs = int((~np.isnan(change)).sum())
+    return MetricComparison(metric, group, pairs, interval(change, "difference"), interval(won, "improvement"))
+
+
+def comparison_text(a: dict[str, Any], b: dict[str, Any], rows: list[MetricComparison]) -> str:
+    """The comparison for people."""
+    lines = [
+        f"A: {a['checkpoint']}, iteration {a['iteration']}, engine {a['engine']}",
+        f"B: {b['checkpoint']}, iteration {b['iteration']}, engine {b['engine']}",
+        f"panel {a['panel']}, sha256 {a['panel_sha256'][:12]}; pairs of episodes with the same cell and start",
+    ]
+    for group, title in (("held_out", "held out"), ("in_distribution", "in distribution")):
+        lines += ["", f"{title:<32} {'pairs':>6}  {'B - A':^30}  {'P(B better)':^26}"]
+        for row in rows:
+            if row.group == group:
+                unit = a["units"][row.metric]
+                unit = "-" if unit.startswith("share") else unit
+                lines.append(
+                    f"  {row.metric:<20} {unit:>8}  {row.pairs:>6}  {_span(row.difference, '+.3f'):^30}  "
+                    f"{_span(row.improvement, '.2f'):^26}"
+                )
+    return "\n".join(lines)
+
+
+def _span(interval: Interval | None, form: str) -> str:
+    if interval is None:
+        return "-"
+    return f"{interval.value:{form}}  [{interval.low:{form}}, {interval.high:{form}}]"

@@ -1,0 +1,73 @@
+"""What `scripts/evaluate.py --panel` does: run, print, write the report, its episodes, its heatmap, its films."""
+
+from pathlib import Path
+
+from surefoot.errors import PanelError
+from surefoot.panel.evaluate import check_writable, task_manifest
+from surefoot.panel.film_cell import check_films, film_worst
+from surefoot.panel.load import load_panel
+from surefoot.panel.panel_files import write_heatmap, write_parquet
+from surefoot.panel.panel_report import PanelReport
+from surefoot.panel.panel_table import panel_text
+from surefoot.panel.run import run_and_keep
+from surefoot.rl.checkpoint import load
+
+
+def evaluate_panel(
+    checkpoint: Path,
+    panel: str,
+    *,
+    manifests: Path,
+    task: str | None,
+    overrides: list[str],
+    engine: str,
+    device: str,
+    num_threads: int,
+    seed: int | None,
+    out: Path | None,
+    films: int,
+) -> PanelReport:
+    """Evaluate and leave everything beside the JSON report; see `surefoot.panel.run.run_panel`.
+
+    Args:
+        checkpoint: Of a surefoot run.
+        panel: Name or path.
+        manifests: Folder of the manifests.
+        task: Default: the manifest inside the checkpoint.
+        overrides: For the task.
+        engine: Name of an engine.
+        device: `cpu` or `cuda:N`.
+        num_threads: Physics threads on a CPU.
+        seed: In place of the panel's.
+        out: JSON file; default: `panel_<panel>_<iteration>.json` beside the checkpoint.
+        films: Cells to film, the worst ones.
+    """
+    loaded, chosen = load(checkpoint), load_panel(panel, manifests)
+    out = out or checkpoint.parent / f"panel_{chosen.name}_{loaded.iteration}.json"
+    check_writable(out)
+    if out.suffix != ".json":
+        raise PanelError(f"--json {out}: expected a name that ends in .json; the other files take its name.")
+    if films:
+        check_films(films, len(chosen.cells), engine, out)
+    report, result = run_and_keep(
+        checkpoint,
+        panel,
+        manifests=manifests,
+        task=task,
+        overrides=overrides,
+        engine=engine,
+        device=device,
+        seed=seed,
+        num_threads=num_threads,
+        out=out,
+    )
+    print(panel_text(report))
+    parquet, heatmap = out.with_suffix(".parquet"), out.with_suffix(".png")
+    write_parquet(parquet, report, result)
+    write_heatmap(heatmap, report)
+    print(f"Report: {out}, {parquet.name}, {heatmap.name}")
+    if films:
+        measured_on = task_manifest(loaded.manifest, manifests, task, overrides)
+        for path in film_worst(loaded, measured_on, report, result, engine, device, films, out):
+            print(f"Film: {path}")
+    return report
