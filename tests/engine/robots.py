@@ -30,6 +30,8 @@ class Facts:
     """From a joint's name to that of the body that it moves, without the suffix `_link`."""
     twin: Callable[[str], str]
     """From a body's name to that of the other side."""
+    stands: float = 2.0
+    """s, for how long it stays up by itself in the default pose."""
     sunk: float = 0.0
     """m, how far `base_height` puts the soles below the ground."""
 
@@ -43,10 +45,23 @@ def _quadruped_twin(body: str) -> str:
     return sides[body[:2]] + body[2:] if body[:2] in sides else body
 
 
+def _humanoid_link(joint: str) -> str:
+    return {"waist_pitch_joint": "torso"}.get(joint, joint.removesuffix("_joint"))
+
+
+def _humanoid_twin(body: str) -> str:
+    side, _, rest = body.partition("_")
+    return {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, body)
+
+
 ROBOTS = {
     # Masses: sums over the URDFs of unitree_ros. mjlab's start of the Go1, which its definition has, is low.
-    "unitree_go1": Facts("Surefoot-Velocity-Flat-Unitree-Go1-v0", 12.743, _quadruped_link, _quadruped_twin, 0.0165),
+    "unitree_go1": Facts(
+        "Surefoot-Velocity-Flat-Unitree-Go1-v0", 12.743, _quadruped_link, _quadruped_twin, sunk=0.0165
+    ),
     "unitree_go2": Facts("Surefoot-Velocity-Flat-Unitree-Go2-v0", 15.206, _quadruped_link, _quadruped_twin),
+    # The ankles (28.5 N m/rad each) are softer than a pendulum of its weight and height (about 200 N m/rad): it tips over.
+    "unitree_g1": Facts("Surefoot-Velocity-Flat-Unitree-G1-v0", 33.341, _humanoid_link, _humanoid_twin, stands=0.7),
 }
 
 

@@ -49,7 +49,6 @@ def kinematics(robot: Robot, joint_pos: np.ndarray | None = None) -> tuple[mujoc
 
 
 def test_one_joint_moves_what_hangs_on_it_and_nothing_else(task: Manifest):
-    """By name: left_knee_joint moves left_knee_link and what is beyond; FL_calf_joint moves FL_calf."""
     robot, (model, rest) = task.robot, kinematics(task.robot)
     for index, joint in enumerate(robot.joints):
         moved_pos = np.array(robot.default_joint_pos)
@@ -57,6 +56,7 @@ def test_one_joint_moves_what_hangs_on_it_and_nothing_else(task: Manifest):
         _, data = kinematics(robot, moved_pos)
         turned = {model.body(i).name for i in range(1, model.nbody) if abs(data.xquat[i] - rest.xquat[i]).max() > 1e-6}
         first = model.body(int(model.jnt_bodyid[model.joint(joint.name).id])).name
+        # By name: left_knee_joint moves left_knee_link, FL_calf_joint moves FL_calf.
         assert first.removesuffix("_link") == ROBOTS[robot.name].link(joint.name)
         below = {first}
         for body in range(1, model.nbody):
@@ -100,12 +100,13 @@ def test_a_swapped_joint_is_no_reflection(task: Manifest):
 
 
 @pytest.mark.parametrize("simulation", ["lean", "full"])
-def test_stands_for_two_seconds_on_its_feet(task: Manifest, simulation: str):
+def test_stands_on_its_feet(task: Manifest, simulation: str):
+    """Two seconds with zero actions; a humanoid as long as it can without a policy that balances it."""
     manifest = composed(task.name, *CALM, f"simulation={simulation}")
     env = make_env(manifest, device="cpu", num_envs=2, num_threads=1, evaluation=True)
     zero = torch.zeros(2, len(manifest.robot.joints))
     forces: list[torch.Tensor] = []
-    for step in range(round(2.0 / manifest.simulation.step_dt)):
+    for step in range(round(ROBOTS[task.robot.name].stands / manifest.simulation.step_dt)):
         result = env.step(zero)
         assert not result.terminated.any() and not result.faults.any(), f"step {step}"
         forces.append(env.robot_state.read("foot_force_w")[..., 2])
@@ -115,7 +116,23 @@ def test_stands_for_two_seconds_on_its_feet(task: Manifest, simulation: str):
     assert (abs(height - manifest.robot.base_height) < 0.2 * manifest.robot.base_height).all()
     carried = torch.stack(forces[-25:]).mean(dim=0)
     assert (carried > 0).all()  # every foot
-    assert carried.sum(dim=1).tolist() == pytest.approx((GRAVITY * env.total_mass()).tolist(), rel=0.03)
+    tolerance = 0.03 if ROBOTS[task.robot.name].stands >= 2 else 0.1  # what tips over carries less of its weight
+    assert carried.sum(dim=1).tolist() == pytest.approx((GRAVITY * env.total_mass()).tolist(), rel=tolerance)
+
+
+def test_a_humanoid_cannot_stand_without_a_policy():
+    """What ROBOTS says about the G1's ankles, derived, and that it is so."""
+    manifest = composed(ROBOTS["unitree_g1"].task, *CALM)
+    robot, (model, data) = manifest.robot, kinematics(manifest.robot)
+    mujoco.mj_comPos(model, data)
+    height = float(data.subtree_com[1][2])
+    ankles = sum(joint.stiffness for joint in robot.joints if "ankle_pitch" in joint.name)
+    assert ankles == pytest.approx(57.0)
+    assert ankles < 0.3 * float(model.body_mass.sum()) * GRAVITY * height
+    env = make_env(manifest, device="cpu", num_envs=1, num_threads=1, evaluation=True)
+    fell = [bool(env.step(torch.zeros(1, 29)).terminated) for _ in range(150)]
+    assert any(fell)
+    assert fell.index(True) * manifest.simulation.step_dt > ROBOTS[robot.name].stands
 
 
 def test_a_name_that_the_model_lacks_is_refused_with_the_nearest(task: Manifest):

@@ -71,6 +71,20 @@ def test_gait_reward_needs_every_foot_at_its_height() -> None:
     assert out.tolist() == pytest.approx([1.0, math.exp(-1), math.exp(-1)])
 
 
+def test_deviation_of_a_group_counts_only_whole_names_that_match() -> None:
+    names = ("left_hip_roll_joint", "left_hip_pitch_joint", "waist_roll_joint")
+    out = rewards.joint_group_deviation_l2(t([3.0, 5.0, 0.5], [0.0, 1.0, -2.0]), names, joints=".*_roll_joint")
+    assert out.tolist() == [9.25, 4.0]
+    assert rewards.joint_group_deviation_l2(t([3.0, 5.0, 0.5]), names, joints="left_hip").tolist() == [0.0]
+
+
+def test_gait_contact_is_the_share_of_feet_that_keep_time() -> None:
+    contact = torch.tensor([[True, False], [True, True], [False, True], [True, True], [True, False]])
+    phase = t([0.6, 0.1], [0.6, 0.1], [0.6, 0.1], [0.6, 0.1], [0.6, 0.1])  # stance, swing
+    moving = torch.tensor([True, True, True, False, False])
+    assert rewards.foot_contact_gait(contact, phase, moving).tolist() == [1.0, 0.5, 0.0, 1.0, 0.5]
+
+
 def test_air_time_is_paid_at_touchdown_and_not_while_standing() -> None:
     touchdown = torch.tensor([[True, False], [True, True], [True, True]])
     last = t([0.5, 9.0], [0.5, 0.25], [0.5, 0.25])

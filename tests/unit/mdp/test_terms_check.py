@@ -134,6 +134,7 @@ def test_an_own_observation_must_say_how_it_mirrors() -> None:
 
 
 PARAMS = {
+    "joints": ".*",
     "std": 0.3, "target": 0.2, "threshold": 0.1, "limit_angle": 1.0, "minimum": 0.2, "max_distance": 1.0,
 }  # fmt: skip
 
@@ -144,7 +145,11 @@ def test_terms_treat_environments_alike(go1_manifest: Manifest, seed: int) -> No
     """Permuting environments permutes the result; shapes and types are as documented."""
     generator, n = torch.Generator().manual_seed(seed), 7
     order = torch.randperm(n, generator=generator)
-    fields: dict[str, object] = {"step_dt": 0.02, "max_episode_steps": 500}
+    fields: dict[str, object] = {
+        "step_dt": 0.02,
+        "max_episode_steps": 500,
+        "joint_names": go1_manifest.robot.joint_names,
+    }
     for name, entry in READABLE.items():
         if name in fields:
             continue
@@ -168,3 +173,16 @@ def test_terms_treat_environments_alike(go1_manifest: Manifest, seed: int) -> No
 
 
 _CONSTANT = {"default_joint_pos", "soft_joint_lower", "soft_joint_upper", "effort_limit"}
+
+
+@pytest.mark.parametrize(
+    ("joints", "expected"),
+    [
+        (".*_knee_joint", "params.joints: no joint's whole name matches '.*_knee_joint'; the robot has FR_hip_joint,"),
+        ("hip", "params.joints: no joint's whole name matches 'hip'"),
+        ("FR_(hip", "params.joints: 'FR_(hip' is no regular expression: missing )"),
+    ],
+)
+def test_a_pattern_without_a_joint_is_refused(go1_manifest: Manifest, joints: str, expected: str) -> None:
+    term = f"{{func: joint_group_deviation_l2, weight: -1.0, params: {{joints: '{joints}'}}}}"
+    assert expected in refusal(go1_manifest, f"+task.rewards.some={term}")

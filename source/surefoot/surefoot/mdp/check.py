@@ -1,6 +1,7 @@
 """Checks of a manifest's terms against their functions, before any simulator starts."""
 
 import inspect
+import re
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -111,6 +112,10 @@ def _check(
     except ManifestError as error:
         problems.append(error)
         return None
+    if "joint_names" in binding.reads and "joints" in params:
+        problem = _pattern_problem(str(params["joints"]), manifest.robot.joint_names)
+        if problem:
+            problems.append(ManifestError(problem, f"{where}.params.joints"))
     chosen = manifest.simulation.contact_model
     collide = manifest.robot.contact_models[chosen].collide
     for read in binding.reads:
@@ -126,6 +131,16 @@ def _check(
                 )
             )
     return binding
+
+
+def _pattern_problem(pattern: str, names: tuple[str, ...]) -> str:
+    """What is wrong with a regular expression for joint names, or nothing."""
+    try:
+        if any(re.fullmatch(pattern, name) for name in names):
+            return ""
+    except re.error as error:
+        return f"{pattern!r} is no regular expression: {error}"
+    return f"no joint's whole name matches {pattern!r}; the robot has {', '.join(names)}"
 
 
 def _leaks(binding: Binding, group: ObservationGroup, where: str) -> list[ManifestError]:

@@ -82,6 +82,7 @@ _ALL = (
 FIELDS: dict[str, Field] = {field.name: field for field in _ALL}
 
 _CONSTANTS = (
+    Field("joint_names", ("num_joints",), "-", "-", True, "names of the joints"),
     Field("default_joint_pos", ("num_joints",), "rad", "-", True, "the default pose"),
     Field("soft_joint_lower", ("num_joints",), "rad", "-", True, "lower soft limits"),
     Field("soft_joint_upper", ("num_joints",), "rad", "-", True, "upper soft limits"),
@@ -91,7 +92,7 @@ _CONSTANTS = (
 )
 
 CONSTANTS: dict[str, Field] = {field.name: field for field in _CONSTANTS}
-"""Fields without a num_envs dimension; `step_dt` and `max_episode_steps` are plain numbers."""
+"""Fields without a num_envs dimension; `joint_names` is a tuple, `step_dt` and `max_episode_steps` plain numbers."""
 
 READABLE: dict[str, Field] = FIELDS | CONSTANTS
 

@@ -5,6 +5,9 @@ the manifest. Each function returns the rate before weight and dt, shape (num_en
 mean sum of absolute values, sum of squares, and exp(-error^2 / std^2).
 """
 
+import functools
+import re
+
 import torch
 from torch import Tensor
 
@@ -64,6 +67,17 @@ def joint_deviation_l2(joint_pos_rel: Tensor) -> Tensor:
     return joint_pos_rel.square().sum(dim=1)
 
 
+def joint_group_deviation_l2(joint_pos_rel: Tensor, joint_names: tuple[str, ...], joints: str) -> Tensor:
+    """Squared distance from the default pose, rad^2, summed over the joints whose whole name matches `joints`."""
+    columns = _matching(joint_names, joints, joint_pos_rel.device)
+    return joint_pos_rel.index_select(1, columns).square().sum(dim=1)
+
+
+@functools.cache
+def _matching(names: tuple[str, ...], pattern: str, device: torch.device) -> Tensor:
+    return torch.tensor([i for i, name in enumerate(names) if re.fullmatch(pattern, name)], device=device).long()
+
+
 def action_rate_l2(action: Tensor, prev_action: Tensor) -> Tensor:
     """Squared first difference of the action, summed over joints."""
     return (action - prev_action).square().sum(dim=1)
@@ -90,6 +104,16 @@ def foot_height_gait_exp(foot_height: Tensor, foot_height_target: Tensor, std: P
     """
     error_sq = (foot_height - foot_height_target).square().sum(dim=1)
     return torch.exp(-error_sq / std**2)
+
+
+def foot_contact_gait(foot_in_contact: Tensor, foot_phase: Tensor, is_moving: Tensor) -> Tensor:
+    """Share of the feet that touch the ground when the reference gait has them in stance, and do not when in swing.
+
+    While standing still, all feet are in stance.
+    Source: unitree_rl_gym `_reward_contact` (there summed over feet, with a stance of 0.55 of the cycle).
+    """
+    stance = (foot_phase >= 0.5) | ~is_moving.unsqueeze(1)
+    return (foot_in_contact == stance).to(torch.float32).mean(dim=1)
 
 
 def feet_air_time(

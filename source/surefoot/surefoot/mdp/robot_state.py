@@ -37,6 +37,7 @@ class RobotState(ABC):
         self._acceleration = torch.zeros_like(self._joint_vel_before)
         limits = torch.tensor(robot.soft_joint_limits, device=device)
         self._constants: dict[str, Any] = {
+            "joint_names": robot.joint_names,
             "default_joint_pos": torch.tensor(robot.default_joint_pos, device=device),
             "soft_joint_lower": limits[:, 0].contiguous(),
             "soft_joint_upper": limits[:, 1].contiguous(),
