@@ -54,14 +54,14 @@ def _humanoid_twin(body: str) -> str:
     return {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, body)
 
 
+_TASK = "Surefoot-Velocity-Flat-Unitree-{}-v0"
+
 ROBOTS = {
     # Masses: sums over the URDFs of unitree_ros. mjlab's start of the Go1, which its definition has, is low.
-    "unitree_go1": Facts(
-        "Surefoot-Velocity-Flat-Unitree-Go1-v0", 12.743, _quadruped_link, _quadruped_twin, sunk=0.0165
-    ),
-    "unitree_go2": Facts("Surefoot-Velocity-Flat-Unitree-Go2-v0", 15.206, _quadruped_link, _quadruped_twin),
-    # The ankles (28.5 N m/rad each) are softer than a pendulum of its weight and height (about 200 N m/rad): it tips over.
-    "unitree_g1": Facts("Surefoot-Velocity-Flat-Unitree-G1-v0", 33.341, _humanoid_link, _humanoid_twin, stands=0.7),
+    "unitree_go1": Facts(_TASK.format("Go1"), 12.743, _quadruped_link, _quadruped_twin, sunk=0.0165),
+    "unitree_go2": Facts(_TASK.format("Go2"), 15.206, _quadruped_link, _quadruped_twin),
+    # Its ankles (28.5 N m/rad each) are softer than a pendulum of its weight and height (about 230): it tips over.
+    "unitree_g1": Facts(_TASK.format("G1"), 33.341, _humanoid_link, _humanoid_twin, stands=0.6),
 }
 
 
