@@ -71,6 +71,24 @@ class EngineEnv(Protocol):
         """Write the complete state of some robots; see `surefoot.engines.task_env.TaskEnv.write_state`."""
         ...
 
+    def write_base(
+        self, env_ids: Tensor, *, pos_w: Tensor, quat_w: Tensor, lin_vel_w: Tensor, ang_vel_b: Tensor
+    ) -> None:
+        """Write the state of the base alone."""
+        ...
+
+    def refresh(self, env_ids: Tensor) -> None:
+        """Make derived quantities of environments that were written to follow. Shape (n,), n > 0."""
+        ...
+
+    def command_joints(self, targets: Tensor) -> None:
+        """Set joint position targets past the action manager, rad. Shape (num_envs, num_joints)."""
+        ...
+
+    def physics_step(self) -> None:
+        """One physics step with the targets in force, without managers."""
+        ...
+
     def total_mass(self) -> Tensor:
         """Mass of each robot as simulated, randomisation included, kg. Shape (num_envs,)."""
         ...

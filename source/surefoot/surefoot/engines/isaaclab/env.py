@@ -126,9 +126,22 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         joint_pos: Tensor,
         joint_vel: Tensor,
     ) -> None:
-        self.handle.write_base(env_ids, pos_w, quat_w, lin_vel_w, rotate(quat_w, ang_vel_b))
+        self.write_base(env_ids, pos_w=pos_w, quat_w=quat_w, lin_vel_w=lin_vel_w, ang_vel_b=ang_vel_b)
         self.handle.write_joints(env_ids, joint_pos, joint_vel)
         self.handle.forget(env_ids)
+
+    def write_base(
+        self, env_ids: Tensor, *, pos_w: Tensor, quat_w: Tensor, lin_vel_w: Tensor, ang_vel_b: Tensor
+    ) -> None:
+        self.handle.write_base(env_ids, pos_w, quat_w, lin_vel_w, rotate(quat_w, ang_vel_b))
+
+    def command_joints(self, targets: Tensor) -> None:
+        self.handle.set_targets(targets)
+        self.scene.write_data_to_sim()
+
+    def physics_step(self) -> None:
+        self.sim.step(render=False)
+        self.scene.update(dt=self.physics_dt)
 
     def get_observations(self) -> dict[str, Tensor]:
         return cast("dict[str, Tensor]", dict(self.obs_buf))

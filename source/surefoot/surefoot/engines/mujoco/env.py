@@ -129,13 +129,28 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
         joint_vel: Tensor,
     ) -> None:
         qpos, qvel, state = self.sim.data.qpos, self.sim.data.qvel, self.robot_state
+        self.write_base(env_ids, pos_w=pos_w, quat_w=quat_w, lin_vel_w=lin_vel_w, ang_vel_b=ang_vel_b)
         rows = env_ids.unsqueeze(1)
+        qpos[rows, state.q_ids] = joint_pos
+        qvel[rows, state.v_ids] = joint_vel
+
+    def write_base(
+        self, env_ids: Tensor, *, pos_w: Tensor, quat_w: Tensor, lin_vel_w: Tensor, ang_vel_b: Tensor
+    ) -> None:
+        qpos, qvel = self.sim.data.qpos, self.sim.data.qvel
         qpos[env_ids, 0:3] = pos_w
         qpos[env_ids, 3:7] = quat_w
-        qpos[rows, state.q_ids] = joint_pos
         qvel[env_ids, 0:3] = lin_vel_w
         qvel[env_ids, 3:6] = ang_vel_b
-        qvel[rows, state.v_ids] = joint_vel
+
+    def command_joints(self, targets: Tensor) -> None:
+        robot, names = self.scene["robot"], list(self.manifest.robot.joint_names)
+        robot.set_joint_position_target(targets, joint_ids=robot.find_joints(names, preserve_order=True)[0])
+        self.scene.write_data_to_sim()
+
+    def physics_step(self) -> None:
+        self.sim.step()
+        self.scene.update(dt=self.physics_dt)
 
     def get_observations(self) -> dict[str, Tensor]:
         return cast("dict[str, Tensor]", self.observation_manager.compute())

@@ -1,0 +1,61 @@
+"""Replay a robot's log in simulation, in all randomisation buckets of a task at once, and measure the gap.
+
+python scripts/replay.py --trace walk.parquet --card walk.yaml --task Surefoot-Velocity-Flat-Unitree-Go2-v0
+python scripts/replay.py --trace walk.parquet --task ... --mode actuator --horizon 1.0
+python scripts/replay.py --trace walk.parquet --task ... 'randomization.bucket_by=[control_delay]' \
+    'randomization.factors.control_delay={edges: [0, 1, 2, 3], mode: startup}'
+
+docs/replay.md says what the modes and numbers mean.
+"""
+
+import argparse
+from pathlib import Path
+
+import surefoot.cli
+from surefoot.manifest import compose_manifest
+from surefoot.replay import read_card, read_trace, report
+from surefoot.replay.plots import draw
+from surefoot.replay.rollout import NEEDS
+from surefoot.replay.run import MAX_ENVS, run_replay
+from surefoot_tasks import manifest_root
+
+
+def main() -> None:
+    """Parse, replay, print, write and draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trace", type=Path, required=True, help="as scripts/trace.py import writes it")
+    parser.add_argument("--card", type=Path, help="the trace's card: segments and gains")
+    parser.add_argument("--task", required=True, help="whose robot, physics and randomisation are used")
+    parser.add_argument("--mode", choices=tuple(NEEDS), default="open_loop")
+    parser.add_argument("--horizon", type=float, default=0.4, help="s, length of a window")
+    parser.add_argument("--engine", default="mujoco")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda:N")
+    parser.add_argument("--threads", type=int, default=0, help="physics threads on a CPU; 0 means all cores")
+    parser.add_argument("--max_envs", type=int, default=MAX_ENVS, help="environments of one batch")
+    parser.add_argument("--seed", type=int, default=0, help="of the resampling")
+    parser.add_argument("--out", type=Path, default=Path("outputs/replay"), help="folder for the report and pictures")
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    args = parser.parse_intermixed_args()
+
+    result = run_replay(
+        read_trace(args.trace),
+        compose_manifest(manifest_root(), args.task, args.overrides),
+        mode=args.mode,
+        engine=args.engine,
+        device=args.device,
+        card=read_card(args.card) if args.card is not None else None,
+        horizon=args.horizon,
+        num_threads=args.threads,
+        max_envs=args.max_envs,
+        seed=args.seed,
+    )
+    plain = report.to_plain(result)
+    print(report.text(plain))
+    pictures = draw(result, args.out)
+    path = args.out / f"{args.mode}.json"
+    report.write_json(path, plain)
+    print(f"Report: {path}\nPictures: {', '.join(str(picture) for picture in pictures)}")
+
+
+if __name__ == "__main__":
+    surefoot.cli.run(main)

@@ -1,0 +1,156 @@
+"""A replay as JSON for machines and as text for people."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from surefoot.files import write_atomically
+from surefoot.replay import gap as gaps
+from surefoot.replay.explain import FactorEvidence
+from surefoot.replay.likeness import correlation, energy_ratio, lag, spectral_distance
+from surefoot.replay.run import ReplayResult
+from surefoot.replay.trace import FloatArray
+
+SCHEMA_VERSION = 1
+
+
+def to_plain(result: ReplayResult) -> dict[str, Any]:
+    """The whole result as plain values; None stands for what could not be measured."""
+    gap, best = result.gap, result.explanation.best
+    joints = result.manifest.robot.joint_names
+    plain = {
+        "schema_version": SCHEMA_VERSION,
+        "score_version": gaps.SCORE_VERSION,
+        "trace": result.trace.header.name,
+        "trace_sha256": result.trace.header.content_sha256,
+        "robot": result.manifest.robot.name,
+        "task": result.manifest.name,
+        "manifest_sha256": result.manifest.sha256,
+        "engine": result.engine,
+        "mode": result.mode,
+        "step_dt": result.windows.step_dt,
+        "horizon": result.windows.step_dt * result.windows.num_steps,
+        "windows": len(result.windows),
+        "dropped": result.windows.dropped | ({"simulation broke": result.broken} if result.broken else {}),
+        "base": result.base.sources,
+        "score": float(gap.scores[best]),
+        "worst_score": float(gap.scores.max()),
+        "persistence": result.persistence,
+        "weights": gap.weights,
+        "absent": list(gap.absent),
+        "signals": {name: _signal(result, name, joints) for name in gap.weights},
+        "energy_ratio": _energy(result),
+        "buckets": [
+            {
+                "label": label,
+                "score": float(gap.scores[index]),
+                "share": float(result.explanation.share[index]),
+                "values": {name: float(column[index]) for name, column in result.values.items()},
+            }
+            for index, label in enumerate(result.labels)
+        ],
+        "best_bucket": result.labels[best],
+        "factors": [_factor(factor) for factor in result.explanation.factors],
+    }
+    return finite(plain)
+
+
+def _signal(result: ReplayResult, name: str, joints: tuple[str, ...]) -> dict[str, Any]:
+    gap, best, dt = result.gap, result.explanation.best, result.windows.step_dt
+    real, simulated = result.replayed.real[name], result.replayed.simulated[name][:, best]
+    components = joints if real.shape[2] == len(joints) else ("x", "y", "z")
+
+    def listed(values: FloatArray) -> dict[str, float]:
+        return {part: float(value) for part, value in zip(components, values, strict=True)}
+
+    return {
+        "unit": gaps.SIGNALS[name].unit,
+        "nrmse": listed(gap.nrmse[name][best]),
+        "scale": listed(gap.scale[name]),
+        "by_horizon": gaps.by_horizon(real, simulated, gap.scale[name]).mean(axis=1).tolist(),
+        "correlation": listed(correlation(real, simulated)),
+        "lag": listed(lag(real, simulated, dt)),
+        "spectral_distance": listed(spectral_distance(real, simulated, dt)),
+        "coverage": listed(result.coverage[name]),
+        "excess": listed(result.excess[name]),
+    }
+
+
+def _energy(result: ReplayResult) -> float:
+    real, simulated, best = result.replayed.real, result.replayed.simulated, result.explanation.best
+    if "tau" not in real:
+        return math.nan
+    return energy_ratio(simulated["tau"][:, best], simulated["dq"][:, best], real["tau"], real["dq"])
+
+
+def _factor(factor: FactorEvidence) -> dict[str, Any]:
+    return {
+        "name": factor.name,
+        "identified": factor.identified,
+        "reason": factor.reason,
+        "best_interval": factor.best,
+        "share": factor.share.tolist(),
+        "score": factor.score.tolist(),
+    }
+
+
+def write_json(path: Path, plain: dict[str, Any]) -> None:
+    """Write a report atomically.
+
+    Raises:
+        RunFolderError: The folder cannot be written; nothing is left behind.
+    """
+    write_atomically(path, (json.dumps(plain, indent=2, allow_nan=False) + "\n").encode())
+
+
+def text(plain: dict[str, Any]) -> str:
+    """The report in a few lines and two tables."""
+    lines = [
+        f"{plain['trace']}: {plain['robot']}, mode {plain['mode']}, engine {plain['engine']}, "
+        f"{plain['windows']} windows of {plain['horizon']:.2f} s, {len(plain['buckets'])} buckets",
+        "base: " + "; ".join(f"{part} from {source}" for part, source in plain["base"].items()),
+    ]
+    if plain["dropped"]:
+        lines.append("left out: " + ", ".join(f"{count} windows ({why})" for why, count in plain["dropped"].items()))
+    if plain["absent"]:
+        lines.append("not compared: " + ", ".join(plain["absent"]))
+    lines += [
+        f"gap score {plain['score']:.3f} in the best bucket, {plain['worst_score']:.3f} in the worst; a simulator that "
+        f"stands still: {plain['persistence']:.3f}; 0 is identical",
+        f"best bucket: {plain['best_bucket']}",
+        "",
+        f"{'signal':<14}{'error':>8}{'corr.':>8}{'lag ms':>8}{'spectrum dB':>13}{'in band':>9}",
+    ]
+    for name, signal in plain["signals"].items():
+        lines.append(
+            f"{name:<14}{_mean(signal['nrmse']):>8}{_mean(signal['correlation']):>8}"
+            f"{_mean(signal['lag'], 1000, 1):>8}{_mean(signal['spectral_distance'], 1, 1):>13}"
+            f"{_mean(signal['coverage']):>9}"
+        )
+    lines += ["", "factors:"]
+    for factor in plain["factors"]:
+        share = factor["share"][factor["best_interval"]]
+        verdict = f"interval {factor['best_interval'] + 1} of {len(factor['share'])} in {share:.0%} of resamples"
+        lines.append(
+            f"  {factor['name']}: " + (verdict if factor["identified"] else f"not identified: {factor['reason']}")
+        )
+    if not plain["factors"]:
+        lines.append("  none: the task has one bucket")
+    return "\n".join(lines)
+
+
+def _mean(values: dict[str, float | None], factor: float = 1.0, digits: int = 2) -> str:
+    numbers = [value for value in values.values() if value is not None]
+    return f"{factor * float(np.mean(numbers)):.{digits}f}" if numbers else "-"
+
+
+def finite(value: Any) -> Any:
+    """Plain values with None in place of numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [finite(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

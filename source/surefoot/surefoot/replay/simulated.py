@@ -1,0 +1,73 @@
+"""Logs written by a simulator, for checking replay: replayed in the engine that wrote them, their gap is zero.
+
+Axis letters: K physics steps, N environments, J joints.
+"""
+
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from surefoot.engines.base import EngineEnv
+from surefoot.replay.header import SignalInfo, TraceHeader
+from surefoot.replay.trace import FloatArray, Trace
+
+_FIELDS = {
+    "q": "joint_pos",
+    "dq": "joint_vel",
+    "base_pos_w": "base_pos_w",
+    "base_quat_w": "base_quat_w",
+    "base_lin_vel_w": "base_lin_vel_w",
+    "gyro": "base_ang_vel_b",
+}
+
+
+@torch.no_grad()
+def simulated_logs(
+    env: EngineEnv, targets: FloatArray, name: str = "simulated", delay: Tensor | None = None
+) -> list[Trace]:
+    """Drive every robot with the same joint targets from its reset on, and log each at every physics step.
+
+    Args:
+        env: As built for a replay: the physics steps are not run in one call.
+        targets: rad, canonical joint order. Shape (K, J).
+        name: Of the traces.
+        delay: Physics steps until a target is in force; before the first one, that one is. Shape (N,), int64.
+
+    Returns:
+        One trace for each environment. Row k holds the state before physics step k, the target given at that time and
+        the torque in force during the step.
+    """
+    state = env.robot_state
+    env.reset()
+    table = torch.tensor(targets, dtype=torch.float32, device=env.device)
+    late = torch.zeros(env.num_envs, dtype=torch.long) if delay is None else delay
+    late = late.to(env.device)
+    rows: dict[str, list[np.ndarray]] = {field: [] for field in (*_FIELDS, "tau")}
+    for step in range(len(table)):
+        state.invalidate()
+        for signal, field in _FIELDS.items():
+            rows[signal].append(cast("Tensor", state.read(field)).cpu().numpy().copy())
+        env.command_joints(table[(step - late).clamp(min=0)])
+        env.physics_step()
+        state.invalidate()
+        rows["tau"].append(cast("Tensor", state.read("joint_torque")).cpu().numpy().copy())
+    stamp = np.round(np.arange(len(table)) * env.manifest.simulation.timestep * 1e9).astype(np.int64)
+    robot = env.manifest.robot
+    infos = {field: SignalInfo(origin="simulated", source=env.manifest.name) for field in (*rows, "q_des")}
+    header = TraceHeader(
+        name=name,
+        robot=robot.name,
+        joints=robot.joint_names,
+        feet=tuple(foot.name for foot in robot.feet),
+        signals=infos,
+        clock="simulated time",
+        num_samples=len(table),
+        rate_hz=1.0 / env.manifest.simulation.timestep,
+    )
+    values = {field: np.stack(column).astype(float) for field, column in rows.items()}
+    return [
+        Trace(header, stamp, {field: column[:, index] for field, column in values.items()} | {"q_des": targets})
+        for index in range(env.num_envs)
+    ]

@@ -1,0 +1,164 @@
+"""Windows of a trace that replay starts from, and the trace's signals on the simulator's clock.
+
+A window starts at a recorded sample and lasts a fixed number of control steps. Axis letters: W windows, H control steps
+of a window, K physics steps of a window, c components.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surefoot.errors import TraceError
+from surefoot.replay.card import TraceCard
+from surefoot.replay.trace import FloatArray, Trace
+
+_SNAP = 2e-6
+"""s; a stamp that is closer to a wanted time than this is taken to be at it."""
+_GAP = 1.6
+"""Median steps of the stamps; a longer step is a gap in the log."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Stretches of a trace that can be replayed.
+
+    Attributes:
+        start: Sample that each window starts from. Shape (W,).
+        num_steps: Control steps of a window.
+        step_dt: s, control step.
+        dropped: Windows that were left out, by reason.
+    """
+
+    start: NDArray[np.int64]
+    num_steps: int
+    step_dt: float
+    dropped: dict[str, int] = field(default_factory=dict[str, int])
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+def cut_windows(
+    trace: Trace,
+    *,
+    num_steps: int,
+    step_dt: float,
+    needs: Iterable[str],
+    card: TraceCard | None = None,
+    stride: int | None = None,
+) -> Windows:
+    """Cut a trace into windows, without those that a gap, a missing sample or a segment makes invalid.
+
+    Args:
+        trace: The log.
+        num_steps: Control steps of a window.
+        step_dt: s.
+        needs: Signals that must be numbers all through a window.
+        card: Its segments say what may be replayed: only `policy` and `stand`, and only where `valid`.
+        stride: Control steps between starts; default: `num_steps`, so that windows do not overlap.
+
+    Raises:
+        TraceError: No window is left; says how many were dropped and why.
+    """
+    needs = tuple(needs)
+    trace.require(*needs, purpose="replay")
+    time = trace.time
+    length = num_steps * step_dt
+    every = (num_steps if stride is None else stride) * step_dt
+    last = time[-1] - length + _SNAP
+    wanted = np.arange(0.0, max(last, 0.0) + 1e-12, every) if last >= 0 else np.zeros(0)
+    start = np.unique(np.searchsorted(time, wanted - _SNAP))
+    start = start[time[start] <= last]
+    end = np.searchsorted(time, time[start] + length - _SNAP)
+    bad_step = np.concatenate([[0], np.cumsum(np.diff(trace.stamp) > _GAP * np.median(np.diff(trace.stamp)))])
+    lost = np.zeros(len(time), dtype=bool)
+    for name in needs:
+        lost |= ~np.isfinite(trace.signals[name]).all(axis=1)
+    lost_before = np.concatenate([[0], np.cumsum(lost)])
+    problems = {
+        "gap": bad_step[end] > bad_step[start],
+        "missing samples": lost_before[end + 1] > lost_before[start],
+        "segment": _outside_segments(time[start], time[end], card),
+    }
+    keep = np.ones(len(start), dtype=bool)
+    dropped: dict[str, int] = {}
+    for reason, hit in problems.items():
+        count = int((hit & keep).sum())
+        if count:
+            dropped[reason] = count
+        keep &= ~hit
+    if not keep.any():
+        why = ", ".join(f"{count} for {reason}" for reason, count in dropped.items()) or "the trace is too short"
+        raise TraceError(
+            f"{trace.path}: no window of {length:g} s can be replayed ({why}); the trace has {time[-1]:g} s. Choose a "
+            "shorter horizon, or correct the segments of its card."
+        )
+    return Windows(start[keep], num_steps, step_dt, dropped)
+
+
+def _outside_segments(start: FloatArray, end: FloatArray, card: TraceCard | None) -> NDArray[np.bool_]:
+    """Windows that do not lie wholly in one segment that may be replayed; none where there are no segments."""
+    if card is None or not card.segments:
+        return np.zeros(len(start), dtype=bool)
+    inside = np.zeros(len(start), dtype=bool)
+    for segment in card.segments:
+        if segment.valid and segment.mode in ("policy", "stand"):
+            inside |= (start >= segment.start - _SNAP) & (end <= segment.end + _SNAP)
+    return ~inside
+
+
+def sampled(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
+    """A signal at equally spaced times of each window, between samples on a straight line.
+
+    Args:
+        trace: For its stamps.
+        windows: Where to start.
+        values: Shape (num_samples, c).
+        dt: s between the times.
+        count: Number of times; the first is the window's start.
+
+    Returns:
+        Shape (count, W, c).
+    """
+    time = trace.time
+    wanted = time[windows.start][None, :] + dt * np.arange(count)[:, None]
+    right = np.clip(np.searchsorted(time, wanted - _SNAP), 1, len(time) - 1)
+    left = right - 1
+    share = (wanted - time[left]) / (time[right] - time[left])
+    share = np.clip(np.where(np.abs(wanted - time[right]) < _SNAP, 1.0, share), 0.0, 1.0)
+    share = np.where(np.abs(wanted - time[left]) < _SNAP, 0.0, share)[..., None]
+    # Weights of exactly 0 and 1 leave a sample as it is, and a NaN beside it out.
+    return np.where(share == 0, values[left], np.where(share == 1, values[right], _mix(values, left, right, share)))
+
+
+def sampled_quat(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
+    """The same for unit quaternions: neighbours on one side of the sphere, normalised after."""
+    sign = np.sign(np.einsum("nc,nc->n", values[1:], values[:-1]))
+    aligned = values * np.concatenate([[1.0], np.cumprod(np.where(sign == 0, 1.0, sign))])[:, None]
+    mixed = sampled(trace, windows, aligned, dt=dt, count=count)
+    return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
+
+
+def held(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int, first: int = 0) -> FloatArray:
+    """A command at equally spaced times of each window: the last one that was given, or the trace's first.
+
+    Args:
+        trace: For its stamps.
+        windows: Where to start.
+        values: Shape (num_samples, c).
+        dt: s between the times.
+        count: Number of times.
+        first: Number of `dt` from the window's start to the first time; may be negative.
+
+    Returns:
+        Shape (count, W, c).
+    """
+    time = trace.time
+    wanted = time[windows.start][None, :] + dt * (first + np.arange(count))[:, None]
+    return values[np.maximum(np.searchsorted(time, wanted + _SNAP, side="right") - 1, 0)]
+
+
+def _mix(values: FloatArray, left: NDArray[np.int64], right: NDArray[np.int64], share: FloatArray) -> FloatArray:
+    return (1.0 - share) * values[left] + share * values[right]

@@ -1,0 +1,172 @@
+"""A log that the engine wrote itself: replayed, nothing is left of the gap, and what was changed is found."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from cases import manifest
+from surefoot.engines.base import load_engine
+from surefoot.errors import TraceError
+from surefoot.manifest import Manifest
+from surefoot.replay import Trace
+from surefoot.replay.base_motion import base_motion
+from surefoot.replay.report import text, to_plain
+from surefoot.replay.rollout import Mode
+from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest, run_replay
+from surefoot.replay.simulated import simulated_logs
+
+STILL = [f"task.resets.{name}=[0,0]" for name in ("position_xy", "yaw", "lin_vel", "ang_vel", "joint_pos", "joint_vel")]
+
+
+def task(factor: str, edges: str) -> Manifest:
+    """One factor, all its intervals as buckets, the complete contact model, and starts that are all the same."""
+    only = f"randomization.factors={{{factor}: {{edges: {edges}, mode: startup}}}}"
+    return manifest("simulation=full", *STILL, only, f"randomization.bucket_by=[{factor}]")
+
+
+def trot(task: Manifest, seconds: float = 1.2, sway: float = 0.0) -> NDArray[np.float64]:
+    """Joint targets at physics steps, new ones at control steps: a trot on the spot, or hips that sway sideways."""
+    robot, decimation = task.robot, task.simulation.decimation
+    count = round(seconds / task.simulation.timestep)
+    step = np.arange(count) // decimation * decimation * task.simulation.timestep
+    legs = np.repeat([0.0, 0.5, 0.5, 0.0], 3)
+    size = np.tile([0.05, 0.25, 0.3] if sway == 0 else [sway, 0.1, 0.1], 4)
+    phase = 2 * np.pi * (2.0 * step[:, None] + (legs if sway == 0 else np.tile([0.0, 0.25, 0.5], 4)))
+    targets = np.array(robot.default_joint_pos) + size * np.sin(phase + np.tile([0, 0, 1.2], 4))
+    return targets.astype(np.float32).astype(float)
+
+
+def logs_of(task: Manifest, targets: NDArray[np.float64], **planted: list[float]) -> list[Trace]:
+    """One log for each planted value of a factor."""
+    ready = replay_manifest(task)
+    _, values = bucket_values(ready)
+    (count,) = {len(column) for column in planted.values()}
+    each = {name: np.full(count, column[0]) for name, column in values.items()} | {
+        name: np.array(column) for name, column in planted.items()
+    }
+    env = load_engine("mujoco").make_env(
+        ready, device="cpu", evaluation=True, conditions=bucket_conditions(each, windows=1)
+    )
+    try:
+        return simulated_logs(env, targets, delay=torch.tensor(each["control_delay"]).long())
+    finally:
+        env.close()
+
+
+@pytest.mark.parametrize("mode", ["open_loop", "actuator", "torque"])
+def test_a_log_of_the_same_engine_has_gap_zero_in_its_own_bucket(mode: Mode) -> None:
+    """To the precision of the single-precision log; the other buckets are far from it."""
+    payload = task("payload_mass", "[-1,1,3]")
+    (log,) = logs_of(payload, trot(payload), payload_mass=[2.0])
+    result = run_replay(log, payload, mode=mode, horizon=0.2)
+    assert len(result.windows) == 5 and result.explanation.best == 1
+    assert result.gap.scores[1] < 1e-5 and result.gap.scores[0] > (0.005 if mode == "actuator" else 0.05)
+    assert result.broken == 0 and result.persistence > 0.5
+
+
+@pytest.mark.parametrize(
+    ("factor", "edges", "planted", "sway"),
+    [
+        ("payload_mass", "[-1,0,1,2,3]", [-0.6, 0.3, 1.5, 2.8], 0.0),
+        ("stiffness", "[0.7,0.9,1.1,1.3]", [0.75, 1.04, 1.2], 0.0),
+        ("damping", "[0.4,0.8,1.2,1.6]", [0.5, 0.95, 1.5], 0.0),
+        ("friction", "[0.2,0.4,0.6,0.8]", [0.25, 0.5, 0.7], 0.35),
+        ("control_delay", "[0,1,2,3,4]", [0, 1, 2, 3], 0.0),
+    ],
+)
+def test_a_planted_change_is_explained_by_its_bucket(
+    factor: str, edges: str, planted: list[float], sway: float
+) -> None:
+    """Values anywhere inside the intervals, buckets at their middles."""
+    changed = task(factor, edges)
+    bounds = np.array([float(edge) for edge in edges.strip("[]").split(",")])
+    logs = logs_of(changed, trot(changed, sway=sway), **{factor: planted})
+    for value, log in zip(planted, logs, strict=True):
+        result = run_replay(log, changed, mode="open_loop", horizon=0.2)
+        (evidence,) = result.explanation.factors
+        assert evidence.best == np.searchsorted(bounds, value, side="right") - 1
+        assert evidence.identified
+
+
+def test_a_delay_is_found_to_the_physics_step_and_others_are_not_zero() -> None:
+    delayed = task("control_delay", "[0,1,2,3,4]")
+    (log,) = logs_of(delayed, trot(delayed), control_delay=[2.0])
+    scores = run_replay(log, delayed, mode="open_loop", horizon=0.2).gap.scores
+    assert scores[2] < 1e-5 and np.delete(scores, 2).min() > 0.01
+
+
+def test_friction_of_feet_that_do_not_slip_is_said_not_to_be_identified() -> None:
+    """A robot that holds its pose: any friction above what standing needs explains it."""
+    standing = task("friction", "[0.8,1.0,1.2]")
+    targets = np.tile(np.array(standing.robot.default_joint_pos), (300, 1)).astype(np.float32).astype(float)
+    (log,) = logs_of(standing, targets, friction=[0.9])
+    (evidence,) = run_replay(log, standing, mode="open_loop", horizon=0.2).explanation.factors
+    assert not evidence.identified and "change the score by" in evidence.reason
+
+
+def test_swapped_joints_are_seen_in_their_own_rows() -> None:
+    """Front left and front right calf exchanged in the log's targets."""
+    plain = task("friction", "[0.8,0.8]")
+    (log,) = logs_of(plain, trot(plain), friction=[0.8])
+    names = list(plain.robot.joint_names)
+    left, right = names.index("FL_calf_joint"), names.index("FR_calf_joint")
+    log.signals["q_des"][:, [left, right]] = log.signals["q_des"][:, [right, left]]
+    error = run_replay(log, plain, mode="actuator", horizon=0.2).gap.nrmse["q"][0]
+    assert {left, right} <= set(np.argsort(-error)[:3])  # the hip above them is dragged along
+    hind = [names.index("RL_calf_joint"), names.index("RR_calf_joint")]
+    assert min(error[left], error[right]) > 5 * error[hind].max()
+
+
+def test_the_result_does_not_depend_on_how_many_windows_run_at_once() -> None:
+    payload = task("payload_mass", "[-1,1,3]")
+    (log,) = logs_of(payload, trot(payload), payload_mass=[1.7])
+    all_at_once = run_replay(log, payload, mode="open_loop", horizon=0.2)
+    two_at_a_time = run_replay(log, payload, mode="open_loop", horizon=0.2, max_envs=4)
+    assert np.array_equal(all_at_once.gap.window, two_at_a_time.gap.window)
+
+
+def test_a_log_without_base_position_is_put_on_its_feet() -> None:
+    """Height and velocity from the feet that stand; what was recorded is known."""
+    plain = task("friction", "[0.8,0.8]")
+    (log,) = logs_of(plain, trot(plain), friction=[0.8])
+    known = {name: log.signals[name] for name in ("base_pos_w", "base_lin_vel_w")}
+    for name in known:
+        del log.signals[name]  # pyright: ignore[reportIndexIssue]
+    ready = replay_manifest(plain)
+    env = load_engine("mujoco").make_env(
+        ready, device="cpu", evaluation=True, conditions=bucket_conditions(bucket_values(ready)[1], windows=1)
+    )
+    try:
+        base = base_motion(log, env)
+    finally:
+        env.close()
+    later = slice(100, None)  # the robot is let down at first
+    assert np.abs(base.pos_w[later, 2] - known["base_pos_w"][later, 2]).max() < 0.005
+    assert np.abs(base.lin_vel_w - known["base_lin_vel_w"])[later, :2].mean() < 0.05  # m/s; its feet do slip
+    assert base.sources["velocity"] == "feet that stand, taken not to slip"
+
+
+def test_the_report_says_it_in_words() -> None:
+    payload = task("payload_mass", "[-1,1,3]")
+    (log,) = logs_of(payload, trot(payload), payload_mass=[2.0])
+    plain: dict[str, Any] = to_plain(run_replay(log, payload, mode="open_loop", horizon=0.2))
+    assert plain["best_bucket"] == "payload_mass 1-3 kg" or "1 to 3" in plain["best_bucket"]
+    assert plain["signals"]["q"]["coverage"].keys() == set(payload.robot.joint_names)
+    said = text(plain)
+    assert "payload_mass: interval 2 of 2" in said and "5 windows of 0.20 s" in said
+
+
+def test_refusals_before_a_simulator_starts() -> None:
+    plain = task("friction", "[0.8,0.8]")
+    (log,) = logs_of(plain, trot(plain, seconds=0.4), friction=[0.8])
+    other = Trace(log.header.model_copy(update={"robot": "unitree_go2"}), log.stamp, log.signals, log.path)
+    with pytest.raises(TraceError, match=r"a trace of robot 'unitree_go2', but the task is for 'unitree_go1'"):
+        run_replay(other, plain, mode="open_loop")
+    without = Trace(
+        log.header, log.stamp, {name: value for name, value in log.signals.items() if name != "tau"}, log.path
+    )
+    with pytest.raises(TraceError, match="mode torque needs q, dq, tau; missing: tau"):
+        run_replay(without, plain, mode="torque")

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surefoot.replay.explain import bucket_centres, explain
+
+
+def errors(best: int, shape: tuple[int, ...], windows: int = 40, seed: int = 0, size: float = 0.5) -> np.ndarray:
+    """Mean square errors that grow with the distance from one bucket in every factor, with noise between windows."""
+    rng = np.random.default_rng(seed)
+    digits = np.stack(np.unravel_index(np.arange(int(np.prod(shape))), shape), axis=1)
+    distance = np.abs(digits - digits[best]).sum(axis=1)
+    return (0.1 + size * distance[:, None]) * rng.uniform(0.5, 1.5, (1, windows)) + rng.uniform(
+        0, 0.02, (len(digits), windows)
+    )
+
+
+@given(best=st.integers(0, 11), seed=st.integers(0, 10**6))
+def test_a_clear_minimum_is_found_and_both_factors_are_identified(best: int, seed: int) -> None:
+    found = explain(errors(best, (4, 3), seed=seed), ("friction", "payload_mass"), (4, 3), np.random.default_rng(seed))
+    assert found.best == best and found.share.sum() == pytest.approx(1.0)
+    assert [factor.best for factor in found.factors] == list(np.unravel_index(best, (4, 3)))
+    assert all(factor.identified for factor in found.factors)
+
+
+def test_a_factor_without_effect_is_said_not_to_be_identified() -> None:
+    """Friction does nothing; its intervals differ by rounding alone, yet one of them always wins."""
+    window = np.repeat(errors(1, (3,)), 4, axis=0).reshape(3, 4, -1).swapaxes(0, 1).reshape(12, -1)
+    window = window + np.repeat([0, 1e-12, 2e-12, 3e-12], 3)[:, None]
+    friction, payload = explain(window, ("friction", "payload_mass"), (4, 3), np.random.default_rng(0)).factors
+    assert not friction.identified and "change the score by" in friction.reason and friction.share[0] == 1.0
+    assert payload.identified and payload.best == 1
+
+
+def test_a_factor_that_noise_decides_is_said_not_to_be_identified() -> None:
+    """Which interval wins differs from window to window."""
+    rng = np.random.default_rng(3)
+    window = rng.exponential(1.0, (2, 12))
+    (only,) = explain(window, ("friction",), (2,), np.random.default_rng(0)).factors
+    assert only.share.max() < 0.999
+    assert only.identified == (only.share.max() >= 0.8 and abs(np.diff(only.score)[0]) >= 0.02 * only.score.min())
+
+
+def test_one_window_cannot_be_resampled() -> None:
+    (only,) = explain(np.array([[0.1], [5.0]]), ("friction",), (2,), np.random.default_rng(0)).factors
+    assert not only.identified and only.reason == "only one window: nothing to resample"
+
+
+def test_the_order_of_the_windows_does_not_matter() -> None:
+    window = errors(5, (4, 3))
+    first = explain(window, ("a", "b"), (4, 3), np.random.default_rng(0))
+    again = explain(window[:, ::-1], ("a", "b"), (4, 3), np.random.default_rng(0))
+    assert np.allclose(first.score, again.score) and first.best == again.best
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="Expected errors of shape"):
+        explain(np.zeros((5, 3)), ("a", "b"), (2, 3), np.random.default_rng(0))
+
+
+def test_the_value_that_stands_for_an_interval() -> None:
+    assert bucket_centres((0.4, 0.6, 1.2), whole=False).tolist() == pytest.approx([0.5, 0.9])
+    assert bucket_centres((0, 1, 2, 3), whole=True).tolist() == [0, 1, 2]  # [0], [1], [2, 3]
+    assert bucket_centres((0, 0), whole=True).tolist() == [0]

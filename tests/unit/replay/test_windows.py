@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from surefoot.errors import TraceError
+from surefoot.replay import Trace
+from surefoot.replay.card import Segment, TraceCard
+from surefoot.replay.windows import cut_windows, held, sampled, sampled_quat
+from trace_cases import trace_of
+
+MS = 1_000_000
+
+
+def line(samples: int, step_ms: int = 20) -> Trace:
+    """Signal dq grows by 1 rad/s in a second, the same in all joints."""
+    trace = trace_of(samples, ("q", "dq"), step_ns=step_ms * MS)
+    trace.signals["dq"][:] = trace.time[:, None]
+    return trace
+
+
+def card_with(*segments: Segment) -> TraceCard:
+    return TraceCard.model_construct(segments=segments)
+
+
+def test_windows_lie_side_by_side_and_end_within_the_trace() -> None:
+    """51 samples of 20 ms are 1.00 s: five windows of 0.2 s."""
+    windows = cut_windows(line(51), num_steps=10, step_dt=0.02, needs=("q",))
+    assert windows.start.tolist() == [0, 10, 20, 30, 40] and windows.dropped == {}
+
+
+def test_one_sample_short_is_one_window_less() -> None:
+    assert len(cut_windows(line(50), num_steps=10, step_dt=0.02, needs=("q",))) == 4
+
+
+def test_a_stride_makes_windows_overlap() -> None:
+    windows = cut_windows(line(51), num_steps=10, step_dt=0.02, needs=("q",), stride=20)
+    assert windows.start.tolist() == [0, 20, 40]
+
+
+def test_a_gap_a_missing_sample_and_a_segment_leave_windows_out_and_are_counted() -> None:
+    trace = line(101)
+    trace.stamp[15:] += 100 * MS  # in the second window
+    trace.signals["q"][37, 3] = np.nan  # 0.84 s: in the fifth
+    card = card_with(Segment(mode="policy", start=0.0, end=1.5), Segment(mode="damping", start=1.5, end=2.1))
+    windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("q",), card=card)
+    time = trace.time
+    for start in windows.start:
+        inside = (time >= time[start] - 1e-9) & (time <= time[start] + 0.2 + 1e-9)
+        assert np.isfinite(trace.signals["q"][inside]).all()
+        assert np.diff(trace.stamp[inside]).max() == 20 * MS
+        assert time[start] + 0.2 <= 1.5 + 1e-9
+    assert windows.dropped["gap"] == 1 and windows.dropped["missing samples"] == 1 and windows.dropped["segment"] >= 2
+
+
+def test_missing_samples_of_signals_that_the_mode_does_not_need_cost_nothing() -> None:
+    trace = line(51)
+    trace.signals["q"][:] = np.nan
+    assert len(cut_windows(trace, num_steps=10, step_dt=0.02, needs=("dq",))) == 5
+
+
+def test_no_window_left_says_why() -> None:
+    trace = line(51)
+    trace.signals["q"][::5] = np.nan
+    with pytest.raises(TraceError, match=r"no window of 0\.2 s can be replayed \(5 for missing samples\)"):
+        cut_windows(trace, num_steps=10, step_dt=0.02, needs=("q",))
+    with pytest.raises(TraceError, match="the trace is too short"):
+        cut_windows(line(5), num_steps=10, step_dt=0.02, needs=("dq",))
+
+
+def test_between_samples_on_a_straight_line() -> None:
+    trace = line(51)
+    windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("dq",))
+    values = sampled(trace, windows, trace.signals["dq"], dt=0.005, count=5)
+    assert values.shape == (5, 5, 12)
+    assert np.allclose(values[:, 1, 0], [0.2, 0.205, 0.21, 0.215, 0.22], atol=1e-12)
+
+
+def test_a_time_at_a_sample_gives_the_sample_itself_whatever_its_neighbours_are() -> None:
+    trace = line(51)
+    trace.signals["dq"][9] = np.nan
+    trace.signals["dq"][11] = np.nan
+    windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("q",))
+    assert sampled(trace, windows, trace.signals["dq"], dt=0.02, count=1)[0, 1, 0] == trace.signals["dq"][10, 0]
+
+
+def test_a_command_is_held_until_the_next_one() -> None:
+    trace = line(51)
+    windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("dq",))
+    values = held(trace, windows, trace.signals["dq"], dt=0.005, count=6, first=-1)[:, 1, 0]
+    assert values.tolist() == pytest.approx([0.18, 0.2, 0.2, 0.2, 0.2, 0.22])
+
+
+def test_before_the_first_command_the_first_one_holds() -> None:
+    trace = line(51)
+    windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("dq",))
+    assert held(trace, windows, trace.signals["dq"], dt=0.005, count=3, first=-2)[:, 0, 0].tolist() == [0, 0, 0]
+
+
+def test_quaternions_of_either_sign_are_one_orientation() -> None:
+    """A turn about z at 1 rad/s whose stored sign flips at every sample."""
+    trace = line(51)
+    half = 0.5 * trace.time
+    quat = np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], axis=1)
+    quat[::2] *= -1
+    windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("dq",))
+    got = sampled_quat(trace, windows, quat, dt=0.01, count=3)[:, 1]
+    yaw = 2 * np.arctan2(got[:, 3], got[:, 0])
+    assert np.allclose(np.angle(np.exp(1j * (yaw - [0.2, 0.21, 0.22]))), 0, atol=1e-9)
