@@ -3,14 +3,16 @@
 import re
 from pathlib import Path
 
-from surefoot.audit import accounts, diagnostics, factor_values, leak, learning, memory
+from surefoot.audit import accounts, diagnostics, factor_values, leak, learning, memory, terrain_level
 from surefoot.audit.metrics import METRICS
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
 
 
 def test_every_metric_of_the_accounts_is_documented() -> None:
-    assert all((accounts, diagnostics, factor_values, leak, learning, memory))  # the modules that define metrics
+    assert all(
+        (accounts, diagnostics, factor_values, leak, learning, memory, terrain_level)
+    )  # the modules that define metrics
     found = re.findall(r"^\| `([a-z_]+/[a-z_0-9]+)` \| (.*) \|$", DOCS.read_text(), flags=re.MULTILINE)
     documented = {name: rest.replace("\\|", "|").split(" | ", 3) for name, rest in found}
     ours = {name for name in METRICS if not name.startswith("case/")}  # those of the tests

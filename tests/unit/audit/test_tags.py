@@ -6,11 +6,11 @@ import re
 import torch
 
 from audit_cases import AXES
-from surefoot.audit import accounts, factor_values, memory
+from surefoot.audit import accounts, factor_values, memory, terrain_level
 from surefoot.audit.metrics import METRICS, Flush
 from surefoot.audit.tags import MOST_BUCKETS, SHOWN, clean, scalars_of
 
-assert accounts and factor_values and memory  # they define metrics
+assert accounts and factor_values and memory and terrain_level  # they define metrics
 
 
 def full_flush(axes: dict[str, tuple[str, ...]]) -> Flush:
@@ -57,7 +57,7 @@ def test_many_buckets_become_three_numbers():
 
 
 def test_the_number_of_tags_is_bounded():
-    """16 terms, 64 buckets, 6 causes, 8 kinds of faults: what docs/metrics.md says."""
+    """16 terms, 64 buckets, 6 causes, 8 kinds of faults, 9 terrain classes: what docs/metrics.md says."""
     axes = {
         "term": tuple(f"term{i}" for i in range(16)),
         "bucket": tuple(f"bucket{i}" for i in range(64)),
@@ -65,10 +65,11 @@ def test_the_number_of_tags_is_bounded():
         "fault": tuple(f"fault{i}" for i in range(8)),
         "bin": tuple(f"bin{i}" for i in range(20)),
         "factor": tuple(f"factor{i}" for i in range(18)),
+        "terrain": tuple(f"terrain{i}" for i in range(9)),
     }
     flush = full_flush(axes)
     without_axes = sum(not METRICS[name].axes for name in flush)
-    assert len(scalars_of(flush, axes)) == without_axes + 5 * 16 + 6 + 8 + 3 * 3
+    assert len(scalars_of(flush, axes)) == without_axes + 5 * 16 + 6 + 8 + 3 * 3 + 9
 
 
 def test_bucket_labels_become_tags_that_tensorboard_takes():

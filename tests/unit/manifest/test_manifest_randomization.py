@@ -85,7 +85,7 @@ def test_a_factor_that_could_change_nothing(go1_manifest: Manifest, overrides: l
 
 def test_the_shipped_buckets(go1_manifest: Manifest):
     section = go1_manifest.randomization
-    assert section.num_buckets == 12
+    assert section.num_combinations == 12
     assert (section.factors["friction"].edges[0], section.factors["friction"].edges[-1]) == (0.4, 1.2)
     assert (section.factors["payload_mass"].edges[0], section.factors["payload_mass"].edges[-1]) == (-0.5, 2.0)
     widths = [high - low for low, high in pairwise(section.factors["payload_mass"].edges)]

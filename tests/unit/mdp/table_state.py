@@ -6,6 +6,7 @@ from torch import Tensor
 from surefoot.manifest import Manifest
 from surefoot.mdp.fields import FIELDS
 from surefoot.mdp.robot_state import RobotState
+from surefoot.terrain.ground import Ground
 
 RAW = (
     "base_pos_w", "base_quat_w", "base_lin_vel_w", "base_ang_vel_b", "joint_pos", "joint_vel", "joint_torque",
@@ -17,8 +18,8 @@ RAW = (
 class TableState(RobotState):
     """`state.table["joint_pos"] = ...`; every other field is derived by RobotState itself."""
 
-    def __init__(self, manifest: Manifest, num_envs: int) -> None:
-        super().__init__(manifest, num_envs, "cpu")
+    def __init__(self, manifest: Manifest, num_envs: int, ground: Ground | None = None) -> None:
+        super().__init__(manifest, num_envs, "cpu", ground)
         robot = manifest.robot
         self.table = {
             name: torch.zeros(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from surefoot.errors import UnknownName
-from surefoot.manifest import Manifest, override_manifest
+from surefoot.manifest import Manifest, override_manifest, validate
 from surefoot.mdp.fields import CONSTANTS, FIELDS, field
 from surefoot.mdp.robot_state import max_episode_steps
 from table_state import TableState
@@ -18,9 +18,12 @@ def state(go1_manifest: Manifest) -> TableState:
     return TableState(go1_manifest, 2)
 
 
-def test_every_field_has_the_shape_that_the_list_promises(state: TableState) -> None:
+def test_every_field_has_the_shape_that_the_list_promises(go1_manifest: Manifest) -> None:
+    plain = go1_manifest.to_plain()
+    plain["task"]["height_scan"] = {"size": [0.4, 0.2], "resolution": 0.1}
+    state = TableState(validate(plain), 2)
     for name, entry in FIELDS.items():
-        assert tuple(state.read(name).shape) == (2, *entry.concrete_shape(state.manifest.robot)), name
+        assert tuple(state.read(name).shape) == (2, *entry.concrete_shape(state.manifest.robot, 5 * 3)), name
 
 
 def test_constants_have_no_environment_dimension(state: TableState) -> None:

@@ -129,12 +129,12 @@ def test_counts_differ_by_one_at_most_while_episodes_keep_step(
     chosen: dict[str, tuple[int, str]], num_envs: int, episodes: int
 ):
     spec = spec_of(chosen)
-    num_envs = spec.num_buckets * max(1, num_envs // spec.num_buckets)
+    num_envs = spec.num_combinations * max(1, num_envs // spec.num_combinations)
     made = buckets(num_envs, spec)
     for _ in range(episodes):
         begin(made, list(range(num_envs)))
-    assert made[0].counts().unique().tolist() == [num_envs // spec.num_buckets]
-    uneven = buckets(num_envs + spec.num_buckets // 2, spec)[0].counts()
+    assert made[0].counts().unique().tolist() == [num_envs // spec.num_combinations]
+    uneven = buckets(num_envs + spec.num_combinations // 2, spec)[0].counts()
     assert uneven.max() - uneven.min() <= 1
 
 

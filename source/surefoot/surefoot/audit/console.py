@@ -17,7 +17,7 @@ def summary_lines(flush: Flush, axes: AxisNames, alerts: Sequence[Alert] = ()) -
     left, right = _terms(flush, axes), _causes(flush, axes)
     width = max(map(len, left), default=0)
     lines = [f"{a:<{width}}{_GAP}{b}".rstrip() for a, b in zip_longest(left, right, fillvalue="")]
-    lines += _buckets(flush, axes) + _faults(flush, axes)
+    lines += _buckets(flush, axes) + _levels(flush, axes) + _faults(flush, axes)
     return ["  " + line for line in lines] + alert_lines(alerts)
 
 
@@ -83,6 +83,15 @@ def _buckets(flush: Flush, axes: AxisNames) -> list[str]:
         f"  {word} return {_number(returns[i], 8, '+.2f')}, success {_percent(success[i], 5)}: {labels[i]}"
         for word, i in (("lowest ", low), ("highest", high))
     ]
+
+
+def _levels(flush: Flush, axes: AxisNames) -> list[str]:
+    names = axes.get("terrain", ())
+    if not names:
+        return []
+    means = _column(flush, "terrain/level_mean", len(names))
+    shown = [f"{name} {_number(mean, 0, '.1f')}" for name, mean in zip(names, means, strict=True)]
+    return [f"terrain levels: {', '.join(shown)}"]
 
 
 def _faults(flush: Flush, axes: AxisNames) -> list[str]:

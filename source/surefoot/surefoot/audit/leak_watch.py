@@ -10,7 +10,7 @@ from surefoot.audit.leak import Leak, LeakDetector
 from surefoot.audit.metrics import Flush
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.fields import FIELDS, Field
-from surefoot.mdp.layout import observation_layout
+from surefoot.mdp.layout import means_something, num_rays, observation_layout
 from surefoot.mdp.robot_state import RobotState
 
 
@@ -24,8 +24,7 @@ class LeakWatch:
 
     def __init__(self, manifest: Manifest, device: str | torch.device) -> None:
         group = manifest.task.observations.actor
-        touching = manifest.robot.contact_models[manifest.simulation.contact_model].collide
-        known = [f for f in FIELDS.values() if f.contact_group is None or f.contact_group in touching]
+        known = [f for f in FIELDS.values() if means_something(f, manifest)]
         self._hidden = [f for f in known if not f.on_hardware and f.name not in group.allow_privileged]
         self._measurable = [f for f in known if f.on_hardware or f.name in group.allow_privileged]
         names: list[str] = []
@@ -35,7 +34,9 @@ class LeakWatch:
             amplitude = group.terms[block.name].noise if group.noise else 0.0
             names += [f"{block.name}[{index}]" for index in range(width)]
             noise += [amplitude / math.sqrt(3)] * width  # standard deviation of uniform noise
-        hidden = [f"{f.name}[{index}]" for f in self._hidden for index in range(f.size(manifest.robot))]
+        hidden = [
+            f"{f.name}[{index}]" for f in self._hidden for index in range(f.size(manifest.robot, num_rays(manifest)))
+        ]
         config = manifest.audit.diagnostics.leak
         self._detector = LeakDetector(names, hidden, config, device, torch.tensor(noise))
 

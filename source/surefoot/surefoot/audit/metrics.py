@@ -13,8 +13,9 @@ from torch import Tensor
 from surefoot.audit.step import AuditLayout
 from surefoot.errors import unknown_name
 
-AXES = ("term", "cause", "fault", "bucket", "bin", "factor")
-"""Reward terms, termination causes, fault kinds, buckets, bins of episode length, randomised factors."""
+AXES = ("term", "cause", "fault", "bucket", "bin", "factor", "terrain")
+"""Reward terms, termination causes, fault kinds, buckets, bins of episode length, randomised factors, classes of
+terrain."""
 
 Flush = dict[str, Tensor]
 """Values of one iteration by metric name."""
@@ -70,6 +71,7 @@ def axis_names(layout: AuditLayout, bins: tuple[str, ...] = ()) -> dict[str, tup
         "bucket": layout.bucket_labels,
         "bin": bins,
         "factor": layout.factors,
+        "terrain": layout.terrain_classes,
     }
 
 

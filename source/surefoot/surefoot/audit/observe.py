@@ -12,7 +12,7 @@ from surefoot.randomization.buckets import Buckets
 
 def audit_layout(manifest: Manifest, buckets: Buckets) -> AuditLayout:
     """Axes of the accounts of one of our environments."""
-    task, factors = manifest.task, manifest.randomization.factors
+    task, factors, bucket_by = manifest.task, manifest.randomization.factors, manifest.randomization.bucket_by
     return AuditLayout(
         reward_terms=tuple(task.rewards),
         causes=tuple(task.terminations),
@@ -25,7 +25,8 @@ def audit_layout(manifest: Manifest, buckets: Buckets) -> AuditLayout:
         num_actions=len(manifest.robot.joints),
         action_clip=task.actions.clip,
         factors=tuple(buckets.values),
-        fixed_buckets=not any(factors[name].mode == "reset" for name in manifest.randomization.bucket_by),
+        terrain_classes=tuple(task.terrain.generator.classes) if task.terrain.generator is not None else (),
+        fixed_buckets=not any(name in factors and factors[name].mode == "reset" for name in bucket_by),
     )
 
 

@@ -30,6 +30,8 @@ class AuditLayout:
     """An environment never changes its bucket."""
     factors: tuple[str, ...] = ()
     """Randomised factors, in the order of their values."""
+    terrain_classes: tuple[str, ...] = ()
+    """Of generated ground."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ SHOWN = (
     "bucket/return_mean",
     "bucket/success_rate",
     "bucket/lin_vel_error",
+    "terrain/level_mean",
 )
 """Metrics with one axis that loggers get."""
 MOST_BUCKETS = 16

@@ -19,6 +19,8 @@ from surefoot.randomization.buckets import Buckets
 from surefoot.randomization.conditions import Conditions
 from surefoot.randomization.pushes import Pushes
 from surefoot.randomization.streams import Streams
+from surefoot.terrain.ground import Ground
+from surefoot.terrain.levels import TerrainLevels
 
 
 class EngineEnv(Protocol):
@@ -32,6 +34,10 @@ class EngineEnv(Protocol):
     pushes: Pushes | ImposedPushes
     streams: Streams
     """Random numbers of resets, commands, pushes, noise and factors."""
+    ground: Ground | None
+    """Rough ground and the environments' places on it; None on a plane."""
+    terrain_levels: TerrainLevels | None
+    """Levels of the environments' episodes, where the manifest generates the ground."""
     buckets: Buckets
     """Bucket and randomised values of each environment."""
     episode_length_buf: Tensor

@@ -21,11 +21,15 @@ from surefoot.mdp.imposed import ImposedPushes
 from surefoot.mdp.layout import GroupName
 from surefoot.mdp.noise import ObservationNoise
 from surefoot.mdp.robot_state import RobotState
-from surefoot.randomization.buckets import Buckets
+from surefoot.randomization.buckets import Buckets, TerrainClasses
 from surefoot.randomization.conditions import Conditions
 from surefoot.randomization.pushes import Pushes
 from surefoot.randomization.resets import sample_reset
 from surefoot.randomization.streams import Streams
+from surefoot.terrain.ground import Ground
+from surefoot.terrain.layout import generated_layout, imposed_layout
+from surefoot.terrain.levels import TerrainLevels
+from surefoot.terrain.placement import stratified_columns
 
 
 class TaskEnv:
@@ -131,7 +135,7 @@ class TaskEnv:
         replicates: int,
         conditions: Conditions | None = None,
     ) -> None:
-        """Before the simulator's constructor."""
+        """Before the simulator's constructor; the scene needs `ground`."""
         self.manifest = manifest
         self._conditions = conditions.to(device) if conditions is not None else None
         keys = self._conditions.keys if self._conditions is not None else None
@@ -140,13 +144,29 @@ class TaskEnv:
         self.samples = 0
         self._evaluation, self._replicates = evaluation, replicates
         self._observation_delays: list[ObservationDelay] = []
+        self.ground: Ground | None = None
+        self.terrain_levels: TerrainLevels | None = None
+        generator = manifest.task.terrain.generator
+        if self._conditions is not None:
+            if self._conditions.ground:
+                self.ground = Ground(imposed_layout(self._conditions.ground), self._conditions.tiles, device)
+        elif generator is not None:
+            group, combinations = replicates if evaluation else None, manifest.randomization.num_combinations
+            columns = stratified_columns(generator, combinations, self.streams, group=group)
+            self.ground = Ground(generated_layout(generator), columns, device)
+            length = manifest.task.episode_length
+            self.terrain_levels = TerrainLevels(generator, self.ground, self.streams, length, frozen=evaluation)
 
     def load_task(self) -> None:
         """Before the simulator's managers are loaded; needs `robot_state`."""
-        manifest, imposed = self.manifest, self._conditions
-        group = self._replicates if self._evaluation and imposed is None else None
-        factors = imposed.factors if imposed is not None else None
-        self.buckets = Buckets(manifest.randomization, self.streams, group=group, imposed=factors)
+        manifest, imposed, ground = self.manifest, self._conditions, self.ground
+        self.buckets = Buckets(
+            manifest.randomization,
+            self.streams,
+            group=self._replicates if self._evaluation and imposed is None else None,
+            imposed=imposed.factors if imposed is not None else None,
+            terrain=TerrainClasses(ground.layout.classes, ground.classes()) if ground is not None else None,
+        )
         self.commands = VelocityCommands(manifest.task.commands, self.robot_state.command, self.streams)
         self.pushes: Pushes | ImposedPushes = Pushes(manifest.randomization.push, self.num_envs, self.streams)
         self.pushes.enabled &= not self._evaluation
@@ -160,6 +180,7 @@ class TaskEnv:
     def start_task(self) -> None:
         """After the simulator's constructor: the first episodes begin."""
         terms = self.manifest.task.rewards.items()
+        self.reset_terminated = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
         self._ramped = [(self.reward_manager.get_term_cfg(name), term.weight) for name, term in terms if term.ramp]
         self.reset()
         if self.manifest.task.resets.randomize_episode_start and not self._evaluation:
@@ -169,6 +190,8 @@ class TaskEnv:
     def reset(self, **kwargs: Any) -> Any:
         """Reset every environment; observations by group."""
         self.robot_state.invalidate()
+        if self.terrain_levels is not None:
+            self.terrain_levels.forget()
         observations, _ = super().reset(**kwargs)  # pyright: ignore[reportAttributeAccessIssue]
         self.robot_state.invalidate()
         return observations
@@ -176,6 +199,9 @@ class TaskEnv:
     def _reset_idx(self, env_ids: Any = None) -> None:
         env_ids = torch.arange(self.num_envs, device=self.device) if env_ids is None else env_ids.long()
         self.streams.begin_episode(env_ids)  # first: whatever is drawn from here on belongs to the new episode
+        if self.terrain_levels is not None:
+            failed, valid = self.reset_terminated[env_ids].bool(), ~self.faults.invalid[env_ids]
+            self.terrain_levels.begin(env_ids, failed, valid)
         if self.buckets.has_reset_factors:
             self.buckets.resample(env_ids)
             self.apply_factors(env_ids)
@@ -229,6 +255,9 @@ class TaskEnv:
         self.samples += self.num_envs
         self._ramp_penalties()
         self.robot_state.end_of_physics()
+        if self.terrain_levels is not None:
+            read = self.robot_state.read
+            self.terrain_levels.step(read("command"), read("base_lin_vel_yaw"), self.step_dt)
         self.faults.after_physics(completed)
 
     def _push_and_reset(self) -> None:
@@ -286,7 +315,7 @@ class TaskEnv:
         """Draw and write the start of an episode; the state is complete, nothing of the last episode is left."""
         robot, state = self.manifest.robot, self.robot_state
         start = sample_reset(self.manifest.task.resets, env_ids, len(robot.joints), self.streams)
-        position = self.scene.env_origins[env_ids].clone()
+        position = state.episode_origins()[env_ids].clone()
         position[:, :2] += start.position_xy
         position[:, 2] += robot.base_height
         self.write_state(

@@ -13,6 +13,7 @@ from surefoot.manifest.learning import Ppo, Training
 from surefoot.manifest.randomization import Randomization
 from surefoot.manifest.robot import Robot
 from surefoot.manifest.task import Simulation, Task
+from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 
 SCHEMA_VERSION = 1
 MAX_ENVS = 1_000_000
@@ -59,6 +60,7 @@ class Manifest(Section):
         if training.num_envs > MAX_ENVS:
             raise KeyedError("training.num_envs", f"expected at most {MAX_ENVS}, got {training.num_envs}")
         self._check_noise()
+        self._check_terrain()
         self._check_learning()
         for term in self.audit.reward.expected_sign:
             if term not in task.rewards:
@@ -73,6 +75,16 @@ class Manifest(Section):
         noisy = any(term.noise > 0 for group in groups for term in group.terms.values())
         if "noise_level" in self.randomization.factors and not noisy:
             raise KeyedError("randomization.factors.noise_level", "has nothing to scale: no observation has noise")
+
+    def _check_terrain(self) -> None:
+        generator, reach = self.task.terrain.generator, max(map(abs, self.task.resets.position_xy))
+        if generator is None and TERRAIN_CLASS in self.randomization.bucket_by:
+            raise KeyedError("randomization.bucket_by", f"{TERRAIN_CLASS!r} needs task.terrain.kind=generator")
+        if generator is not None and reach > 0.5 * generator.platform:
+            raise KeyedError(
+                "task.resets.position_xy",
+                f"expected within half a platform, {0.5 * generator.platform:g} m, got {reach:g} m",
+            )
 
     def _check_learning(self) -> None:
         ppo = self.ppo

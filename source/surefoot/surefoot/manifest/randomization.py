@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from surefoot.errors import did_you_mean
 from surefoot.manifest.base import KeyedError, NonNegativeFloat, PositiveRange, Section
 from surefoot.manifest.factors import FACTORS
+from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 
 
 class Push(Section):
@@ -52,19 +53,22 @@ class Randomization(Section):
     factors: dict[str, Factor]
     """By name; the names are those of `surefoot.manifest.factors`."""
     bucket_by: tuple[str, ...]
-    """Factors whose intervals form the bucket id; the last one varies fastest."""
+    """Factors whose intervals form the bucket id; the last one varies fastest. On generated ground also
+    `terrain_class`, whose intervals are the classes."""
     push: Push
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         for name, factor in self.factors.items():
+            if name == TERRAIN_CLASS:
+                raise KeyedError(f"factors.{name}", "belongs into bucket_by alone; the classes are in task.terrain")
             if name not in FACTORS:
                 raise KeyedError(f"factors.{name}", f"unknown factor. {did_you_mean(name, FACTORS)}")
             for edge in factor.edges:
                 if problem := FACTORS[name].problem(edge):
                     raise KeyedError(f"factors.{name}.edges", problem)
         for index, name in enumerate(self.bucket_by):
-            if name not in self.factors:
+            if name not in self.factors and name != TERRAIN_CLASS:
                 raise KeyedError(
                     f"bucket_by.{index}",
                     f"{name!r} is not in randomization.factors. {did_you_mean(name, self.factors)}",
@@ -83,9 +87,9 @@ class Randomization(Section):
                 raise KeyedError(f"factors.{name}", "places a payload, but factors.payload_mass is absent")
 
     @property
-    def num_buckets(self) -> int:
-        """Product of the numbers of intervals; 1 where nothing is bucketed."""
+    def num_combinations(self) -> int:
+        """Product of the bucketed factors' numbers of intervals, terrain classes not counted."""
         product = 1
         for name in self.bucket_by:
-            product *= self.factors[name].num_intervals
+            product *= self.factors[name].num_intervals if name != TERRAIN_CLASS else 1
         return product

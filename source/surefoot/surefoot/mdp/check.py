@@ -116,6 +116,10 @@ def _check(
         problem = _pattern_problem(str(params["joints"]), manifest.robot.joint_names)
         if problem:
             problems.append(ManifestError(problem, f"{where}.params.joints"))
+    if "height_scan" in binding.reads and manifest.task.height_scan is None:
+        problems.append(
+            ManifestError(f"{func_name} reads 'height_scan', but task.height_scan is null. Give its size.", where)
+        )
     chosen = manifest.simulation.contact_model
     collide = manifest.robot.contact_models[chosen].collide
     for read in binding.reads:

@@ -2,7 +2,8 @@
 
 Frames: `_w` world, `_b` base link (x forward, y left, z up), `_yaw` world rotated about z to the heading of the base.
 Quaternions are (w, x, y, z). Joints, actions and feet come in the robot definition's order. SI units.
-`num_joints`, `num_feet` and `num_actions` are the robot's; the leading dimension num_envs is left out.
+`num_joints`, `num_feet` and `num_actions` are the robot's, `num_rays` the height scan's; the leading dimension num_envs
+is left out. The ground is looked up vertically under a point.
 """
 
 from collections.abc import Iterable
@@ -27,16 +28,21 @@ class Field:
     contact_group: Literal["feet", "base", "limbs"] | None = None
     """Part of the robot that must be able to touch the ground for the field to mean anything."""
 
-    def size(self, robot: Robot) -> int:
+    def size(self, robot: Robot, num_rays: int = 0) -> int:
         """Numbers per environment."""
         total = 1
-        for dim in self.concrete_shape(robot):
+        for dim in self.concrete_shape(robot, num_rays):
             total *= dim
         return total
 
-    def concrete_shape(self, robot: Robot) -> tuple[int, ...]:
-        """Shape for one robot, without num_envs."""
-        sizes = {"num_joints": len(robot.joints), "num_actions": len(robot.joints), "num_feet": len(robot.feet)}
+    def concrete_shape(self, robot: Robot, num_rays: int = 0) -> tuple[int, ...]:
+        """Shape for one robot and one height scan, without num_envs."""
+        sizes = {
+            "num_joints": len(robot.joints),
+            "num_actions": len(robot.joints),
+            "num_feet": len(robot.feet),
+            "num_rays": num_rays,
+        }
         return tuple(sizes[dim] if isinstance(dim, str) else dim for dim in self.shape)
 
 
@@ -65,6 +71,8 @@ _ALL = (
     Field("base_lin_vel_yaw", (3,), "m/s", "yaw", False, "linear velocity of the base origin"),
     Field("base_ang_vel_w", (3,), "rad/s", "world", False, "angular velocity of the base"),
     Field("base_height", (), "m", "world", False, "height of the base origin over the ground"),
+    Field("height_scan", ("num_rays",), "m", "yaw", False, "height of the base origin over the scanned points"),
+    Field("distance_to_tile_edge", (), "m", "world", False, "from the base to its tile's nearest edge; inf on a plane"),
     Field("distance_from_origin", (), "m", "world", False, "horizontal distance from the environment's origin"),
     Field("joint_acc", ("num_joints",), "rad/s^2", "-", False, "change of joint velocity over one control step"),
     Field("foot_pos_w", ("num_feet", 3), "m", "world", False, "position of the feet"),

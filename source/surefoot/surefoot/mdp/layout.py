@@ -10,7 +10,7 @@ from surefoot.errors import TermError
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.robot import Robot
 from surefoot.manifest.task import ObservationGroup
-from surefoot.mdp.fields import READABLE
+from surefoot.mdp.fields import READABLE, Field
 from surefoot.mdp.observations import MIRROR
 from surefoot.mdp.registry import term
 
@@ -58,9 +58,24 @@ def _term_size(func_name: str, params: dict[str, float | int | bool | str], mani
     for name in inspect.signature(func).parameters:
         if name in READABLE:
             field = READABLE[name]
-            shape = (1, *field.concrete_shape(manifest.robot))
+            shape = (1, *field.concrete_shape(manifest.robot, num_rays(manifest)))
             inputs[name] = torch.ones(shape, dtype=torch.bool if field.unit == "bool" else torch.float32)
     return func(**inputs).shape[1]
+
+
+def means_something(field: Field, manifest: Manifest) -> bool:
+    """Whether a field can be read under a manifest, and is not the same number always."""
+    touching = manifest.robot.contact_models[manifest.simulation.contact_model].collide
+    if field.contact_group is not None and field.contact_group not in touching:
+        return False
+    if field.name == "height_scan":
+        return manifest.task.height_scan is not None
+    return field.name != "distance_to_tile_edge" or manifest.task.terrain.kind != "plane"
+
+
+def num_rays(manifest: Manifest) -> int:
+    """Points of the height scan; 0 without one."""
+    return manifest.task.height_scan.num_rays if manifest.task.height_scan is not None else 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,7 @@ def observation_mirror(manifest: Manifest, group_name: GroupName) -> MirrorMap:
     sign: list[float] = []
     for block in observation_layout(manifest, group_name):
         kind = MIRROR[block.func]
-        one = _block_mirror(kind, block.size, manifest.robot)
+        one = _block_mirror(kind, block.size, manifest)
         if len(one.index) != block.size:
             raise TermError(
                 f"observation term {block.func!r} is declared to mirror as {kind!r}, which takes {len(one.index)} "
@@ -99,7 +114,12 @@ def action_mirror(robot: Robot) -> MirrorMap:
     )
 
 
-def _block_mirror(kind: str, size: int, robot: Robot) -> MirrorMap:
+def _block_mirror(kind: str, size: int, manifest: Manifest) -> MirrorMap:
+    robot, scan = manifest.robot, manifest.task.height_scan
+    if kind == "scan" and scan is not None:
+        rows, columns = scan.shape
+        index = [row * columns + column for row in reversed(range(rows)) for column in range(columns)]
+        return MirrorMap(tuple(index), (1.0,) * len(index))
     if kind == "joints":
         return action_mirror(robot)
     signs = {"vector": (1.0, -1.0, 1.0), "axial": (-1.0, 1.0, -1.0), "planar": (1.0, -1.0, -1.0)}

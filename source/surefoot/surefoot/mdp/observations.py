@@ -1,8 +1,8 @@
 """Observation terms: blocks of an observation vector, shape (num_envs, n), and how each mirrors left to right.
 
 Mirror kinds: `vector` (x, -y, z), `axial` (-x, y, -z) for angular velocities, `planar` (x, -y, -yaw) for commands,
-`joints` and `feet` permuted and signed by the robot definition, `feet_pairs` two feet blocks in a row, `scalar`
-unchanged.
+`joints` and `feet` permuted and signed by the robot definition, `feet_pairs` two feet blocks in a row, `scan` rows of
+points from right to left swapped, `scalar` unchanged.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Mirror = Literal["vector", "axial", "planar", "joints", "feet", "feet_pairs", "scalar"]
+Mirror = Literal["vector", "axial", "planar", "joints", "feet", "feet_pairs", "scan", "scalar"]
 
 MIRROR: dict[str, Mirror] = {}
 """How each observation term of this module mirrors."""
@@ -99,3 +99,9 @@ def foot_contact(foot_in_contact: Tensor) -> Tensor:
 def foot_height(foot_height: Tensor) -> Tensor:
     """Clearance of the soles, m. Shape (num_envs, num_feet)."""
     return foot_height
+
+
+@observation("scan")
+def height_scan(height_scan: Tensor, offset: float) -> Tensor:
+    """Height of the base over the scanned points minus `offset`, m. Shape (num_envs, num_rays)."""
+    return height_scan - offset

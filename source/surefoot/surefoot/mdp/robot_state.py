@@ -7,11 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp import frames
 from surefoot.mdp.contact_time import ContactTime
 from surefoot.mdp.fields import field
 from surefoot.mdp.gait import GaitClock
+from surefoot.mdp.height_scan import ScanPattern
+from surefoot.terrain.ground import Ground
 
 
 class RobotState(ABC):
@@ -21,8 +24,10 @@ class RobotState(ABC):
     step after the last physics step, `invalidate` whenever the simulator's state has changed, and `reset`.
     """
 
-    def __init__(self, manifest: Manifest, num_envs: int, device: str) -> None:
+    def __init__(self, manifest: Manifest, num_envs: int, device: str, ground: Ground | None = None) -> None:
         self.manifest = manifest
+        self.ground = ground
+        """None: a plane at height 0."""
         self.num_envs = num_envs
         self.device = device
         task, robot, step_dt = manifest.task, manifest.robot, manifest.simulation.step_dt
@@ -45,6 +50,8 @@ class RobotState(ABC):
             "step_dt": step_dt,
             "max_episode_steps": max_episode_steps(manifest),
         }
+        scan = task.height_scan
+        self._scan_pattern = ScanPattern(scan, device) if scan is not None else None
         self._cache: dict[str, Tensor] = {}
 
     def read(self, name: str) -> Any:
@@ -124,9 +131,13 @@ class RobotState(ABC):
     def raw_episode_step(self) -> Tensor: ...
     @abstractmethod
     def env_origins(self) -> Tensor:
-        """Origin of each environment, m, world. Shape (num_envs, 3)."""
+        """Origin of each environment on a plane, m, world. Shape (num_envs, 3)."""
 
     # Derived state, the same on every engine.
+
+    def episode_origins(self) -> Tensor:
+        """Where each environment's episodes start, m, world; on tiles the middle of theirs. Shape (num_envs, 3)."""
+        return self.env_origins() if self.ground is None else self.ground.origins
 
     def _command(self) -> Tensor:
         return self.command
@@ -159,13 +170,33 @@ class RobotState(ABC):
         return frames.rotate(self.read("base_quat_w"), self.read("base_ang_vel_b"))
 
     def _base_height(self) -> Tensor:
-        return self.read("base_pos_w")[:, 2]
+        return self._over_ground(self.read("base_pos_w"))
+
+    def _height_scan(self) -> Tensor:
+        if self._scan_pattern is None:
+            raise EngineError("RobotState field 'height_scan' cannot be read: task.height_scan is null.")
+        pos, quat = self.read("base_pos_w"), self.read("base_quat_w")
+        return self._scan_pattern.heights(pos, quat, self.ground.grid if self.ground is not None else None)
+
+    def _distance_to_tile_edge(self) -> Tensor:
+        if self.ground is None:
+            return torch.full((self.num_envs,), torch.inf, device=self.device)
+        return self.ground.half_tile - self._from_origin().abs().amax(dim=1)
 
     def _distance_from_origin(self) -> Tensor:
-        return (self.read("base_pos_w")[:, :2] - self.env_origins()[:, :2]).square().sum(dim=1).sqrt()
+        return self._from_origin().square().sum(dim=1).sqrt()
+
+    def _from_origin(self) -> Tensor:
+        return self.read("base_pos_w")[:, :2] - self.episode_origins()[:, :2]
 
     def _foot_height(self) -> Tensor:
-        return self.read("foot_pos_w")[..., 2] - self._foot_radius
+        return self._over_ground(self.read("foot_pos_w")) - self._foot_radius
+
+    def _over_ground(self, pos_w: Tensor) -> Tensor:
+        """Height of points over the ground under them, m. Shape (..., 3) to (...)."""
+        if self.ground is None:
+            return pos_w[..., 2]
+        return pos_w[..., 2] - self.ground.grid.height(pos_w[..., 0], pos_w[..., 1])
 
     def _foot_air_time(self) -> Tensor:
         return self.contact_time.air_time

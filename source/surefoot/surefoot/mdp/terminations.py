@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from surefoot.manifest.base import PositiveFloat
+from surefoot.manifest.base import NonNegativeFloat, PositiveFloat
 
 
 def time_out(episode_step: Tensor, max_episode_steps: int) -> Tensor:
@@ -32,3 +32,8 @@ def base_too_low(base_height: Tensor, minimum: PositiveFloat) -> Tensor:
 def out_of_bounds(distance_from_origin: Tensor, max_distance: PositiveFloat) -> Tensor:
     """The robot has left its area: further than `max_distance`, m, from its origin."""
     return distance_from_origin > max_distance
+
+
+def left_tile(distance_to_tile_edge: Tensor, margin: NonNegativeFloat) -> Tensor:
+    """The base is less than `margin`, m, from the edge of its tile, or beyond it."""
+    return distance_to_tile_edge < margin

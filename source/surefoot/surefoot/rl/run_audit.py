@@ -23,8 +23,10 @@ from surefoot.audit.observe import audit_layout
 from surefoot.audit.record import RunRecord
 from surefoot.audit.state import check_state
 from surefoot.audit.step import AuditStep
+from surefoot.audit.terrain_level import level_metrics
 from surefoot.engines.base import EngineEnv
 from surefoot.manifest.audit import Action
+from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 from surefoot.rl import checkpoint as checkpoints
 
 
@@ -72,7 +74,9 @@ class RunAudit:
         self.record = None
         if folder is not None:
             factors = manifest.randomization.factors
-            edges = {name: factors[name].edges for name in manifest.randomization.bucket_by}
+            edges = {name: factors[name].edges for name in manifest.randomization.bucket_by if name in factors}
+            if TERRAIN_CLASS in manifest.randomization.bucket_by and env.ground is not None:
+                edges[TERRAIN_CLASS] = tuple(map(float, range(len(env.ground.layout.classes) + 1)))
             self.record = RunRecord(folder, self.axes, manifest.sha256, bucket_edges=edges, resumed_at=resumed_at)
         env.record_faults()
 
@@ -96,6 +100,8 @@ class RunAudit:
         seconds_before, start = self._seconds, time.perf_counter()
         flush: Flush = self._accounts.flush() | self._memory.sample() | dict(numbers)
         flush |= factor_metrics(self._env.buckets.values)
+        if (levels := self._env.terrain_levels) is not None and (ground := self._env.ground) is not None:
+            flush |= level_metrics(levels.level, ground.classes(), ground.layout.classes)
         leaks: list[Finding] = []
         if iteration % self._leak_every == 0:
             self._leaks.observe(actor_obs, self._env.robot_state)

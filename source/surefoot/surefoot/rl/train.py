@@ -20,7 +20,7 @@ from surefoot.rl.vec_env import SurefootVecEnv
 
 def train(manifest: Manifest, *, runs: Path, engine: str = "mujoco", device: str = "cpu", num_threads: int = 0) -> Path:
     """Start a run and train it to the end; returns the run folder."""
-    refuse_empty_buckets(manifest.randomization, manifest.training.num_envs)
+    _refuse_empty_buckets(manifest)
     built = load_engine(engine)
     folder = run_folder.create(runs, manifest, device)
     try:
@@ -58,7 +58,7 @@ def resume(
         CheckpointError: The checkpoint is damaged or of other networks.
             In all these cases no environment was built and the folder is as it was.
     """
-    refuse_empty_buckets(manifest.randomization, manifest.training.num_envs)
+    _refuse_empty_buckets(manifest)
     resumable = run_folder.open_for_resume(folder)
     diff = run_folder.check_same_manifest(folder, manifest, allow_manifest_change)
     check_fits(resumable.checkpoint, manifest)
@@ -82,6 +82,12 @@ def resume(
         write_manifest(manifest, folder)
     _train(runner)
     return folder
+
+
+def _refuse_empty_buckets(manifest: Manifest) -> None:
+    generator = manifest.task.terrain.generator
+    columns = generator.columns if generator is not None else 1
+    refuse_empty_buckets(manifest.randomization, manifest.training.num_envs, columns)
 
 
 def _train(runner: TrainRunner) -> None:

@@ -116,6 +116,15 @@ class TerrainLayout:
         return cls(tuple(tiles), classes, geometry, columns, heights, (np.array(places) - middle) * geometry.size)
 
 
+IMPOSED = TileGeometry(size=20.0)
+"""Of tiles that an evaluation names: large enough to walk 9 m straight ahead."""
+
+
+def imposed_layout(tiles: Sequence[tuple[str, float, int]]) -> TerrainLayout:
+    """Tiles that an evaluation names by class, difficulty and seed, shaped by the classes' defaults."""
+    return TerrainLayout.from_tiles(tiles, IMPOSED)
+
+
 def generated_layout(generator: TerrainGenerator) -> TerrainLayout:
     """`TerrainLayout.from_generator`, built once for equal sections."""
     return _cached(generator.model_dump_json())

@@ -103,6 +103,8 @@ def check_manifest(manifest: Manifest, backend: str) -> None:
         EngineError: Names the key.
     """
     refuse_unsupported(manifest.randomization, SUPPORTED, "isaaclab")
+    if manifest.task.terrain.kind != "plane":
+        raise EngineError("task.terrain.kind: engine 'isaaclab' has planes only so far. Use --engine mujoco.")
     task = manifest.task
     if task.actions.delay_steps[1] > 0:
         raise EngineError(

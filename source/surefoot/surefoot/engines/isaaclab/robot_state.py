@@ -25,7 +25,7 @@ class IsaacLabRobotState(RobotState):
     """Velocities of link frames follow from those of the centres of mass, which are the ones that are simulated."""
 
     def __init__(self, env: "IsaacLabEnv", manifest: Manifest, model: RobotModel, handle: RobotHandle) -> None:
-        super().__init__(manifest, env.num_envs, str(env.device))
+        super().__init__(manifest, env.num_envs, str(env.device), env.ground)
         self._env, self.handle = env, handle
         self._base = handle.body_ids([manifest.robot.base_body])
         self._foot_bodies = handle.body_ids(model.foot_bodies)

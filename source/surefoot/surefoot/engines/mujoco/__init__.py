@@ -4,10 +4,11 @@ from typing import Any
 
 from surefoot.engines.mujoco.factors import SUPPORTED as FACTORS
 from surefoot.engines.mujoco.make import make_env, make_mjlab_env
+from surefoot.manifest.terrain_classes import TERRAIN_CLASSES
 
 __all__ = ["FACTORS", "TERRAINS", "make_env", "make_mjlab_env", "open_viewer"]
 
-TERRAINS: frozenset[str] = frozenset()
+TERRAINS: frozenset[str] = frozenset(TERRAIN_CLASSES)
 """Terrain classes that it can build."""
 
 

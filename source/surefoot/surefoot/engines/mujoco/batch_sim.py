@@ -26,6 +26,9 @@ class BatchSimulation(Simulation):
         fused: `step_and_forward` runs all physics steps of a control step in one call of the thread pool.
         auto_reset: A state that is no longer finite is reset by MuJoCo and leaves a warning (MuJoCo's default);
             otherwise it stays as it is, as in MuJoCo-Warp.
+        native_ccd: MuJoCo's own convex collisions (its default); otherwise libccd's. A sphere whose centre is below a
+            height field leaves it through the nearest face of the prism under it with the first, upwards with the
+            second.
     """
 
     def __init__(
@@ -36,11 +39,12 @@ class BatchSimulation(Simulation):
         num_threads: int = 0,
         fused: bool = False,
         auto_reset: bool = True,
+        native_ccd: bool = True,
         **kwargs: Any,
     ) -> None:
         self._num_threads = num_threads
         self._fused = fused
-        self._auto_reset = auto_reset
+        self._auto_reset, self._native_ccd = auto_reset, native_ccd
         self.physics_seconds = 0.0
         super().__init__(num_envs, cfg, *args, **kwargs)
 
@@ -66,6 +70,8 @@ class BatchSimulation(Simulation):
         self._wp_data.nworld = self.num_envs
         if not self._auto_reset:  # only now: MuJoCo-Warp, which never resets, refuses the flag
             self._mj_model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
+        if not self._native_ccd:
+            self._mj_model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_NATIVECCD
         threads = min(self._num_threads or len(usable_cores()), self.num_envs)
         with one_core_each(threads):
             self.batch = Batch(self._mj_model, self.num_envs, threads, self._fused)

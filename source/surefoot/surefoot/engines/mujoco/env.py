@@ -11,6 +11,7 @@ from surefoot.engines.mujoco.batch_sim import BatchSimulation
 from surefoot.engines.mujoco.factors import SUPPORTED, ModelFactors
 from surefoot.engines.mujoco.fault_recorder import FaultRecorder, load_faults
 from surefoot.engines.mujoco.faults import MujocoFaults
+from surefoot.engines.mujoco.height_field import with_height_field
 from surefoot.engines.mujoco.probe import check_effect
 from surefoot.engines.mujoco.reward_manager import MatrixRewardManager
 from surefoot.engines.mujoco.robot_state import MujocoRobotState
@@ -49,6 +50,8 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
     ) -> None:
         refuse_unsupported(manifest.randomization, SUPPORTED, "mujoco")
         self.prepare_task(manifest, cfg.scene.num_envs, device, evaluation, replicates, conditions)
+        if self.ground is not None:
+            cfg.scene.spec_fn = with_height_field(self.ground.layout, cfg.scene.spec_fn)
         self.fault_recorder: FaultRecorder | None = None
         """Set to keep what a fault can be replayed from."""
         torch.manual_seed(manifest.seed)
@@ -57,9 +60,11 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
         self.start_task()
 
     def load_managers(self) -> None:
+        if self.ground is not None:
+            self.scene.terrain.env_origins = self.ground.origins  # moves with it
         self.robot_state = MujocoRobotState(self, self.manifest)
         self.load_task()
-        if self._conditions is not None:
+        if self._conditions is not None and self.ground is None:
             self.scene.env_origins.zero_()  # each robot has a world of its own: none depends on who else is there
         self.factors = ModelFactors(self)
         self.factors.apply(torch.arange(self.num_envs, device=self.device))

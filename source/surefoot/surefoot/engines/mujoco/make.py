@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,7 +41,8 @@ def make_env(
     if conditions is not None:
         num_envs = conditions.num_envs
     cfg = build_env_cfg(manifest, num_envs or manifest.training.num_envs, render, visuals)
-    with _simulation(device, num_threads, can_fuse(manifest), warp_on_cpu):
+    rough = bool(conditions.ground) if conditions is not None else manifest.task.terrain.kind == "generator"
+    with _simulation(device, num_threads, can_fuse(manifest), warp_on_cpu, native_ccd=not rough):
         return MujocoEnv(
             cfg,
             device,
@@ -64,7 +66,12 @@ def make_mjlab_env(cfg: ManagerBasedRlEnvCfg, *, device: str, num_threads: int =
 
 @contextlib.contextmanager
 def _simulation(
-    device: str, num_threads: int, fused: bool, warp_on_cpu: bool, auto_reset: bool = True
+    device: str,
+    num_threads: int,
+    fused: bool,
+    warp_on_cpu: bool,
+    auto_reset: bool = True,
+    native_ccd: bool = True,
 ) -> Iterator[None]:
     """Let mjlab build its simulation from our class while an environment is constructed."""
     wp.config.quiet = True
@@ -72,9 +79,10 @@ def _simulation(
     if device != "cpu" or warp_on_cpu:
         yield
         return
+    warnings.filterwarnings("ignore", "MULTICCD is enabled", module="mujoco_warp")  # MuJoCo C steps, not it
     original = mjlab_env.Simulation
     mjlab_env.Simulation = functools.partial(
-        BatchSimulation, num_threads=num_threads, fused=fused, auto_reset=auto_reset
+        BatchSimulation, num_threads=num_threads, fused=fused, auto_reset=auto_reset, native_ccd=native_ccd
     )
     try:
         yield

@@ -22,7 +22,7 @@ class MujocoRobotState(RobotState):
     """Reads qpos, qvel, qfrc_actuator and sensordata; everything else is derived from them."""
 
     def __init__(self, env: "MujocoEnv", manifest: Manifest) -> None:
-        super().__init__(manifest, env.num_envs, str(env.device))
+        super().__init__(manifest, env.num_envs, str(env.device), env.ground)
         self._env = env
         model, robot = env.sim.mj_model, manifest.robot
         joint_ids = [_id(model, mujoco.mjtObj.mjOBJ_JOINT, f"robot/{name}") for name in robot.joint_names]

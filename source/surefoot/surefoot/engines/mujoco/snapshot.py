@@ -19,7 +19,7 @@ from surefoot.manifest.manifest import Manifest
 
 _SKIP = {
     "_env", "env", "sim", "scene", "cfg", "manifest", "_term_cfgs", "_class_term_cfgs", "_cache", "_cached_data",
-    "_cache_valid", "_views", "streams", "_streams", "_constants", "_binding", "_data_bridge", "indexing",
+    "_cache_valid", "_views", "grid", "streams", "_streams", "_constants", "_binding", "_data_bridge", "indexing",
 }  # fmt: skip
 _PACKAGES = ("mjlab.", "surefoot.")
 _STATELESS = (
@@ -31,7 +31,7 @@ _STATELESS = (
 """Views of the physics state, which is saved as a whole, and the manifest."""
 _ROOTS = (
     "action_manager", "buckets", "command_manager", "commands", "event_manager", "observation_manager", "pushes",
-    "reward_manager", "robot_state", "termination_manager",
+    "reward_manager", "robot_state", "termination_manager", "terrain_levels",
 )  # fmt: skip
 _NUMBERS = {"_pointer", "held"}
 """Plain numbers that change while an environment runs; the others are configuration."""
