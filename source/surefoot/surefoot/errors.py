@@ -9,6 +9,7 @@ SurefootError
 ├── EngineError          something the chosen simulator cannot do
 │   └── UnsupportedOnCpu     ... because MuJoCo C on the CPU has no counterpart
 ├── ScheduleError        a command schedule that cannot be read
+├── CrosscheckError      an engine that could not be probed, or a probe that cannot be compared
 ├── CheckpointError      a corrupt, foreign or incompatible checkpoint
 ├── TraceError           a log, trace or trace card that is corrupt, foreign, or lacks what is asked of it
 └── RunFolderError       a run folder that cannot be written, read or resumed
@@ -62,6 +63,10 @@ class UnsupportedOnCpu(EngineError):
 
 class ScheduleError(SurefootError):
     """A timetable of velocity commands that says too little, too much, or nothing readable."""
+
+
+class CrosscheckError(SurefootError):
+    """An engine that could not be probed, or answers that cannot be read or compared."""
 
 
 class CheckpointError(SurefootError):

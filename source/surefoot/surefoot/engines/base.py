@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor
 
-from surefoot.engines.step import StepResult
+from surefoot.engines.step import PhysicalState, StepResult
 from surefoot.errors import EngineError, MissingExtra, unknown_name
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.command_schedule import CommandSchedule
@@ -57,6 +57,25 @@ class EngineEnv(Protocol):
         Args:
             action: Shape (num_envs, num_actions).
         """
+        ...
+
+    def step_to(self, action: Tensor, state: PhysicalState) -> StepResult:
+        """A control step whose physics is replaced by `state`; everything else is as in `step`.
+
+        Contact is that of the state where the simulator can tell, and of the last physics step where it cannot.
+
+        Args:
+            action: Shape (num_envs, num_actions).
+            state: Of every robot.
+        """
+        ...
+
+    def definition(self) -> dict[str, Any]:
+        """Names, sizes, weights and time steps as the simulator's managers hold them, plain values."""
+        ...
+
+    def joint_properties(self) -> dict[str, Tensor]:
+        """`lower` and `upper` limit, rad, and `armature`, kg m^2, as simulated. Shape (num_envs, num_joints) each."""
         ...
 
     def get_observations(self) -> dict[str, Tensor]:

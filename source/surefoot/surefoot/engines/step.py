@@ -1,4 +1,4 @@
-"""What one control step gave."""
+"""What one control step gave, and the state that can take the place of its physics."""
 
 from dataclasses import dataclass
 
@@ -25,3 +25,21 @@ class StepResult:
     """Observations that are not finite all the same; the next transition is invalid too. Shape (num_envs,), bool."""
     audit: AuditStep
     """What the accounts read. Valid until the next step."""
+
+
+@dataclass(frozen=True)
+class PhysicalState:
+    """Where the robots are and how they move; positions are relative to each environment's origin."""
+
+    pos: Tensor
+    """Base, m, axes of the world. Shape (num_envs, 3)."""
+    quat_w: Tensor
+    """Base (w, x, y, z), base to world. Shape (num_envs, 4)."""
+    lin_vel_w: Tensor
+    """Origin of the base frame, m/s. Shape (num_envs, 3)."""
+    ang_vel_b: Tensor
+    """rad/s. Shape (num_envs, 3)."""
+    joint_pos: Tensor
+    """rad, canonical joint order. Shape (num_envs, num_joints)."""
+    joint_vel: Tensor
+    """rad/s. Shape (num_envs, num_joints)."""

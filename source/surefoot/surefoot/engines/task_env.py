@@ -13,7 +13,7 @@ from surefoot.audit.observe import audit_step
 from surefoot.audit.step import AuditStep
 from surefoot.engines.delays import ObservationDelay
 from surefoot.engines.faults import FaultDetector
-from surefoot.engines.step import StepResult
+from surefoot.engines.step import PhysicalState, StepResult
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.commands import VelocityCommands
 from surefoot.mdp.frames import quat_from_yaw
@@ -45,6 +45,7 @@ class TaskEnv:
     common_step_counter: int
     episode_length_buf: Tensor
     obs_buf: Any
+    cfg: Any
     scene: Any
     action_manager: Any
     command_manager: Any
@@ -52,6 +53,7 @@ class TaskEnv:
     reward_manager: Any
     termination_manager: Any
 
+    _instead_of_physics: PhysicalState | None = None
     simulator_errors: tuple[type[Exception], ...] = (RuntimeError,)
     """Exceptions of the simulator that are faults."""
 
@@ -242,11 +244,45 @@ class TaskEnv:
         truncated &= valid
         return StepResult(observations, reward, terminated, truncated, seen.fault, faults.invalid_obs, seen)
 
+    def step_to(self, action: Tensor, state: PhysicalState) -> StepResult:
+        """See `EngineEnv.step_to`."""
+        self._instead_of_physics = state
+        try:
+            return self.step(action)
+        finally:
+            self._instead_of_physics = None
+
+    def _place(self, state: PhysicalState) -> None:
+        """Put all robots into `state`, with the targets of this step in force."""
+        for _ in range(self.manifest.simulation.decimation):
+            self.action_manager.apply_action()
+            self.scene.write_data_to_sim()
+        env_ids = torch.arange(self.num_envs, device=self.device)
+        self.write_state(
+            env_ids,
+            pos_w=state.pos + self.robot_state.env_origins(),
+            quat_w=state.quat_w,
+            lin_vel_w=state.lin_vel_w,
+            ang_vel_b=state.ang_vel_b,
+            joint_pos=state.joint_pos,
+            joint_vel=state.joint_vel,
+        )
+        self.refresh(env_ids)
+
+    def definition(self) -> dict[str, Any]:
+        """See `EngineEnv.definition`."""
+        from surefoot.engines.definition import definition
+
+        return definition(self)
+
     def _simulate(self) -> None:
         """Physics, counters, clocks and what the state says of faults."""
         completed = True
         try:
-            self.advance_physics()
+            if self._instead_of_physics is None:
+                self.advance_physics()
+            else:
+                self._place(self._instead_of_physics)
         except self.simulator_errors as error:
             self.faults.after_exception(error)
             completed = False

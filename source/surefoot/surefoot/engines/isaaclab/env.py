@@ -143,6 +143,11 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.sim.step(render=False)
         self.scene.update(dt=self.physics_dt)
 
+    def joint_properties(self) -> dict[str, Tensor]:
+        """See `EngineEnv.joint_properties`."""
+        lower, upper, armature = self.handle.limits_and_armature()
+        return {"lower": lower, "upper": upper, "armature": armature}
+
     def get_observations(self) -> dict[str, Tensor]:
         return cast("dict[str, Tensor]", dict(self.obs_buf))
 

@@ -157,6 +157,14 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
         self.sim.step()
         self.scene.update(dt=self.physics_dt)
 
+    def joint_properties(self) -> dict[str, Tensor]:
+        """See `EngineEnv.joint_properties`."""
+        model, names = self.sim.model, self.manifest.robot.joint_names
+        ids = [mujoco.mj_name2id(self.sim.mj_model, mujoco.mjtObj.mjOBJ_JOINT, f"robot/{name}") for name in names]
+        limits, armature = model.jnt_range[:, ids], model.dof_armature[:, self.robot_state.v_ids]
+        found = {"lower": limits[..., 0], "upper": limits[..., 1], "armature": armature}
+        return {name: value.expand(self.num_envs, -1) for name, value in found.items()}
+
     def get_observations(self) -> dict[str, Tensor]:
         return cast("dict[str, Tensor]", self.observation_manager.compute())
 

@@ -79,6 +79,12 @@ class RobotHandle(RobotParameters):
         target, stiffness, damping, limit = (as_tensor(field)[:, self.from_isaac] for field in fields)
         return target, stiffness, damping, limit
 
+    def limits_and_armature(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Lower and upper joint limits, rad, and armature, kg m^2, as simulated. Shapes (N, J)."""
+        data = self._robot.data
+        limits = as_tensor(data.joint_pos_limits)[:, self.from_isaac]
+        return limits[..., 0], limits[..., 1], as_tensor(data.joint_armature)[:, self.from_isaac]
+
     def set_targets(self, targets: Tensor) -> None:
         """Joint position targets, rad; the next `write_data_to_sim` hands them over. Shape (N, J)."""
         targets = targets[:, self.to_isaac]

@@ -1,0 +1,156 @@
+"""What is asked of an engine, part by part; each answer is a dictionary of tensors, joints and feet in canonical order.
+
+Axis letters: K rounds, N environments, J joints, F feet, T control steps.
+"""
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from surefoot.crosscheck.plan import HOLD_STEPS, Plan
+from surefoot.crosscheck.states import (
+    ended,
+    fields,
+    first,
+    leave_the_ground,
+    planned_state,
+    present_state,
+    roll,
+    stacked,
+    standing,
+    tensor,
+    write,
+)
+from surefoot.engines.base import EngineEnv
+
+JOINT_OFFSET, JOINT_SPEED = 0.1, 1.0
+"""rad and rad/s, of the one joint that moves."""
+TILT = 0.35
+"""rad, of the robot that touches the ground with one foot."""
+PENETRATION = 0.003
+"""m, of its sole."""
+SLIDE = 0.5
+"""m/s."""
+
+
+def start(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
+    """The first episodes: what was drawn for them, what is seen of them, and what the simulator holds."""
+    return {
+        **{group: value.clone() for group, value in env.get_observations().items()},
+        **{f"field/{name}": value for name, value in fields(env).items()},
+        **{f"factor/{name}": value.clone() for name, value in env.buckets.values.items()},
+        **{f"joint/{name}": value.clone() for name, value in env.joint_properties().items()},
+        "bucket": env.buckets.ids.clone(),
+        "mass": env.total_mass().clone(),
+    }
+
+
+def flight(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
+    """Equal states in the air, where nothing touches anything. Shapes (K, N, ...)."""
+    leave_the_ground(env)
+    rounds: list[dict[str, Tensor]] = []
+    for index in range(len(plan.pos)):
+        if index == 0:
+            env.episode_length_buf[0] = env.definition()["episode_steps"] - 1  # one time-out
+        result = env.step_to(tensor(env, plan.actions[index]), planned_state(env, plan, index))
+        rounds.append(
+            {
+                **{f"field/{name}": value for name, value in fields(env).items()},
+                **{group: value.clone() for group, value in result.observations.items()},
+                "rewards": result.audit.rates.clone(),
+                "causes": result.audit.causes.clone(),
+                "ended": ended(result),
+            }
+        )
+    return stacked(rounds)
+
+
+def joints(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
+    """One joint at a time, of the first robot: moved by hand, given a speed, and told to move. Shapes (J, ...)."""
+    leave_the_ground(env)
+    pose = standing(env)
+    zero = torch.zeros_like(pose.joint_pos)
+    clip = env.manifest.task.actions.clip
+    env.step_to(zero, pose)
+    rest = first(env, "foot_pos_w")
+    rows: list[dict[str, Tensor]] = []
+    for joint in range(zero.shape[1]):
+        one = torch.zeros_like(zero)
+        one[:, joint] = 1.0
+        row: dict[str, Tensor] = {}
+        env.step_to(zero, dataclasses.replace(pose, joint_pos=pose.joint_pos + JOINT_OFFSET * one))
+        row["position"], row["torque_of_position"] = first(env, "joint_pos_rel"), first(env, "joint_torque")
+        row["feet"] = first(env, "foot_pos_w") - rest
+        env.step_to(zero, dataclasses.replace(pose, joint_vel=JOINT_SPEED * one))
+        row["velocity"], row["torque_of_velocity"] = first(env, "joint_vel"), first(env, "joint_torque")
+        env.step_to(one, pose)
+        row["torque_of_action"] = first(env, "joint_torque")
+        env.step_to(clip * one, pose)
+        row["torque_limit"] = first(env, "joint_torque")
+        env.step_to(zero, pose)
+        env.step(one)
+        row["moved_by_action"] = first(env, "joint_pos_rel")
+        rows.append(row)
+    return stacked(rows)
+
+
+def feet(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
+    """The first robot tilted towards one foot, its sole just in the ground, for one physical step. Shapes (F, F)."""
+    leave_the_ground(env)
+    pose = standing(env)
+    zero = torch.zeros_like(pose.joint_pos)
+    env.step_to(zero, pose)
+    places = first(env, "foot_pos_w") - first(env, "base_pos_w")
+    rows: list[dict[str, Tensor]] = []
+    for place in places:
+        x, y = (place[:2] / place[:2].norm()).tolist()
+        # A turn about (-y, x, 0) lowers what lies towards (x, y).
+        turn = torch.tensor([0.0, -y, x, 0.0], device=env.device).mul(torch.tensor(TILT / 2).sin())
+        turn[0] = torch.tensor(TILT / 2).cos()
+        tilted = dataclasses.replace(pose, quat_w=turn.expand(env.num_envs, 4))
+        env.step_to(zero, tilted)
+        height = first(env, "foot_height")
+        lower = pose.pos.clone()
+        lower[:, 2] -= height.min() + PENETRATION
+        write(env, dataclasses.replace(tilted, pos=lower))
+        env.step(zero)
+        rows.append({"contact": first(env, "foot_in_contact"), "height": height})
+        leave_the_ground(env)
+    return stacked(rows)
+
+
+def belly(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
+    """Robots on their backs, each at another height; one physical step says which of them touch. Shapes (N, ...)."""
+    leave_the_ground(env)
+    pose = standing(env)
+    pos = pose.pos.clone()
+    pos[:, 2] = torch.linspace(0.0, 1.2 * env.manifest.robot.base_height, env.num_envs, device=env.device)
+    on_the_back = torch.tensor([0.0, 1.0, 0.0, 0.0], device=env.device).expand(env.num_envs, 4)
+    write(env, dataclasses.replace(pose, pos=pos, quat_w=on_the_back))
+    result = env.step(torch.zeros_like(pose.joint_pos))
+    return {"height": pos[:, 2], "causes": result.audit.causes.clone()}
+
+
+def hold(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
+    """Standing still from the default pose, then a shove: what reads contact, while the feet are on the ground."""
+    env.reset()
+    env.episode_length_buf.zero_()
+    pose = standing(env, height=0.0)
+    zero = torch.zeros_like(pose.joint_pos)
+    env.step_to(zero, pose)
+    found = roll(env, [zero] * HOLD_STEPS)
+    found["end_contact"] = env.robot_state.read("foot_in_contact").clone()
+    found["end_force"] = env.robot_state.read("foot_force_w").sum(dim=1)
+    found |= {f"end_{group}": value.clone() for group, value in env.get_observations().items()}
+    state = present_state(env)
+    shoved = state.lin_vel_w + torch.tensor([SLIDE, 0.0, 0.0], device=env.device)
+    result = env.step_to(zero, dataclasses.replace(state, lin_vel_w=shoved))  # feet touch, and now they move
+    return found | {"slide_rewards": result.audit.rates.clone(), "slide_ended": ended(result)}
+
+
+def open_loop(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
+    """The plan's actions from the start of an episode."""
+    env.reset()
+    env.episode_length_buf.zero_()
+    return roll(env, [tensor(env, action) for action in plan.open_loop])

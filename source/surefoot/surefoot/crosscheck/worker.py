@@ -1,0 +1,61 @@
+"""One engine in a process of its own: python -m surefoot.crosscheck.worker job.json
+
+Two engines do not fit into one Python environment, and a simulator may take the process with it; what counts is the
+file that is there afterwards.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import surefoot.cli
+from surefoot.crosscheck.plan import Plan
+from surefoot.crosscheck.probe import probe_engine
+from surefoot.crosscheck.probe_file import write_probe
+from surefoot.engines.base import load_engine
+from surefoot.manifest import read_manifest
+from surefoot.panel import CommandGrid, report
+from surefoot.panel.evaluate import evaluate_checkpoint
+
+
+def main() -> None:
+    """Do the one job that the file names."""
+    job = json.loads(Path(sys.argv[1]).read_text())
+    torch.set_num_threads(1)
+    {"probe": _probe, "evaluate": _evaluate}[job["kind"]](job)
+
+
+def _probe(job: dict[str, Any]) -> None:
+    with np.load(job["plan"], allow_pickle=False) as archive:
+        plan = Plan(**{name: archive[name] for name in archive.files})
+    env = load_engine(job["engine"]).make_env(
+        read_manifest(Path(job["manifest"])),
+        device=job["device"],
+        num_envs=plan.pos.shape[1],
+        num_threads=job["num_threads"],
+    )
+    write_probe(Path(job["out"]), probe_engine(env, plan, job["engine"]))
+    env.close()
+
+
+def _evaluate(job: dict[str, Any]) -> None:
+    provenance, result = evaluate_checkpoint(
+        Path(job["checkpoint"]),
+        CommandGrid(duration=job["duration"], replicates=job["replicates"]),
+        manifests=Path(job["manifests"]),
+        task=job["task"],
+        overrides=job["overrides"],
+        engine=job["engine"],
+        device=job["device"],
+        seed=job["seed"],
+        num_threads=job["num_threads"],
+    )
+    report.write_json(Path(job["out"]), provenance, result)
+
+
+if __name__ == "__main__":
+    surefoot.cli.run(main)
