@@ -5,6 +5,8 @@ python scripts/replay.py --trace walk.parquet --task ... --mode actuator --horiz
 python scripts/replay.py --trace walk.parquet --task ... 'randomization.bucket_by=[control_delay]' \
     'randomization.factors.control_delay={edges: [0, 1, 2, 3], mode: startup}'
 
+python scripts/replay.py --trace walk.parquet --checkpoint runs/TASK/RUN/model_900.pt    # the policy's turn
+
 docs/replay.md says what the modes and numbers mean.
 """
 
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import surefoot.cli
 from surefoot.manifest import compose_manifest
-from surefoot.replay import read_card, read_trace, report
+from surefoot.replay import closed_loop, read_card, read_trace, report
 from surefoot.replay.plots import draw
 from surefoot.replay.rollout import NEEDS
 from surefoot.replay.run import MAX_ENVS, run_replay
@@ -25,8 +27,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trace", type=Path, required=True, help="as scripts/trace.py import writes it")
     parser.add_argument("--card", type=Path, help="the trace's card: segments and gains")
-    parser.add_argument("--task", required=True, help="whose robot, physics and randomisation are used")
-    parser.add_argument("--mode", choices=tuple(NEEDS), default="open_loop")
+    parser.add_argument("--task", help="whose robot, physics and randomisation are used")
+    parser.add_argument("--checkpoint", type=Path, help="run its policy under the log's commands (mode closed_loop)")
+    parser.add_argument("--mode", choices=tuple(NEEDS), default="open_loop", help="without a checkpoint")
     parser.add_argument("--horizon", type=float, default=0.4, help="s, length of a window")
     parser.add_argument("--engine", default="mujoco")
     parser.add_argument("--device", default="cpu", help="cpu or cuda:N")
@@ -37,24 +40,26 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     args = parser.parse_intermixed_args()
 
+    trace = read_trace(args.trace)
+    card = read_card(args.card) if args.card is not None else None
+    shared = {"engine": args.engine, "device": args.device, "card": card, "num_threads": args.threads}
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.checkpoint is not None:
+        judged = closed_loop.run_closed_loop(trace, args.checkpoint, **shared)
+        print(closed_loop.text(judged))
+        report.write_json(args.out / "closed_loop.json", report.finite(closed_loop.to_plain(judged)))
+        return
+    if args.task is None:
+        parser.error("expected --task TASK or --checkpoint PATH")
+    manifest = compose_manifest(manifest_root(), args.task, args.overrides)
     result = run_replay(
-        read_trace(args.trace),
-        compose_manifest(manifest_root(), args.task, args.overrides),
-        mode=args.mode,
-        engine=args.engine,
-        device=args.device,
-        card=read_card(args.card) if args.card is not None else None,
-        horizon=args.horizon,
-        num_threads=args.threads,
-        max_envs=args.max_envs,
-        seed=args.seed,
+        trace, manifest, mode=args.mode, horizon=args.horizon, max_envs=args.max_envs, seed=args.seed, **shared
     )
     plain = report.to_plain(result)
     print(report.text(plain))
     pictures = draw(result, args.out)
-    path = args.out / f"{args.mode}.json"
-    report.write_json(path, plain)
-    print(f"Report: {path}\nPictures: {', '.join(str(picture) for picture in pictures)}")
+    report.write_json(args.out / f"{args.mode}.json", plain)
+    print(f"Report: {args.out / args.mode}.json\nPictures: {', '.join(str(picture) for picture in pictures)}")
 
 
 if __name__ == "__main__":

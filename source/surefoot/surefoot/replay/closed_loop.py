@@ -1,0 +1,262 @@
+"""A policy under a log's commands, from the log's own state: does it do better than the log?
+
+Axis letters: B buckets, T control steps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from surefoot.engines.base import EngineEnv, load_engine
+from surefoot.errors import TraceError
+from surefoot.manifest import Manifest, validate
+from surefoot.mdp import frames, tracking
+from surefoot.randomization.conditions import Conditions, Timetable
+from surefoot.replay.base_motion import BaseMotion, base_motion
+from surefoot.replay.card import TraceCard
+from surefoot.replay.run import bucket_conditions, bucket_values
+from surefoot.replay.trace import FloatArray, Trace
+from surefoot.replay.windows import Windows, cut_windows, held, sampled, sampled_quat
+from surefoot.rl.checkpoint import check_fits, load
+from surefoot.rl.policy import load_policy
+
+NEEDS = ("q", "dq", "command")
+
+METRICS = {
+    "lin_vel_error": "m/s",
+    "yaw_rate_error": "rad/s",
+    "following": "rad",
+    "tilt": "rad",
+}
+"""Mean over time of: horizontal velocity against the command, yaw rate against the command, |target - joint position|
+over all joints, angle between the base's vertical and the world's. Lower is better."""
+
+
+@dataclass(frozen=True)
+class ClosedLoop:
+    """A policy and a log under the same commands.
+
+    Attributes:
+        seconds: s that the commands lasted.
+        log: Metrics of the log; NaN where it lacks the signals.
+        policy: The same of the policy in each bucket, until its episode ended. Shape (B,) each.
+        survived: Share of `seconds` until a failure. Shape (B,).
+        labels: Of the buckets.
+    """
+
+    trace: str
+    seconds: float
+    log: dict[str, float]
+    policy: dict[str, FloatArray]
+    survived: FloatArray
+    labels: tuple[str, ...]
+
+    @property
+    def better(self) -> dict[str, bool | None]:
+        """Whether the policy's median bucket is below the log, by metric; None where the log has no number."""
+        return {
+            name: None if np.isnan(value) else bool(np.median(self.policy[name]) < value)
+            for name, value in self.log.items()
+        }
+
+    @property
+    def passed(self) -> bool:
+        """No bucket failed, and no metric of the log is better than the policy's median."""
+        return bool((self.survived == 1).all()) and False not in self.better.values()
+
+
+def closed_loop_manifest(manifest: Manifest, seconds: float) -> Manifest:
+    """The task with an episode that outlasts the commands."""
+    plain = manifest.to_plain()
+    plain["task"]["episode_length"] = seconds + 1.0
+    return validate(plain, source="replay")
+
+
+def run_closed_loop(
+    trace: Trace,
+    checkpoint: Path,
+    *,
+    engine: str = "mujoco",
+    device: str = "cpu",
+    card: TraceCard | None = None,
+    seconds: float | None = None,
+    num_threads: int = 0,
+) -> ClosedLoop:
+    """Run a checkpoint's policy under the commands of a log, one robot in each randomisation bucket.
+
+    Args:
+        trace: The log; needs q, dq, command and an orientation.
+        checkpoint: Of a surefoot run for the same robot.
+        card: Its segments say where the commands are a policy's.
+        seconds: How much of the log from the first valid sample on; default: as much as is valid in one piece.
+
+    Raises:
+        TraceError: Another robot, a missing signal, nothing valid.
+        CheckpointError: Corrupt, or of another observation layout.
+    """
+    loaded = load(checkpoint)
+    trace.require_robot(loaded.manifest.robot.name)
+    trace.require(*NEEDS, purpose="mode closed_loop")
+    step_dt = loaded.manifest.simulation.step_dt
+    window = _longest(trace, step_dt, card, seconds)
+    length = window.num_steps * step_dt
+    manifest = closed_loop_manifest(loaded.manifest, length)
+    check_fits(loaded, manifest)
+    policy = load_policy(loaded, manifest, device)
+    labels, values = bucket_values(manifest)
+    conditions = _with_commands(bucket_conditions(values, windows=1), trace, window)
+    env = load_engine(engine).make_env(
+        manifest, device=device, num_threads=num_threads, evaluation=True, conditions=conditions
+    )
+    try:
+        base = base_motion(trace, env)
+        _start(env, trace, base, window)
+        measured, survived = _roll(env, policy, window.num_steps)
+    finally:
+        env.close()
+    return ClosedLoop(trace.header.name, length, _of_log(trace, base, window), measured, survived, labels)
+
+
+def _longest(trace: Trace, step_dt: float, card: TraceCard | None, seconds: float | None) -> Windows:
+    """The first window that is as long as the log allows, at most `seconds`."""
+    most = int(trace.time[-1] / step_dt + 1e-6) if seconds is None else round(seconds / step_dt)
+    steps = most
+    while steps >= 1:
+        try:
+            found = cut_windows(trace, num_steps=steps, step_dt=step_dt, needs=NEEDS, card=card, stride=1)
+        except TraceError:
+            steps = steps // 2 if seconds is None else 0
+            continue
+        return Windows(found.start[:1], steps, step_dt)
+    raise TraceError(f"{trace.path}: no part of {most * step_dt:g} s can be replayed with mode closed_loop.")
+
+
+def _with_commands(conditions: Conditions, trace: Trace, window: Windows) -> Conditions:
+    """The log's commands as a timetable, an entry for each change."""
+    commands = held(trace, window, trace.signals["command"], dt=window.step_dt, count=window.num_steps)[:, 0]
+    changed = np.concatenate([[True], (np.diff(commands, axis=0) != 0).any(axis=1)])
+    times = torch.tensor(np.flatnonzero(changed) * window.step_dt, dtype=torch.float32)
+    table = torch.tensor(commands[changed], dtype=torch.float32)
+    rows = conditions.num_envs
+    timetable = Timetable(times.expand(rows, -1).contiguous(), table.expand(rows, -1, -1).contiguous())
+    return Conditions(
+        conditions.keys, conditions.factors, conditions.tiles, conditions.kicks, timetable, conditions.ground
+    )
+
+
+def _start(env: EngineEnv, trace: Trace, base: BaseMotion, window: Windows) -> None:
+    env.reset()
+    everyone, joints = torch.arange(env.num_envs, device=env.device), env.manifest.robot.joint_names
+    row = int(window.start[0])
+
+    def spread(values: FloatArray) -> Tensor:
+        return torch.tensor(values[row], dtype=torch.float32, device=env.device).expand(env.num_envs, -1).contiguous()
+
+    env.write_state(
+        everyone,
+        pos_w=spread(base.pos_w),
+        quat_w=spread(base.quat_w),
+        lin_vel_w=spread(base.lin_vel_w),
+        ang_vel_b=spread(base.ang_vel_b),
+        joint_pos=spread(trace.get("q", joints)),
+        joint_vel=spread(trace.get("dq", joints)),
+    )
+    env.refresh(everyone)
+    env.robot_state.invalidate()
+
+
+@torch.no_grad()
+def _roll(env: EngineEnv, policy: Callable[[Tensor], Tensor], steps: int) -> tuple[dict[str, FloatArray], FloatArray]:
+    state, actions = env.robot_state, env.manifest.task.actions
+    default = cast("Tensor", state.read("default_joint_pos"))
+    running = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
+    sums = {name: torch.zeros(env.num_envs, device=env.device) for name in METRICS}
+    count = torch.zeros(env.num_envs, device=env.device)
+    ended = torch.full((env.num_envs,), float(steps), device=env.device)
+    actor_obs = env.get_observations()["actor"]
+    for step in range(steps):
+        command = cast("Tensor", state.read("command")).clone()
+        action = policy(actor_obs)
+        target = default + actions.scale * action.clamp(-actions.clip, actions.clip)
+        result = env.step(action)
+        running &= ~(result.terminated | result.truncated | result.faults.any(dim=1))
+        ended = torch.where(running, ended, ended.clamp(max=float(step)))
+        now = {
+            "lin_vel_error": tracking.lin_vel_error(command, state.read("base_lin_vel_yaw")),
+            "yaw_rate_error": tracking.yaw_rate_error(command, state.read("base_ang_vel_w")),
+            "following": (target - state.read("joint_pos")).abs().mean(dim=1),
+            "tilt": _tilt(state.read("projected_gravity_b")),
+        }
+        for name, value in now.items():
+            sums[name] += torch.where(running, value, 0.0)
+        count += running
+        actor_obs = result.observations["actor"]
+    measured = {name: (total / count).cpu().double().numpy() for name, total in sums.items()}
+    return measured, (ended / steps).cpu().double().numpy()
+
+
+def _of_log(trace: Trace, base: BaseMotion, window: Windows) -> dict[str, float]:
+    def line(values: FloatArray) -> Tensor:
+        return torch.tensor(sampled(trace, window, values, dt=window.step_dt, count=window.num_steps)[:, 0])
+
+    quat = torch.tensor(sampled_quat(trace, window, base.quat_w, dt=window.step_dt, count=window.num_steps)[:, 0])
+    command = torch.tensor(
+        held(trace, window, trace.signals["command"], dt=window.step_dt, count=window.num_steps)[:, 0]
+    )
+    out = dict.fromkeys(METRICS, float("nan"))
+    if trace.has("base_lin_vel_w"):
+        velocity = frames.to_yaw_frame(quat, line(base.lin_vel_w))
+        out["lin_vel_error"] = float(tracking.lin_vel_error(command, velocity).nanmean())
+    turning = frames.rotate(quat, line(base.ang_vel_b))
+    out["yaw_rate_error"] = float(tracking.yaw_rate_error(command, turning).nanmean())
+    if trace.has("q_des"):
+        out["following"] = float((line(trace.signals["q_des"]) - line(trace.signals["q"])).abs().nanmean())
+    out["tilt"] = float(_tilt(frames.gravity_direction(quat)).nanmean())
+    return out
+
+
+def _tilt(gravity: Tensor) -> Tensor:
+    return torch.acos((-gravity[:, 2]).clamp(-1.0, 1.0))
+
+
+def text(result: ClosedLoop) -> str:
+    """The comparison as a table."""
+    fell = int((result.survived < 1).sum())
+    lines = [
+        f"{result.trace}: {result.seconds:g} s of commands, {len(result.labels)} buckets, {fell} of them failed",
+        f"{'':<16}{'log':>9}{'policy':>9}{'worst bucket':>14}",
+    ]
+    for name, unit in METRICS.items():
+        values, log = result.policy[name], result.log[name]
+        shown = "-" if np.isnan(log) else f"{log:.3f}"
+        lines.append(f"{name:<16}{shown:>9}{np.nanmedian(values):>9.3f}{np.nanmax(values):>14.3f} {unit}")
+    lines.append(
+        "the policy does better than the log" if result.passed else "the policy does NOT do better than the log"
+    )
+    return "\n".join(lines)
+
+
+def to_plain(result: ClosedLoop) -> dict[str, object]:
+    """The comparison as plain values."""
+    return {
+        "trace": result.trace,
+        "mode": "closed_loop",
+        "seconds": result.seconds,
+        "passed": result.passed,
+        "metrics": {
+            name: {
+                "unit": unit,
+                "log": result.log[name],
+                "policy": result.policy[name].tolist(),
+                "better": result.better[name],
+            }
+            for name, unit in METRICS.items()
+        },
+        "survived": result.survived.tolist(),
+        "buckets": list(result.labels),
+    }

@@ -1,0 +1,110 @@
+"""A policy under a log's commands: who does better is known beforehand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cases import manifest
+from surefoot.engines.base import load_engine
+from surefoot.errors import CheckpointError, TraceError
+from surefoot.manifest import Manifest
+from surefoot.replay import Trace
+from surefoot.replay.closed_loop import METRICS, run_closed_loop, text, to_plain
+from surefoot.replay.header import SignalInfo
+from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
+from surefoot.replay.simulated import simulated_logs
+from test_replay import STILL
+from trained import checkpoint_content
+
+FRICTION = "randomization.factors={friction: {edges: [0.6,0.8,1.0], mode: startup}}"
+
+
+@pytest.fixture(scope="module")
+def task() -> Manifest:
+    return manifest(*STILL, FRICTION, "randomization.bucket_by=[friction]")
+
+
+@pytest.fixture(scope="module")
+def standing(task: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint whose actor has no weights: it holds the default pose."""
+    content = checkpoint_content(task)
+    for name, value in content["actor_state_dict"].items():
+        if name.endswith(("weight", "bias")):
+            value.zero_()
+    path = tmp_path_factory.mktemp("standing") / "model_3.pt"
+    torch.save(content, path)
+    return path
+
+
+def stand_log(task: Manifest, command: tuple[float, float, float] = (0.0, 0.0, 0.0), seconds: float = 1.2) -> Trace:
+    """A simulated robot that holds its pose, and the commands that it is said to have had."""
+    ready = replay_manifest(task)
+    env = load_engine("mujoco").make_env(
+        ready, device="cpu", evaluation=True, conditions=bucket_conditions(bucket_values(ready)[1], windows=1)
+    )
+    count = round(seconds / task.simulation.timestep)
+    targets = np.tile(np.array(task.robot.default_joint_pos, dtype=np.float32).astype(float), (count, 1))
+    log = simulated_logs(env, targets)[0]
+    env.close()
+    infos = {**log.header.signals, "command": SignalInfo(origin="commanded", source="test")}
+    signals = {**log.signals, "command": np.tile(np.array(command), (count, 1))}
+    return Trace(log.header.model_copy(update={"signals": infos}), log.stamp, signals, log.path)
+
+
+def test_a_policy_that_stands_beside_a_log_that_stands(task: Manifest, standing: Path) -> None:
+    """The same controller, from the same state: the same errors to a few percent, and nobody falls."""
+    result = run_closed_loop(stand_log(task), standing)
+    assert result.seconds == pytest.approx(1.2, abs=0.05) and result.survived.tolist() == [1, 1]
+    assert len(result.labels) == 2
+    for name in METRICS:
+        assert np.median(result.policy[name]) == pytest.approx(result.log[name], rel=0.15, abs=0.01), name
+
+
+def test_a_log_whose_joints_do_not_follow_is_beaten(task: Manifest, standing: Path) -> None:
+    """Targets that drift away by 1 rad/s: 0.6 rad on average over 1.2 s."""
+    log = stand_log(task)
+    log.signals["q_des"][:] += log.time[:, None]
+    log.signals["gyro"][:] += 1.0
+    log.signals["base_lin_vel_w"][:, 0] += 1.0
+    log.signals["base_quat_w"][:] = [np.cos(0.25), np.sin(0.25), 0.0, 0.0]
+    result = run_closed_loop(log, standing)
+    drifted = np.abs(log.signals["q_des"] - log.signals["q"]).mean()
+    assert drifted > 0.6 and result.log["following"] == pytest.approx(drifted, rel=0.03)
+    assert result.log["tilt"] == pytest.approx(0.5)
+    assert result.passed == (result.survived == 1).all()
+    assert result.better["following"] and result.better["lin_vel_error"]
+
+
+def test_a_policy_that_stands_does_not_beat_a_log_that_walks(task: Manifest, standing: Path) -> None:
+    """Commanded 0.5 m/s; the log has it exactly, the policy errs by 0.5."""
+    log = stand_log(task, command=(0.5, 0.0, 0.0))
+    log.signals["base_lin_vel_w"][:] = [0.5, 0.0, 0.0]
+    result = run_closed_loop(log, standing, seconds=0.8)
+    assert result.seconds == pytest.approx(0.8)
+    assert result.log["lin_vel_error"] < 0.01 and not result.passed and result.better["lin_vel_error"] is False
+    assert "does NOT do better" in text(result) and to_plain(result)["passed"] is False
+
+
+def test_what_the_log_lacks_is_not_compared(task: Manifest, standing: Path) -> None:
+    log = stand_log(task)
+    for name in ("base_lin_vel_w", "base_pos_w", "q_des"):
+        del log.signals[name]  # pyright: ignore[reportIndexIssue]
+    result = run_closed_loop(log, standing, seconds=0.4)
+    assert result.better["lin_vel_error"] is None and result.better["following"] is None
+    assert result.better["tilt"] is not None
+
+
+def test_refusals(task: Manifest, standing: Path, tmp_path: Path) -> None:
+    log = stand_log(task, seconds=0.3)
+    other = Trace(log.header.model_copy(update={"robot": "unitree_go2"}), log.stamp, log.signals, log.path)
+    with pytest.raises(TraceError, match="a trace of robot 'unitree_go2'"):
+        run_closed_loop(other, standing)
+    del log.signals["command"]  # pyright: ignore[reportIndexIssue]
+    with pytest.raises(TraceError, match="mode closed_loop needs q, dq, command; missing: command"):
+        run_closed_loop(log, standing)
+    broken = tmp_path / "model_1.pt"
+    broken.write_bytes(b"no checkpoint")
+    with pytest.raises(CheckpointError):
+        run_closed_loop(log, broken)
