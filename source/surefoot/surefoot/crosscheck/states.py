@@ -43,14 +43,16 @@ def present_state(env: EngineEnv) -> PhysicalState:
     """Where the robots are now."""
     names = ("base_quat_w", "base_lin_vel_w", "base_ang_vel_b", "joint_pos", "joint_vel")
     read = env.robot_state.read
-    return PhysicalState(read("base_pos_w") - env.robot_state.env_origins(), *(read(name).clone() for name in names))
+    return PhysicalState(
+        read("base_pos_w") - env.robot_state.episode_origins(), *(read(name).clone() for name in names)
+    )
 
 
 def write(env: EngineEnv, state: PhysicalState) -> None:
     """Into the simulator, for the next physical step; nothing else happens."""
     env.write_state(
         torch.arange(env.num_envs, device=env.device),
-        pos_w=state.pos + env.robot_state.env_origins(),
+        pos_w=state.pos + env.robot_state.episode_origins(),
         quat_w=state.quat_w,
         lin_vel_w=state.lin_vel_w,
         ang_vel_b=state.ang_vel_b,
@@ -60,13 +62,15 @@ def write(env: EngineEnv, state: PhysicalState) -> None:
 
 
 def fields(env: EngineEnv) -> dict[str, Tensor]:
-    """Every field that this contact model can have; positions relative to the environments' origins."""
+    """Every field that this manifest can have; positions relative to the environments' origins."""
     manifest, state = env.manifest, env.robot_state
     collide = manifest.robot.contact_models[manifest.simulation.contact_model].collide
     names = [name for name, field in FIELDS.items() if field.contact_group is None or field.contact_group in collide]
+    if manifest.task.height_scan is None:
+        names.remove("height_scan")
     values = {name: cast("Tensor", state.read(name)).clone() for name in names}
-    values["base_pos_w"] = values["base_pos_w"] - state.env_origins()
-    values["foot_pos_w"] = values["foot_pos_w"] - state.env_origins().unsqueeze(1)
+    values["base_pos_w"] = values["base_pos_w"] - state.episode_origins()
+    values["foot_pos_w"] = values["foot_pos_w"] - state.episode_origins().unsqueeze(1)
     return values
 
 
@@ -89,7 +93,7 @@ def roll(env: EngineEnv, actions: Sequence[Tensor]) -> dict[str, Tensor]:
         rows.append(
             {
                 "joint_pos": read("joint_pos").clone(),
-                "base_pos": read("base_pos_w") - env.robot_state.env_origins(),
+                "base_pos": read("base_pos_w") - env.robot_state.episode_origins(),
                 "base_lin_vel": read("base_lin_vel_w").clone(),
                 "rewards": result.audit.rates.clone(),
                 "ended": ended(result),

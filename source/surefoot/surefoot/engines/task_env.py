@@ -260,7 +260,7 @@ class TaskEnv:
         env_ids = torch.arange(self.num_envs, device=self.device)
         self.write_state(
             env_ids,
-            pos_w=state.pos + self.robot_state.env_origins(),
+            pos_w=state.pos + self.robot_state.episode_origins(),
             quat_w=state.quat_w,
             lin_vel_w=state.lin_vel_w,
             ang_vel_b=state.ang_vel_b,
