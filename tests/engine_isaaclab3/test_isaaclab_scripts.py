@@ -111,7 +111,7 @@ def test_every_task_has_configurations() -> None:
     from isaaclab_tasks.utils.hydra import resolve_presets
     from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
 
-    from surefoot.engines.isaaclab import presets
+    from surefoot.engines.isaaclab.compat import presets
     from surefoot_tasks import list_tasks, registered
 
     assert registered

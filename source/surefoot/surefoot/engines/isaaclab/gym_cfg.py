@@ -14,8 +14,9 @@ from typing import Any
 
 from isaaclab.envs import ManagerBasedRLEnvCfg
 
-from surefoot.engines.isaaclab import compat, presets
+from surefoot.engines.isaaclab import compat
 from surefoot.engines.isaaclab.binder import build_env_cfg
+from surefoot.engines.isaaclab.compat import presets
 from surefoot.engines.isaaclab.robot_model import load_robot_model
 from surefoot.errors import EngineError
 from surefoot.manifest import Manifest, validate

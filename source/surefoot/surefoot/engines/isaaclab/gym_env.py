@@ -5,7 +5,8 @@ from typing import Any
 from torch import Tensor
 
 from surefoot.audit.fault_kinds import KINDS
-from surefoot.engines.isaaclab import compat, presets
+from surefoot.engines.isaaclab import compat
+from surefoot.engines.isaaclab.compat import presets
 from surefoot.engines.isaaclab.env import IsaacLabEnv
 from surefoot.engines.isaaclab.gym_cfg import SurefootEnvCfg, final_env_cfg, settled
 from surefoot.engines.isaaclab.make import check_manifest, write_usd

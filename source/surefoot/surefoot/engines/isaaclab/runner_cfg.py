@@ -5,7 +5,7 @@ from typing import Any
 
 from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg, RslRlSymmetryCfg
 
-from surefoot.engines.isaaclab import presets
+from surefoot.engines.isaaclab.compat import presets
 from surefoot.manifest import Manifest
 
 

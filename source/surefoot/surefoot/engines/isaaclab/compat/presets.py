@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from surefoot.engines.isaaclab import compat
+from surefoot.engines.isaaclab.compat.versions import BACKENDS
 from surefoot.errors import unknown_name
 
 _CLASSES = {"NewtonCfg": "newton_mjwarp", "PhysxCfg": "isaacsim_physx"}
@@ -53,7 +53,7 @@ def chosen_backend(overrides: list[str]) -> tuple[str | None, list[str]]:
     Raises:
         UnknownName: Neither version has a backend of that name.
     """
-    known = sorted({name for names in compat.BACKENDS.values() for name in names})
+    known = sorted({name for names in BACKENDS.values() for name in names})
     rest, backend = [], None
     for text in overrides:
         found = re.fullmatch(r"(physics|presets)=(.*)", text)
