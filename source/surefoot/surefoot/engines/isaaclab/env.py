@@ -94,11 +94,13 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
                 self.sim.step(render=False)
                 self.scene.update(dt=self.step_dt if at_once else self.physics_dt)
         finally:
+            self.robot_state.state_changed()
             self._sim_step_counter += self.cfg.decimation
             self._physics_seconds += time.perf_counter() - started
 
     def refresh(self, env_ids: Tensor) -> None:
         self.sim.forward()
+        self.robot_state.state_changed()
 
     def apply_factors(self, env_ids: Tensor) -> None:
         self.factors.apply(env_ids)

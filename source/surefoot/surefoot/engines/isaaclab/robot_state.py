@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from surefoot.engines.foot_sums import FootSums
+from surefoot.engines.isaaclab.binder import GROUND
 from surefoot.engines.isaaclab.compat import RobotHandle, contact_force, sensor_columns
+from surefoot.engines.isaaclab.compat.touching import GroundContacts
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
@@ -33,12 +35,15 @@ class IsaacLabRobotState(RobotState):
         chosen, robot = manifest.simulation.contact_model, manifest.robot
         feet = robot.foot_geoms(chosen) if env.contacts_by_geom else tuple((body,) for body in model.foot_bodies)
         self._per_foot = FootSums(feet, self.device)
-        self._sensors = {}
+        self._sensors, self._columns = {}, {}
+        names: list[str] = []
         for group, geoms in robot.contact_groups(chosen).items():
-            sensor, names = env.scene.sensors[group], list(geoms)
-            if not env.contacts_by_geom:
-                names = list(model.foot_bodies) if group == "feet" else unique(model.body_of(geom) for geom in geoms)
-            self._sensors[group] = (sensor, torch.tensor(sensor_columns(sensor, names), device=self.device))
+            sensor, bodies = env.scene.sensors[group], unique(model.body_of(geom) for geom in geoms)
+            parts = list(geoms) if env.contacts_by_geom else list(model.foot_bodies) if group == "feet" else bodies
+            self._sensors[group] = (sensor, torch.tensor(sensor_columns(sensor, parts), device=self.device))
+            self._columns[group] = slice(len(names), len(names) + len(parts))
+            names += parts
+        self.contacts = GroundContacts(names, f"{GROUND}/plane") if env.contacts_by_geom else None
 
     def raw_base_pos_w(self) -> Tensor:
         return self.handle.base_pose()[0]
@@ -77,16 +82,16 @@ class IsaacLabRobotState(RobotState):
         return lin_vel + torch.linalg.cross(ang_vel, com_to_foot)
 
     def raw_foot_in_contact(self) -> Tensor:
-        return self.read("foot_force_w").square().sum(dim=2) > 0
+        return self._per_foot(self._touching("feet", "foot_in_contact").int()) > 0
 
     def raw_foot_force_w(self) -> Tensor:
         return self._per_foot(self._force("feet", "foot_force_w"))
 
     def raw_base_in_contact(self) -> Tensor:
-        return (self._force("base", "base_in_contact").square().sum(dim=2) > 0).any(dim=1)
+        return self._touching("base", "base_in_contact").any(dim=1)
 
     def raw_limbs_in_contact(self) -> Tensor:
-        return (self._force("limbs", "limbs_in_contact").square().sum(dim=2) > 0).sum(dim=1)
+        return self._touching("limbs", "limbs_in_contact").sum(dim=1)
 
     def raw_action(self) -> Tensor:
         return self._env.action_manager.action
@@ -102,6 +107,17 @@ class IsaacLabRobotState(RobotState):
 
     def env_origins(self) -> Tensor:
         return self._env.scene.env_origins
+
+    def state_changed(self) -> None:
+        """The simulator's state was advanced or written to."""
+        if self.contacts is not None:
+            self.contacts.forget()
+        self.invalidate()
+
+    def _touching(self, group: str, what: str) -> Tensor:
+        """Whether each part of a group touches the ground, or, on PhysX, anything. Shape (N, parts), bool."""
+        force = self._force(group, what) if self.contacts is None or group not in self._sensors else None
+        return self.contacts.read()[:, self._columns[group]] if force is None else force.square().sum(dim=2) > 0
 
     def _force(self, group: str, what: str) -> Tensor:
         if group not in self._sensors:

@@ -1,0 +1,23 @@
+"""Batches of environments for the tests of this folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from surefoot.engines.isaaclab import make_env
+from surefoot.manifest import compose_manifest
+from surefoot_tasks import manifest_root
+
+TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
+
+
+@contextmanager
+def batch(num_envs: int, *overrides: str, task: str = TASK, evaluation: bool = False) -> Iterator[Any]:
+    """One at a time: Isaac Lab has one simulation in a process."""
+    env = make_env(
+        compose_manifest(manifest_root(), task, list(overrides)), device="cpu", num_envs=num_envs, evaluation=evaluation
+    )
+    try:
+        yield env
+    finally:
+        env.close()
