@@ -71,6 +71,30 @@ class ObservationDelay:
         age = torch.minimum(self._delay, now - self._born).clamp_(min=0)
         return self._history[(now - age) % self._slots, self._rows]
 
-    def reset(self, env_ids: Tensor, now: int) -> None:
+    def reset(self, env_ids: Tensor | slice, now: int) -> None:
         """Episodes begin in control step `now`."""
         self._born[env_ids] = now
+
+
+class RedrawnDelay(ObservationDelay):
+    """A value some calls late, the lag redrawn with each: `delay_steps` of the manifest.
+
+    Lags come from torch's global generator, as those of mjlab do.
+
+    Args:
+        lags: Smallest and largest lag.
+        num_envs: Each has its own lag.
+        device: Of the values.
+    """
+
+    def __init__(self, lags: tuple[int, int], num_envs: int, device: str) -> None:
+        super().__init__(torch.zeros(num_envs, dtype=torch.int64, device=device), lags[1])
+        self._lags = lags
+        self._drawn_at = -1
+
+    def __call__(self, value: Tensor, now: int) -> Tensor:
+        """As `ObservationDelay`; a second call at the same time shows the same."""
+        if now != self._drawn_at:
+            self._drawn_at = now
+            self._delay.random_(self._lags[0], self._lags[1] + 1)
+        return super().__call__(value, now)

@@ -20,7 +20,7 @@ from isaaclab.sim import ArticulationRootPropertiesCfg, UsdFileCfg
 
 from surefoot.engines.isaaclab.compat import configclass, contact_sensor_cfg, simulation_cfg
 from surefoot.engines.isaaclab.robot_model import RobotModel
-from surefoot.engines.isaaclab.terms import JointTargets, VelocityCommandTerm
+from surefoot.engines.isaaclab.terms import DelayedTerm, JointTargets, VelocityCommandTerm
 from surefoot.engines.terms import observation_terms, reset_robot, reward_terms, termination_terms
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.layout import GroupName
@@ -109,7 +109,7 @@ def _observation_group(manifest: Manifest, group_name: GroupName) -> Observation
     cfg = ObservationGroupCfg(enable_corruption=False, concatenate_terms=True)
     for name, func, term in observation_terms(manifest, group_name):
         entry = ObservationTermCfg(
-            func=func,
+            func=func if term.delay_steps[1] == 0 else DelayedTerm(func, term.delay_steps),
             clip=term.clip,
             scale=None if term.scale == 1.0 else term.scale,
             history_length=term.history if term.history > 1 else 0,

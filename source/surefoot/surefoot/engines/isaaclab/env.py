@@ -9,6 +9,7 @@ import torch
 from isaaclab.envs import ManagerBasedRLEnv, ManagerBasedRLEnvCfg
 from torch import Tensor
 
+from surefoot.engines.delays import ObservationDelay
 from surefoot.engines.isaaclab.compat import RobotHandle, new_simulation
 from surefoot.engines.isaaclab.factors import PhysicsFactors
 from surefoot.engines.isaaclab.faults import IsaacLabFaults
@@ -149,6 +150,10 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         """See `EngineEnv.joint_properties`."""
         lower, upper, armature = self.handle.limits_and_armature()
         return {"lower": lower, "upper": upper, "armature": armature}
+
+    def add_observation_delay(self, delay: ObservationDelay) -> None:
+        """Tell it of resets from now on."""
+        self._observation_delays.append(delay)
 
     def get_observations(self) -> dict[str, Tensor]:
         return cast("dict[str, Tensor]", dict(self.obs_buf))

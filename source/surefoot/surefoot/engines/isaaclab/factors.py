@@ -3,19 +3,26 @@
 Axis letters: n environments written to.
 """
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from surefoot.engines.isaaclab.compat.parameters import JOINT_PARAMETERS
+from surefoot.engines.isaaclab.nominal import PLACE, TOUCHED_BY, NominalRobot
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.errors import EngineError
+from surefoot.manifest.randomization import Factor
 
 if TYPE_CHECKING:
     from surefoot.engines.isaaclab.env import IsaacLabEnv
 
-PHYSICS_FACTORS = frozenset({"friction", "payload_mass"})
-SUPPORTED = PHYSICS_FACTORS | {"noise_level", "push_strength", "sensor_bias"}
+PHYSICS_FACTORS: frozenset[str] = frozenset().union(*TOUCHED_BY.values())
+"""Factors that are numbers of the physics; delays, noise and pushes happen outside it."""
+SUPPORTED = PHYSICS_FACTORS | {"control_delay", "observation_delay", "noise_level", "push_strength", "sensor_bias"}
+NEWTON_ONLY = frozenset({*PLACE, "joint_friction"})
+"""PhysX turns a body's inertia about its own axes and has another law of joint friction."""
 
 _TOLERANCE = 1e-6
 _CHECK_EVERY = 256
@@ -35,18 +42,17 @@ class PhysicsFactors:
         self.names = tuple(name for name in env.buckets.values if name in PHYSICS_FACTORS)
         robot = env.manifest.robot
         self._calls = 0
-        self._base = int(self._handle.body_ids([robot.base_body])[0])
-        self._mass = self._handle.masses()[0, self._base].clone()
-        self._inertia = self._handle.inertias()[0, self._base].clone()
-        feet = robot.contact_groups(env.manifest.simulation.contact_model)["feet"]
-        self._feet = self._foot_columns(list(feet), model).to(env.device)
-        if "payload_mass" in self.names:
-            lowest = float(self._mass) + env.manifest.randomization.factors["payload_mass"].edges[0]
-            if lowest <= 0:
-                raise EngineError(
-                    f"randomization.factors.payload_mass.edges: the lowest edge leaves {robot.base_body!r} with "
-                    f"{lowest:g} kg; its nominal mass is {float(self._mass):g} kg."
-                )
+        base = int(self._handle.body_ids([robot.base_body])[0])
+        feet = [geom for geoms in robot.foot_geoms(env.manifest.simulation.contact_model) for geom in geoms]
+        self.feet = self._foot_columns(feet, model).to(env.device)
+        held = {name: self._held(name)[0].to(env.device) for name in TOUCHED_BY}
+        self.nominal = NominalRobot(held, base)
+        self._base = base
+        self._check_base(robot.base_body, env.manifest.randomization.factors)
+
+    def values(self, env_ids: Tensor) -> dict[str, Tensor]:
+        """Values in force of the physics' factors. Shape (n,) each."""
+        return {name: self._buckets.values[name][env_ids] for name in self.names}
 
     def apply(self, env_ids: Tensor) -> None:
         """Write the values in force of some environments.
@@ -56,21 +62,58 @@ class PhysicsFactors:
         """
         check = self._on_cpu or self._calls % _CHECK_EVERY == 0
         self._calls += 1
-        if "payload_mass" in self.names:
-            total = self._mass + self._buckets.values["payload_mass"][env_ids].to(self._mass.device)
-            inertia = self._inertia * (total / self._mass).unsqueeze(1)
-            self._handle.write_inertial(env_ids, self._base, total, inertia)
+        for name, value in self.nominal.quantities(self.values(env_ids)).items():
+            self._write(name, env_ids, value)
             if check:
-                rows = env_ids.to(total.device)
-                _check("payload_mass", self._handle.masses()[rows, self._base], total)
-                _check("payload_mass", self._handle.inertias()[rows, self._base], inertia)
-        if "friction" in self.names:
-            friction = self._buckets.values["friction"][env_ids]
-            self._handle.write_friction(env_ids, self._feet, friction)
-            if check:
-                held = self._handle.friction()
-                got = held[env_ids.to(held.device).unsqueeze(1), self._feet.to(held.device)]
-                _check("friction", got, friction.to(held.device).unsqueeze(1).expand_as(got))
+                held = self._held(name)
+                self._check(name, held[env_ids.to(held.device)], value.to(held.device))
+
+    def _held(self, name: str) -> Tensor:
+        """A quantity as the simulator holds it, of all environments."""
+        if name in JOINT_PARAMETERS:
+            return self._handle.joint_parameter(name)
+        if name == "friction":
+            friction = self._handle.friction()
+            return friction[:, self.feet.to(friction.device)]
+        return {"mass": self._handle.masses, "inertia": self._handle.inertias, "com": self._handle.coms}[name]()
+
+    def _write(self, name: str, env_ids: Tensor, value: Tensor) -> None:
+        handle = self._handle
+        if name in JOINT_PARAMETERS:
+            handle.write_joint_parameter(name, env_ids, value)
+        elif name == "friction":
+            handle.write_friction(env_ids, self.feet, value)
+        else:
+            write = {"mass": handle.write_masses, "inertia": handle.write_inertias, "com": handle.write_coms}[name]
+            write(env_ids, value)
+
+    def _check(self, name: str, got: Tensor, written: Tensor) -> None:
+        worst = float((got - written).abs().max())
+        if not worst <= _TOLERANCE * max(1.0, float(written.abs().max())):
+            suspects = ", ".join(f"randomization.factors.{factor}" for factor in sorted(TOUCHED_BY[name]))
+            raise EngineError(
+                f"The simulator's {name} differs by up to {worst:.3g} from what was written: a factor does not reach "
+                f"the physics. Factors that change it: {suspects}."
+            )
+
+    def _check_base(self, body: str, factors: dict[str, Factor]) -> None:
+        """Refuse ranges that leave a base without mass or with an impossible inertia, whatever is drawn."""
+        names = [name for name in self.names if name in ("payload_mass", *PLACE)]
+        if not names:
+            return
+        corners = list(product(*((factors[name].edges[0], factors[name].edges[-1]) for name in names)))
+        columns = torch.tensor(corners, dtype=torch.float64, device=self.feet.device).T
+        found = self.nominal.quantities(dict(zip(names, columns, strict=True)))
+        moments = torch.linalg.eigvalsh(found["inertia"][:, self._base].unflatten(1, (3, 3)))
+        possible = (moments[:, 0] > 0) & (moments[:, 2] <= (moments[:, 0] + moments[:, 1]) * 1.001)
+        possible &= found["mass"][:, self._base] > 0
+        for corner, good in zip(corners, possible.tolist(), strict=True):
+            if not good:
+                what = ", ".join(f"{name} {value:g}" for name, value in zip(names, corner, strict=True))
+                raise EngineError(
+                    f"randomization.factors.payload_mass.edges: {what} leaves {body!r} without mass or with an inertia "
+                    f"that no body has; its nominal mass is {self.nominal.base_mass:g} kg."
+                )
 
     def _foot_columns(self, feet: list[str], model: RobotModel) -> Tensor:
         by_body: dict[str, list[str]] = {}
@@ -85,12 +128,3 @@ class PhysicsFactors:
                 f"geometries, found {', '.join(names)}."
             )
         return torch.tensor([names.index(name) for name in feet])
-
-
-def _check(name: str, got: Tensor, written: Tensor) -> None:
-    worst = float((got - written).abs().max())
-    if not worst <= _TOLERANCE * max(1.0, float(written.abs().max())):
-        raise EngineError(
-            f"randomization.factors.{name}: the simulator holds values that differ by up to {worst:.3g} from those "
-            "written; the factor does not reach the physics."
-        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from surefoot.engines.device import check_device
 from surefoot.engines.isaaclab import compat
-from surefoot.engines.isaaclab.factors import SUPPORTED
+from surefoot.engines.isaaclab.factors import NEWTON_ONLY, SUPPORTED
 from surefoot.errors import EngineError, MissingExtra
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.robot import Robot
@@ -105,19 +105,12 @@ def check_manifest(manifest: Manifest, backend: str) -> None:
     refuse_unsupported(manifest.randomization, SUPPORTED, "isaaclab")
     if manifest.task.terrain.kind != "plane":
         raise EngineError("task.terrain.kind: engine 'isaaclab' has planes only so far. Use --engine mujoco.")
-    task = manifest.task
-    if task.actions.delay_steps[1] > 0:
-        raise EngineError(
-            f"task.actions.delay_steps: engine 'isaaclab' delays no actions yet; expected [0, 0], got "
-            f"{list(task.actions.delay_steps)}."
-        )
-    for group_name, group in (("actor", task.observations.actor), ("critic", task.observations.critic)):
-        for name, term in group.terms.items():
-            if term.delay_steps[1] > 0:
-                raise EngineError(
-                    f"task.observations.{group_name}.terms.{name}.delay_steps: engine 'isaaclab' delays no "
-                    f"observations yet; expected [0, 0], got {list(term.delay_steps)}."
-                )
+    for name in manifest.randomization.factors:
+        if backend != "newton_mjwarp" and name in NEWTON_ONLY:
+            raise EngineError(
+                f"randomization.factors.{name}: not there on PhysX, whose model of it differs. Leave it out, or use "
+                "--engine isaaclab:newton_mjwarp on Isaac Lab 3.0."
+            )
     contacts = manifest.robot.contact_models[manifest.simulation.contact_model]
     if backend != "newton_mjwarp" and ("limbs" in contacts.collide or contacts.self_collision):
         raise EngineError(

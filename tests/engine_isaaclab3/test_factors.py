@@ -1,0 +1,120 @@
+"""Every factor that the engine `mujoco` has reaches Newton's solver."""
+
+import pytest
+import torch
+from live import batch
+
+from surefoot.errors import EngineError
+
+EDGES = {
+    "friction": [0.4, 1.2],
+    "payload_mass": [0.2, 2.0],
+    "payload_x": [-0.2, 0.2],
+    "payload_z": [0.0, 0.2],
+    "com_shift_y": [-0.05, 0.05],
+    "link_mass": [0.8, 1.2],
+    "motor_strength": [0.7, 1.0],
+    "stiffness": [0.8, 1.2],
+    "damping": [0.5, 1.5],
+    "joint_friction": [0.1, 0.4],
+    "armature": [0.5, 2.0],
+    "control_delay": [0, 5],
+    "observation_delay": [0, 3],
+    "noise_level": [0.5, 1.5],
+    "push_strength": [0.5, 1.5],
+}
+
+
+def override(*names: str, mode: str = "startup") -> str:
+    factors = ", ".join(f"{name}: {{edges: {EDGES[name]}, mode: {mode}}}" for name in names)
+    return f"randomization.factors={{{factors}}}"
+
+
+def solver() -> tuple:
+    from isaaclab_newton.physics import NewtonManager
+
+    held = NewtonManager._solver
+    return held.mjw_model, held.mj_model
+
+
+def column(name: str) -> torch.Tensor:
+    """A field of the solver's model, one row an environment."""
+    return torch.from_numpy(getattr(solver()[0], name).numpy())
+
+
+def test_all_factors_at_once_reach_the_solver_in_every_episode() -> None:
+    with batch(12, override(*EDGES, mode="reset"), "randomization.bucket_by=[]") as env:
+        for _ in range(3):
+            env.step(torch.zeros(12, 12))
+            values = {name: value.clone() for name, value in env.buckets.values.items()}
+            mass, names = column("body_mass"), [solver()[1].body(i).name for i in range(solver()[1].nbody)]
+            trunk = next(i for i, name in enumerate(names) if name.endswith("_trunk"))
+            calf = next(i for i, name in enumerate(names) if name.endswith("_FR_calf"))
+            mj = env._model.mj
+            nominal = float(mj.body_mass[mj.body("trunk").id])
+            assert torch.allclose(mass[:, trunk], nominal + values["payload_mass"], atol=1e-5)
+            other = float(mj.body_mass[mj.body("FR_calf").id])
+            assert torch.allclose(mass[:, calf], other * values["link_mass"], atol=1e-5)
+            gain = column("actuator_gainprm")[:, 0, 0]
+            assert torch.allclose(gain, 35.0 * values["motor_strength"] * values["stiffness"], rtol=1e-5)
+            bias = column("actuator_biasprm")[:, 0, 2]
+            assert torch.allclose(bias, -0.5 * values["motor_strength"] * values["damping"], rtol=1e-5)
+            force = column("jnt_actfrcrange")[:, 1, 1]
+            assert torch.allclose(force, 23.7 * values["motor_strength"], rtol=1e-5)
+            loss = column("dof_frictionloss")[:, 6:]
+            assert torch.allclose(loss, values["joint_friction"].unsqueeze(1).expand(12, 12), rtol=1e-5)
+            rotor = column("dof_armature")[:, 6]
+            assert torch.allclose(rotor, 0.004026 * values["armature"], rtol=1e-4)
+            share = values["payload_mass"] / (nominal + values["payload_mass"])
+            com = torch.tensor(mj.body_ipos[mj.body("trunk").id], dtype=torch.float32)
+            expected_x = com[0] + (values["payload_x"] - com[0]) * share
+            assert torch.allclose(column("body_ipos")[:, trunk, 0], expected_x, atol=1e-6)
+            expected_y = com[1] * (1 - share) + com[1] * share + values["com_shift_y"]
+            assert torch.allclose(column("body_ipos")[:, trunk, 1], expected_y, atol=1e-6)
+            env.reset()
+        assert not torch.equal(values["armature"], env.buckets.values["armature"])
+
+
+def test_inertia_with_a_payload_is_that_of_two_bodies() -> None:
+    """Against the parallel-axis theorem written out for a payload of the trunk's shape at (0.1, 0, 0.2)."""
+    fixed = "payload_mass: {edges: [2.0, 2.0], mode: startup}, payload_x: {edges: [0.1, 0.1], mode: startup}"
+    fixed += ", payload_y: {edges: [0.0, 0.0], mode: startup}, payload_z: {edges: [0.2, 0.2], mode: startup}"
+    with batch(1, f"randomization.factors={{{fixed}}}", "randomization.bucket_by=[]") as env:
+        import mujoco
+
+        mj = env._model.mj
+        trunk = mj.body("trunk").id
+        axes = torch.zeros(9, dtype=torch.float64).numpy()
+        mujoco.mju_quat2Mat(axes, mj.body_iquat[trunk])
+        axes = torch.from_numpy(axes).reshape(3, 3)
+        own = axes @ torch.diag(torch.tensor(mj.body_inertia[trunk])) @ axes.T
+        mass, com = float(mj.body_mass[trunk]), torch.tensor(mj.body_ipos[trunk])
+        place = torch.tensor([0.1, 0.0, 0.2], dtype=torch.float64)
+        centre = (mass * com + 2.0 * place) / (mass + 2.0)
+
+        def moved(weight: float, inertia: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+            d = at - centre
+            return inertia + weight * (d @ d * torch.eye(3, dtype=d.dtype) - torch.outer(d, d))
+
+        expected = moved(mass, own, com) + moved(2.0, own * 2.0 / mass, place)
+        held = env.handle.inertias()[0, env.factors._base].reshape(3, 3).double()
+        assert torch.allclose(held, expected, atol=1e-6)
+        env.step(torch.zeros(1, 12))
+        moments = column("body_inertia")[0, 1].double().sort().values
+        assert torch.allclose(moments, torch.linalg.eigvalsh(expected), atol=1e-6)
+
+
+def test_planted_writes_that_are_lost_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from surefoot.engines.isaaclab.compat import RobotHandle
+
+    ids = torch.arange(4)
+    with batch(4, override(*EDGES, mode="reset"), "randomization.bucket_by=[]") as env:
+        names = env.factors.names
+        for method in ("write_masses", "write_inertias", "write_coms", "write_joint_parameter", "write_friction"):
+            monkeypatch.setattr(RobotHandle, method, lambda *_: None)
+        for name in names:
+            env.factors.names = ("payload_mass", name) if name.startswith("payload_") else (name,)
+            env.streams.begin_episode(ids)
+            env.buckets.resample(ids)
+            with pytest.raises(EngineError, match=f"does not reach the physics.*{name.rpartition('_')[0]}"):
+                env.factors.apply(ids)
