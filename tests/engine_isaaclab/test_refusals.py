@@ -7,9 +7,12 @@ import pytest
 from surefoot.engines import load_engine
 from surefoot.engines.base import Engine
 from surefoot.engines.device import check_device
+from surefoot.engines.isaaclab.factors import NEWTON_ONLY
 from surefoot.engines.isaaclab.make import check_manifest, make_env
 from surefoot.errors import EngineError, UnknownName
+from surefoot.engines.isaaclab.nominal import PLACE
 from surefoot.manifest import Manifest, compose_manifest
+from surefoot.manifest.factors import FACTORS
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
@@ -24,20 +27,18 @@ def test_the_shipped_task_passes(go1_manifest: Manifest, backend: str) -> None:
     check_manifest(go1_manifest, backend)
 
 
-@pytest.mark.parametrize(
-    ("override", "key"),
-    [
-        ("+randomization.factors.motor_strength={edges: [0.8, 1.2], mode: startup}", "randomization.factors.motor_s"),
-        ("task.actions.delay_steps=[0,2]", "task.actions.delay_steps"),
-        (
-            "+task.observations.actor.terms.joint_vel.delay_steps=[0,1]",
-            "task.observations.actor.terms.joint_vel.delay_s",
-        ),
-    ],
-)
-def test_what_it_cannot_do_is_refused_by_key(override: str, key: str) -> None:
-    with pytest.raises(EngineError, match=f"^{key}"):
-        check_manifest(manifest(override), "newton_mjwarp")
+@pytest.mark.parametrize("name", sorted(FACTORS))
+def test_factors_of_each_backend(name: str) -> None:
+    """All of them on Newton; PhysX has no counterpart of a few."""
+    own = f"{name}: {{edges: [1, 1], mode: startup}}"
+    own += ", payload_mass: {edges: [1, 1], mode: startup}" if name in PLACE else ""
+    overridden = manifest(f"randomization.factors={{{own}}}", "randomization.bucket_by=[]")
+    check_manifest(overridden, "newton_mjwarp")
+    if name in NEWTON_ONLY:
+        with pytest.raises(EngineError, match=rf"^randomization\.factors\.{name}: not there on PhysX"):
+            check_manifest(overridden, "isaacsim_physx")
+    else:
+        check_manifest(overridden, "isaacsim_physx")
 
 
 def test_full_contact_model_needs_contact_by_geometry() -> None:

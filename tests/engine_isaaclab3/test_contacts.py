@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from live import batch
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from live import batch
 
+from live import batch
 from surefoot.errors import EngineError
 
 EDGES = {
@@ -118,3 +118,19 @@ def test_planted_writes_that_are_lost_are_found(monkeypatch: pytest.MonkeyPatch)
             env.buckets.resample(ids)
             with pytest.raises(EngineError, match=f"does not reach the physics.*{name.rpartition('_')[0]}"):
                 env.factors.apply(ids)
+
+
+def test_the_probe_finds_factors_that_are_held_but_not_felt() -> None:
+    """The solver's own copy is put back to the nominal value behind the views' back."""
+    from surefoot.engines.isaaclab import probe
+
+    with batch(6, override("friction", "link_mass", "stiffness", mode="reset"), "randomization.bucket_by=[]") as env:
+        probe.check_effect(env)
+        for field in ("geom_friction", "body_mass", "actuator_gainprm"):
+            array = getattr(solver()[0], field)
+            held = array.numpy().copy()
+            array.assign(held[:1].repeat(6, axis=0))  # what the first environment has
+            with pytest.raises(EngineError, match=r"should differ by .* the factor does not reach the physics"):
+                probe.check_effect(env)
+            array.assign(held)
+        probe.check_effect(env)

@@ -13,6 +13,7 @@ from surefoot.engines.delays import ObservationDelay
 from surefoot.engines.isaaclab.compat import RobotHandle, new_simulation
 from surefoot.engines.isaaclab.factors import PhysicsFactors
 from surefoot.engines.isaaclab.faults import IsaacLabFaults
+from surefoot.engines.isaaclab.probe import check_effect
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.engines.isaaclab.robot_state import IsaacLabRobotState
 from surefoot.engines.step import StepResult
@@ -70,6 +71,8 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.load_task()
         self.factors = PhysicsFactors(self, self._model)
         self.factors.apply(torch.arange(self.num_envs, device=self.device))
+        if self._backend == "newton_mjwarp":
+            check_effect(self)
         self.faults = IsaacLabFaults(self)
         super().load_managers()
 

@@ -116,8 +116,9 @@ class IsaacLabRobotState(RobotState):
 
     def _touching(self, group: str, what: str) -> Tensor:
         """Whether each part of a group touches the ground, or, on PhysX, anything. Shape (N, parts), bool."""
-        force = self._force(group, what) if self.contacts is None or group not in self._sensors else None
-        return self.contacts.read()[:, self._columns[group]] if force is None else force.square().sum(dim=2) > 0
+        if self.contacts is None or group not in self._columns:
+            return self._force(group, what).square().sum(dim=2) > 0
+        return self.contacts.read()[:, self._columns[group]]
 
     def _force(self, group: str, what: str) -> Tensor:
         if group not in self._sensors:

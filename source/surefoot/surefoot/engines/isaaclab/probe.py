@@ -1,0 +1,167 @@
+"""Does a factor reach the physics? One step of every environment against plain MuJoCo with the model it should have.
+
+The check of `engines/mujoco/probe.py`, on Newton: Isaac Lab's solver there is MuJoCo-Warp, and Newton keeps the MuJoCo
+model that it was made from. PhysX cannot be asked that way; there values are only read back.
+
+Axis letters: n environments.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import mujoco
+import numpy as np
+import torch
+from torch import Tensor
+
+from surefoot.engines.isaaclab.compat.newton import manager
+from surefoot.errors import EngineError
+
+if TYPE_CHECKING:
+    from surefoot.engines.isaaclab.env import IsaacLabEnv
+
+MISSING_SHARE = 0.1
+"""Share of a factor's effect on the velocities that may be missing."""
+_FLOOR = 1e-2
+"""Effects below this share of the whole change of velocity drown in the solver's tolerance and single precision."""
+
+
+def check_effect(env: "IsaacLabEnv") -> None:
+    """Step once and compare; every environment has to be reset afterwards.
+
+    Raises:
+        EngineError: The simulation moves as if a factor were not there, or the model has no use for it.
+    """
+    factors = env.factors
+    if not factors.names:
+        return
+    _set_moving(env)
+    newton: Any = manager()
+    solver = newton._solver
+    solver._update_mjc_data(solver.mjw_data, solver.model, newton.get_state_0())
+    qpos, qvel = solver.mjw_data.qpos.numpy().copy(), solver.mjw_data.qvel.numpy().copy()
+    env.sim.step(render=False)
+    got, ctrl = solver.mjw_data.qvel.numpy(), solver.mjw_data.ctrl.numpy()
+
+    everyone = factors.values(torch.arange(env.num_envs, device=env.device))
+    for name, value in everyone.items():
+        neutral = factors.nominal.neutral(name)
+        index = int((value - neutral).abs().argmax())
+        if abs(float(value[index]) - neutral) < 1e-6:
+            continue  # every environment has the neutral value
+        own = {other: column[index : index + 1] for other, column in everyone.items()}
+        start = (qpos[index], qvel[index], ctrl[index])
+        intended = _step(env, own, start)
+        without = _step(env, own | {name: torch.full_like(own[name], neutral)}, start)
+        _judge(name, float(value[index]), got[index], intended, without, qvel[index])
+
+
+def _judge(
+    name: str, value: float, got: np.ndarray, intended: np.ndarray, without: np.ndarray, start: np.ndarray
+) -> None:
+    effect, whole = np.abs(intended - without).max(), np.abs(intended - start).max()
+    if effect < 1e-9 * whole:
+        raise EngineError(
+            f"randomization.factors.{name}: MuJoCo moves this robot the same with {value:g} as without; the factor "
+            "does not reach the physics. Leave it out."
+        )
+    missing = np.abs(got - intended).max()
+    if effect > _FLOOR * whole and missing > MISSING_SHARE * effect:
+        raise EngineError(
+            f"randomization.factors.{name}: with {value:g} the velocities after one step should differ by {effect:.3g} "
+            f"from those without, but the simulation is {missing:.3g} away from that; the factor does not reach the "
+            "physics."
+        )
+
+
+def _set_moving(env: "IsaacLabEnv") -> None:
+    """Feet 2 mm in the ground, base and joints in motion, targets off the pose."""
+    robot, default = env.manifest.robot, env.robot_state.read("default_joint_pos")
+    wave = torch.sin(1.0 + 1.7 * torch.arange(len(default), device=env.device))
+    ids = torch.arange(env.num_envs, device=env.device)
+    position = env.scene.env_origins.clone()
+    position[:, 2] += robot.base_height - 0.002
+    row = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.7, 0.5, -0.1, 0.0], [0.3, -0.4, 0.5, 0.0]], device=env.device)
+    quat, lin_vel, ang_vel = (part.expand(env.num_envs, 4) for part in row)
+    env.write_state(
+        ids,
+        pos_w=position,
+        quat_w=quat,
+        lin_vel_w=lin_vel[:, :3],
+        ang_vel_b=ang_vel[:, :3],
+        joint_pos=default.expand(env.num_envs, -1),
+        joint_vel=wave.expand(env.num_envs, -1),
+    )
+    env.handle.set_targets((default + 0.2 * wave).expand(env.num_envs, -1))
+    env.scene.write_data_to_sim()
+
+
+def _step(env: "IsaacLabEnv", values: dict[str, Tensor], start: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Velocities after one step of plain MuJoCo."""
+    model = manager()._solver.mj_model.__copy__()
+    model.opt.timestep = env.physics_dt
+    for name, value in env.factors.nominal.quantities(values).items():
+        _write(model, env, name, value[0].double().cpu().numpy())
+    data = mujoco.MjData(model)
+    mujoco.mj_setConst(model, data)
+    mujoco.mj_resetData(model, data)
+    data.qpos[:], data.qvel[:], data.ctrl[:] = start
+    mujoco.mj_step(model, data)
+    return data.qvel.copy()
+
+
+def _write(model: mujoco.MjModel, env: "IsaacLabEnv", name: str, value: np.ndarray) -> None:
+    """One quantity of one robot, in Isaac Lab's order, into MuJoCo's model."""
+    robot = env.scene["robot"]
+    if name == "friction":
+        geoms = [env.handle.geom_names({})[column] for column in env.factors.feet.tolist()]
+        for geom, friction in zip(geoms, value, strict=True):
+            model.geom_friction[_find(model, "geom", f"/{geom}_"), 0] = friction
+        return
+    if name in ("mass", "inertia", "com"):
+        for body, quantity in zip(robot.body_names, value, strict=True):
+            _write_body(model, _find(model, "body", f"_{body}"), name, quantity)
+        return
+    for joint, quantity in zip(robot.joint_names, value, strict=True):
+        index = _find(model, "joint", f"_{joint}")
+        dof, motor = model.jnt_dofadr[index], int((model.actuator_trnid[:, 0] == index).argmax())
+        if name == "stiffness":
+            model.actuator_gainprm[motor, 0], model.actuator_biasprm[motor, 1] = quantity, -quantity
+        elif name == "damping":
+            model.actuator_biasprm[motor, 2] = -quantity
+        elif name == "effort_limit":
+            model.jnt_actfrcrange[index] = -quantity, quantity
+        else:
+            getattr(model, {"armature": "dof_armature", "joint_friction": "dof_frictionloss"}[name])[dof] = quantity
+
+
+def _write_body(model: mujoco.MjModel, body: int, name: str, value: np.ndarray) -> None:
+    if name == "mass":
+        model.body_mass[body] = value
+    elif name == "com":
+        model.body_ipos[body] = value
+    else:
+        _write_inertia(model, body, value.reshape(3, 3))
+
+
+def _write_inertia(model: mujoco.MjModel, body: int, inertia: np.ndarray) -> None:
+    """Principal axes stay next to those that were: MuJoCo keeps the boxes that it looks for contacts with in them."""
+    before = np.zeros(9)
+    mujoco.mju_quat2Mat(before, model.body_iquat[body])
+    before = before.reshape(3, 3)
+    moments, axes = np.linalg.eigh(before.T @ inertia @ before)
+    order = np.abs(axes).argmax(axis=0).argsort()
+    moments, axes = moments[order], axes[:, order]
+    axes = axes * np.where(np.diag(axes) < 0, -1.0, 1.0)
+    axes[:, 2] *= np.sign(np.linalg.det(axes))
+    model.body_inertia[body] = moments
+    mujoco.mju_mat2Quat(model.body_iquat[body], (before @ axes).flatten())
+
+
+def _find(model: mujoco.MjModel, kind: str, part: str) -> int:
+    """Newton names things by their path in the stage, geometries with a number behind."""
+    count = {"body": model.nbody, "joint": model.njnt, "geom": model.ngeom}[kind]
+    names = [getattr(model, kind)(index).name for index in range(count)]
+    found = [i for i, name in enumerate(names) if (part in name if kind == "geom" else name.endswith(part))]
+    if len(found) != 1:
+        raise EngineError(f"Newton's model: expected one {kind} {part.strip('_/')!r}, found {len(found)} in {names}.")
+    return found[0]
