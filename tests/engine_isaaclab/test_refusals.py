@@ -9,8 +9,8 @@ from surefoot.engines.base import Engine
 from surefoot.engines.device import check_device
 from surefoot.engines.isaaclab.factors import NEWTON_ONLY
 from surefoot.engines.isaaclab.make import check_manifest, make_env
-from surefoot.errors import EngineError, UnknownName
 from surefoot.engines.isaaclab.nominal import PLACE
+from surefoot.errors import EngineError, UnknownName
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.manifest.factors import FACTORS
 from surefoot_tasks import manifest_root
