@@ -148,6 +148,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
     def physics_step(self) -> None:
         self.sim.step(render=False)
         self.scene.update(dt=self.physics_dt)
+        self.robot_state.state_changed()
 
     def joint_properties(self) -> dict[str, Tensor]:
         """See `EngineEnv.joint_properties`."""
