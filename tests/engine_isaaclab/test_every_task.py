@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from composed_tasks import composed
+from composed_tasks import REFUSED, composed, runs_on
 from surefoot.engines.isaaclab import make_env
-from surefoot_tasks import list_tasks
+from surefoot.errors import EngineError
 
-LEVEL = [task for task in list_tasks() if "-Rough-" not in task]
-"""Tasks on a plane; the engine has no other ground."""
 NUM = 6
 STEPS = 200
 DRAWN_ANEW = ("randomization.factors.friction.mode=reset", "randomization.factors.payload_mass.mode=reset")
@@ -22,7 +20,7 @@ def _one_thread(isaaclab: str) -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture(params=LEVEL)
+@pytest.fixture(params=runs_on("isaaclab"))
 def env(request: pytest.FixtureRequest) -> Iterator[Any]:
     built = make_env(composed(request.param, *DRAWN_ANEW), device="cpu", num_envs=NUM)
     yield built
@@ -47,7 +45,7 @@ def test_it_steps_and_resets_and_the_physics_holds_what_was_drawn(env: Any) -> N
     assert len(torch.stack(loads).unique()) == NUM + int(ended.sum())  # one draw an episode, no two alike
 
 
-@pytest.mark.parametrize("task", LEVEL)
+@pytest.mark.parametrize("task", runs_on("isaaclab"))
 def test_its_id_gives_the_same_environment(task: str) -> None:
     """Gymnasium's interface on the same simulation: equal starts, and the reward of each step."""
     import gymnasium
@@ -72,3 +70,11 @@ def test_its_id_gives_the_same_environment(task: str) -> None:
             assert torch.allclose(own.step(still).reward, reward, atol=1e-5)
     finally:
         own.close()
+
+
+@pytest.mark.parametrize(
+    ("task", "key"), [(task, key) for (engine, task), key in REFUSED.items() if engine == "isaaclab"]
+)
+def test_what_it_lacks_is_named_by_key(task: str, key: str) -> None:
+    with pytest.raises(EngineError, match=f"^{key}: "):
+        make_env(composed(task), device="cpu", num_envs=NUM)

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from pxr import Gf, Usd, UsdGeom, UsdPhysics
+from pxr import Gf, Usd, UsdGeom, UsdPhysics, UsdShade
 
 from surefoot.engines.isaaclab.robot_model import load_robot_model
 from surefoot.engines.isaaclab.usd_file import write_robot
@@ -51,6 +51,8 @@ def _ground(path: Path) -> None:
     stage = _new_stage(path, "/World")
     UsdGeom.Xform.Define(stage, "/World/Environment").AddScaleOp().Set(Gf.Vec3d(1, 1, 1))
     UsdPhysics.CollisionAPI.Apply(stage.DefinePrim("/World/GroundPlane/CollisionPlane", "Plane"))
+    UsdShade.Material.Define(stage, "/World/Looks/theGrid")
+    UsdShade.Shader.Define(stage, "/World/Looks/theGrid/Shader")
     stage.Save()
 
 

@@ -1,5 +1,6 @@
 """What `import isaacsim` gives before an app runs: the class that starts one."""
 
+import atexit
 import importlib
 import os
 import sys
@@ -21,6 +22,8 @@ class SimulationApp:
         install.install()
         for name in ("isaaclab.envs", "isaaclab_assets", "isaaclab_tasks"):
             importlib.import_module(name)
+        if "pytest" not in sys.modules:
+            atexit.register(self.close)
 
     def is_running(self) -> bool:
         return True
@@ -30,4 +33,8 @@ class SimulationApp:
 
         APP.update()
 
-    def close(self, *args: Any, **kwargs: Any) -> None: ...
+    def close(self, *args: Any, **kwargs: Any) -> None:
+        """Ends the process, with success whatever went wrong, as Isaac Sim 5.1 does (IsaacSim#717)."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

@@ -1,11 +1,19 @@
-"""Tasks whose robot's model is here."""
+"""Registered tasks: which engine refuses which, and whether the robot's model is here."""
 
 import pytest
 
 from surefoot.engines.mjcf import robot_spec
 from surefoot.errors import EngineError, MissingExtra
 from surefoot.manifest import Manifest, compose_manifest
-from surefoot_tasks import manifest_root
+from surefoot_tasks import list_tasks, manifest_root
+
+REFUSED = {("isaaclab", "Surefoot-Velocity-Rough-Unitree-Go1-v0"): "task.terrain.kind"}
+"""Manifest key that an engine does not have, by engine and task; everything else must run."""
+
+
+def runs_on(engine: str) -> list[str]:
+    """Tasks that an engine must run."""
+    return [task for task in list_tasks() if (engine, task) not in REFUSED]
 
 
 def composed(task: str, *overrides: str) -> Manifest:
