@@ -71,7 +71,8 @@ def test_levels_at_the_start_are_spread_over_those_allowed() -> None:
         ([1.0, 0.0, 0.0], [0.4, 0.0, 0.0], 4.0, False, -1),  # 1.6 m of 4 m
         ([1.0, 0.0, 0.0], [0.0, 1.0, 0.0], 10.0, False, -1),  # 10 m, but across the command
         ([1.0, 0.0, 0.0], [0.9, 0.0, 0.0], 1.0, True, -1),  # 0.9 m of the 10 m that were to come
-        ([1.0, 0.0, 0.0], [0.9, 0.0, 0.0], 2.5, True, 1),  # far enough, then fell
+        ([1.0, 0.0, 0.0], [0.9, 0.0, 0.0], 2.5, True, -1),  # far enough to go up, but fell
+        ([1.0, 0.0, 0.0], [0.9, 0.0, 0.0], 6.0, True, 0),  # fell after more than half of the 10 m
         ([0.0, 0.0, 0.5], [0.0, 0.0, 0.0], 10.0, False, 0),  # nothing commanded, nothing owed
         ([0.6, -0.8, 0.0], [0.6, -0.8, 0.0], 2.5, False, 1),  # any direction
     ],

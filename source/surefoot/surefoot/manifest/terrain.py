@@ -24,7 +24,7 @@ class TerrainCurriculum(Section):
     start_level: int = Field(ge=0)
     """Environments start spread over levels 0 to this one."""
     promote: PositiveFloat
-    """Half tiles walked, from which on the next episode is one level harder."""
+    """Half tiles walked without falling, from which on the next episode is one level harder."""
     demote: Fraction
     """Share of the commanded distance, below which it is one level easier."""
 

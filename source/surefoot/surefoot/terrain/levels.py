@@ -1,8 +1,8 @@
 """Levels of difficulty that follow how far a robot walks.
 
 Source: the terrain curriculum of legged_gym, Isaac Lab and mjlab (Rudin et al. 2022, "Learning to Walk in Minutes"),
-with one difference: how far a robot has walked is measured along its commands, not from its origin, because commands
-turn and change within an episode.
+with two differences: how far a robot has walked is measured along its commands, not from its origin, because commands
+turn and change within an episode; and whoever falls does not go up.
 Axis letters: N environments, n of them.
 """
 
@@ -91,7 +91,7 @@ class TerrainLevels:
         walked, commanded, time = self.walked[env_ids], self.commanded[env_ids], self.time[env_ids]
         # Who failed is held to what the commands would have been until the end of the episode.
         whole = commanded * torch.where(failed, self._episode_length / time.clamp(min=1e-6), 1.0).clamp(min=1.0)
-        up = walked > curriculum.promote * self._ground.half_tile
+        up = (walked > curriculum.promote * self._ground.half_tile) & ~failed
         down = (walked < curriculum.demote * whole) & ~up
         return up.long() - down.long()
 
