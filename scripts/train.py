@@ -17,6 +17,7 @@ import surefoot.cli
 from surefoot.errors import SurefootError
 from surefoot.manifest import compose_manifest, override_manifest, read_manifest
 from surefoot.rl.train import resume, train
+from surefoot.schedule.plan import plan_events
 from surefoot_tasks import manifest_root
 
 
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are made")
     parser.add_argument("--threads", type=int, default=0, help="physics threads on a CPU; 0 means all cores")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="run folder to continue")
+    parser.add_argument("--events", default="worker", help="scheduled events: worker, inline or off (docs/events.md)")
     parser.add_argument("--allow-manifest-change", action="store_true", help="resume although the manifest differs")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     args = parser.parse_intermixed_args()
@@ -48,7 +50,8 @@ def main() -> None:
         manifest = override_manifest(read_manifest(args.resume / "manifest.yaml"), overrides)
     else:
         raise SurefootError("Say what to train: --task NAME (python scripts/list_tasks.py lists them) or --resume RUN.")
-    common = {"engine": args.engine, "device": args.device, "num_threads": args.threads}
+    plan = plan_events(manifest, manifests=manifest_root(), engine=args.engine, device=args.device, mode=args.events)
+    common = {"engine": args.engine, "device": args.device, "num_threads": args.threads, "events": plan}
     if args.resume is not None:
         resume(args.resume, manifest, allow_manifest_change=args.allow_manifest_change, **common)
     else:

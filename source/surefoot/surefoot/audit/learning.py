@@ -36,6 +36,7 @@ PHYSICS = define("run/physics_seconds", "s", "wall-clock inside the simulator; N
 ENV = define("run/env_seconds", "s", "wall-clock of the environments' steps, physics included")
 AUDIT = define("run/audit_seconds", "s", "wall-clock of the accounts: copies of steps, sums, rules, record")
 LEARN = define("run/learn_seconds", "s", "wall-clock of the update")
+EVENTS = define("run/event_seconds", "s", "wall-clock of jobs written and results read since the last iteration")
 WRITE_FAILURES = define(
     "run/write_failures", "-", "attempts of loggers and record to write that failed since the start"
 )

@@ -88,6 +88,10 @@ class RunRecord:
         if new := {name: metric_of(name) for name in kept if name not in self._header.metrics}:
             self._header = replace(self._header, metrics={**self._header.metrics, **new})
         self._rows.append((iteration, {name: np.asarray(value) for name, value in kept.items()}))
+        self.add_alerts(alerts)
+
+    def add_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Take alerts that belong to no iteration's numbers; they go to the disk at once."""
         if alerts:
             self._alert_lines += [json.dumps(asdict(alert)) for alert in alerts]
             self._alerts_behind = True

@@ -7,8 +7,8 @@ the last axis fastest. NaN where an iteration has no value. The header is in the
 # pyright: basic
 # pyarrow comes without types.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -48,19 +48,23 @@ class RecordTable:
         return self.header.axes[axis]
 
 
-def read_record(path: Path) -> RecordTable:
+def read_record(path: Path, names: Collection[str] | None = None) -> RecordTable:
     """Read a record, from a file or from the run folder; in a folder, later rows may still be in `OPEN_FILE_NAME`.
+
+    Args:
+        path: Parquet file or run folder.
+        names: Metrics to read, those that are there; default: all.
 
     Raises:
         RecordError: Absent, corrupt, or not a record.
     """
     if not path.is_dir():
-        return _read_file(path)
+        return _read_file(path, names)
     whole, rest = path / FILE_NAME, path / OPEN_FILE_NAME
     if not rest.is_file():
-        return _read_file(whole)
-    later = _read_file(rest)
-    return _joined(_read_file(whole), later) if whole.is_file() else later
+        return _read_file(whole, names)
+    later = _read_file(rest, names)
+    return _joined(_read_file(whole, names), later) if whole.is_file() else later
 
 
 def rewrite(path: Path, header: RecordHeader, rows: Sequence[Row], keep_until: int) -> int:
@@ -92,9 +96,11 @@ def absorb(path: Path, rest: Path) -> None:
     rest.unlink()
 
 
-def _read_file(path: Path) -> RecordTable:
+def _read_file(path: Path, names: Collection[str] | None) -> RecordTable:
     with _Opened(path) as (file, header):
-        table = _reading(path, file.read)
+        if names is not None:
+            header = replace(header, metrics={name: header.metrics[name] for name in names if name in header.metrics})
+        table = _reading(path, lambda: file.read(["iteration", *header.metrics]))
         columns = {
             name: _to_numpy(table.column(name), header.shape(name))
             for name in table.column_names

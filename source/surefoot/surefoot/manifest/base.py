@@ -27,6 +27,10 @@ class Ordered:
     """Marks a mapping whose order has a meaning (observation layout, tie-breaking)."""
 
 
+class OmittedByDefault:
+    """Marks a section that came later: left at its default it is not hashed, and hashes of before hold."""
+
+
 def _ascending(value: tuple[float, float]) -> tuple[float, float]:
     if value[0] > value[1]:
         raise ValueError(f"expected [low, high] with low <= high, got [{value[0]}, {value[1]}]")

@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
 from surefoot.errors import did_you_mean
 from surefoot.manifest.audit import Audit
-from surefoot.manifest.base import KeyedError, Name, Ordered, Section
+from surefoot.manifest.base import KeyedError, Name, OmittedByDefault, Ordered, Section
 from surefoot.manifest.learning import Ppo, Training
 from surefoot.manifest.randomization import Randomization
 from surefoot.manifest.robot import Robot
+from surefoot.manifest.schedule import Schedule
 from surefoot.manifest.task import Simulation, Task
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 
@@ -34,6 +35,7 @@ class Manifest(Section):
     ppo: Ppo
     training: Training
     audit: Audit
+    schedule: Annotated[Schedule, OmittedByDefault()] = Schedule()
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:
@@ -129,6 +131,8 @@ def canonical_data(value: Any) -> Any:
         out: dict[str, Any] = {}
         for name, field in type(value).model_fields.items():
             item = getattr(value, name)
+            if any(isinstance(mark, OmittedByDefault) for mark in field.metadata) and item == field.default:
+                continue
             if any(isinstance(mark, Ordered) for mark in field.metadata):
                 out[name] = [[key, canonical_data(entry)] for key, entry in item.items()]
             else:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from surefoot.audit.alerts import Alert
+from surefoot.events.reactions import silencing
 
 PAUSED = "PAUSED"
 """File in the run folder while a run waits; deleting it lets the run go on."""
@@ -34,14 +35,14 @@ def pause(alerts: Sequence[Alert], folder: Path | None, iteration: int, interrup
 def stop_message(alerts: Sequence[Alert], folder: Path | None, iteration: int) -> str:
     """Why a run was ended, and what to do with it."""
     reasons = "; ".join(_say(alert) for alert in alerts)
-    kinds = " ".join(f"audit.actions.{kind}=log" for kind in sorted({alert.kind for alert in alerts}))
+    silent = " ".join(sorted({silencing(alert) for alert in alerts}))
     lines = [f"Training stopped after iteration {iteration}: {reasons}"]
     if folder is not None:
         faults = folder / f"faults_{iteration}.pt"
         if faults.is_file():
             lines.append(f"The first faults can be replayed: python scripts/replay_faults.py {faults}")
         lines.append(
-            f"To go on all the same: python scripts/train.py --resume {folder} {kinds} --allow-manifest-change"
+            f"To go on all the same: python scripts/train.py --resume {folder} {silent} --allow-manifest-change"
         )
     return "\n       ".join(lines)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 from surefoot.audit import learning
@@ -10,6 +11,8 @@ from surefoot.audit.metrics import AxisNames, Flush
 from surefoot.audit.tags import scalars_of
 from surefoot.audit.writer import ResilientWriter, ScalarWriter
 from surefoot.errors import MissingExtra
+from surefoot.events import show
+from surefoot.events.result import Result
 from surefoot.manifest import Manifest
 from surefoot.rl.run_audit import AuditedIteration
 
@@ -34,10 +37,10 @@ class WandbWriter:
         self._step = 0
 
     def add_scalar(self, tag: str, value: float, step: int) -> None:
-        if step != self._step and self._pending:
+        if step > self._step and self._pending:
             self._run.log(self._pending, step=self._step)
             self._pending = {}
-        self._step = step
+        self._step = max(self._step, step)  # W&B's steps only rise: what is late stands at the current one
         self._pending[tag] = value
 
     def close(self) -> None:
@@ -106,6 +109,14 @@ class Progress:
                 lines += summary_lines(flush, axes)
         if lines:
             print("\n".join(lines), flush=True)
+
+    def show_events(self, results: Sequence[Result]) -> None:
+        """Report results of events, at the iteration of their checkpoints."""
+        for result in results:
+            if self._writer is not None:
+                for tag, value in show.scalars(result).items():
+                    self._writer.add_scalar(tag, value, result.job.iteration)
+            print("\n".join(show.lines(result)), flush=True)
 
     def close(self) -> None:
         """Flush the writer."""

@@ -1,7 +1,7 @@
 """The accounts of a training run: fed by the runner, read once per iteration, written into the run folder."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,12 @@ class RunAudit:
         self._seconds += time.perf_counter() - start
 
     def end_iteration(
-        self, iteration: int, actor_obs: Tensor, numbers: Mapping[str, Tensor], started: float
+        self,
+        iteration: int,
+        actor_obs: Tensor,
+        numbers: Mapping[str, Tensor],
+        started: float,
+        further: Sequence[Alert] = (),
     ) -> AuditedIteration:
         """Read the accounts, ask the rules, write alerts down.
 
@@ -96,6 +101,7 @@ class RunAudit:
             actor_obs: The actor's observations of the current state. Shape (num_envs, num_obs).
             numbers: Further metrics of the iteration, on the host.
             started: `time.perf_counter()` when the iteration began.
+            further: Alerts that do not come from the accounts.
         """
         seconds_before, start = self._seconds, time.perf_counter()
         flush: Flush = self._accounts.flush() | self._memory.sample() | dict(numbers)
@@ -110,6 +116,7 @@ class RunAudit:
         alerts = self._alerts.check(iteration, flush, leaks)
         if alerts:
             self.dump_faults(iteration)
+        alerts = [*alerts, *further]
         self._env.record_faults()
         self._seconds = 0.0
         now = time.perf_counter()

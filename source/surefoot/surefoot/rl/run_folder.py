@@ -33,7 +33,7 @@ class Resumable:
     """Newer checkpoints that could not be read, with the reason."""
 
 
-def create(root: Path, manifest: Manifest, device: str) -> Path:
+def create(root: Path, manifest: Manifest, device: str, engine: str = "mujoco") -> Path:
     """Make `root/<task>/<time>_<seed>` with the manifest inside.
 
     Raises:
@@ -55,7 +55,7 @@ def create(root: Path, manifest: Manifest, device: str) -> Path:
         raise RunFolderError(f"{parent}: a hundred runs were started in this second.")
     try:
         write_manifest(manifest, folder)
-        record_start(folder, manifest, device, resumed_from=None, diff=None)
+        record_start(folder, manifest, device, resumed_from=None, diff=None, engine=engine)
     except BaseException:
         shutil.rmtree(folder)
         raise
@@ -100,13 +100,16 @@ def check_same_manifest(folder: Path, new: Manifest, allow_change: bool) -> str 
     return diff
 
 
-def record_start(folder: Path, manifest: Manifest, device: str, resumed_from: int | None, diff: str | None) -> None:
+def record_start(
+    folder: Path, manifest: Manifest, device: str, resumed_from: int | None, diff: str | None, engine: str = "mujoco"
+) -> None:
     """Append a line on this start to the run's list."""
     entry: dict[str, Any] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "manifest_sha256": manifest.sha256,
         "resumed_from_iteration": resumed_from,
         "manifest_change": diff,
+        "engine": engine,
         "device": device,
         "hardware": _hardware(device),
         "surefoot": surefoot.__version__,

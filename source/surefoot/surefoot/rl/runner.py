@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -14,14 +14,19 @@ from rsl_rl.runners import OnPolicyRunner
 
 from surefoot.audit import learning
 from surefoot.audit.alerts import Alert
+from surefoot.audit.console import alert_lines
 from surefoot.errors import AlertStop, CheckpointError, EngineError
+from surefoot.events.result import Result
+from surefoot.events.trainer import RunEvents
 from surefoot.manifest import Manifest
+from surefoot.record.schema import Status
 from surefoot.rl import checkpoint as checkpoints
 from surefoot.rl.alert_actions import pause, stop_message
 from surefoot.rl.config import runner_config
 from surefoot.rl.ppo import MaskedPPO
 from surefoot.rl.progress import Progress
 from surefoot.rl.run_audit import AuditedIteration, RunAudit
+from surefoot.rl.run_document import RunDocument
 from surefoot.rl.vec_env import SurefootVecEnv
 
 
@@ -58,6 +63,9 @@ class TrainRunner(OnPolicyRunner):
         """Set by Ctrl-C: the current iteration is the last."""
         self.iterations_done = 0
         self.audit = RunAudit(env.env, folder, resumed_at)
+        self.events: RunEvents | None = None
+        """What is evaluated beside the training."""
+        self.document: RunDocument | None = None
 
     def train(self, until: int) -> None:
         """Train until `until` iterations are done in total, or until interrupted; save at the end either way.
@@ -69,19 +77,29 @@ class TrainRunner(OnPolicyRunner):
             stop = self._train(until)
         except EngineError as error:
             self.save_all(last=True, broken=True)
+            self._document("failed", str(error))
             faults = self.audit.dump_faults(self.iterations_done + 1)
             way_out = f"Repeat it: python scripts/replay_faults.py {faults}\n       " if faults is not None else ""
             raise EngineError(
                 f"Iteration {self.iterations_done + 1} could not be finished. {error}\n       {way_out}"
                 f"Checkpoint of the last whole iteration: {self.folder}/model_{self.iterations_done}.pt"
             ) from error
+        except BaseException as error:
+            broken_off = isinstance(error, KeyboardInterrupt)
+            self._document("interrupted" if broken_off else "failed", f"{type(error).__name__}: {error}".rstrip(": "))
+            raise
         finally:  # also where an error ends the run: what was recorded since the last checkpoint tells why
             if self.audit.record is not None:
                 self.audit.record.save(end=True)
+            if self.events is not None:
+                self.events.close()
             if self.progress is not None:
                 self.progress.close()
         if stop:
-            raise AlertStop(stop_message(stop, self.folder, self.iterations_done))
+            reason = stop_message(stop, self.folder, self.iterations_done)
+            self._document("stopped", reason.splitlines()[0])
+            raise AlertStop(reason)
+        self._document("finished" if self.iterations_done >= until and not self.interrupted else "interrupted")
 
     def _train(self, until: int) -> list[Alert]:
         """Iterate to the end, or until an alert stops the run; returns the alerts that did."""
@@ -89,17 +107,48 @@ class TrainRunner(OnPolicyRunner):
         self.alg.train_mode()
         stop: list[Alert] = []
         with self._interruptible():
+            self._start_events()
             while self.iterations_done < until and not self.interrupted and not stop:
                 obs, audited = self._iterate(obs, until)
                 done, action = self.iterations_done, audited.action
                 stop = [alert for alert in audited.alerts if alert.action == "stop"]
                 last = done == until or self.interrupted or bool(stop)
-                if last or action == "pause" or done % self.manifest.training.save_interval == 0:
-                    self.save_all(last=last)
+                end, events = done == until and not stop, self.events
+                due = events is not None and bool(events.due(done, end))
+                if last or due or action == "pause" or done % self.manifest.training.save_interval == 0:
+                    path = self.save_all(last=last)
+                    if events is not None and due:
+                        events.submit(done, path, end)
                 if action == "pause":
                     waiting = [alert for alert in audited.alerts if alert.action == "pause"]
                     pause(waiting, self.folder, done, lambda: self.interrupted)
+            if self.iterations_done == until and not stop:
+                stop = self._wait_for_events()
         return stop
+
+    def _start_events(self) -> None:
+        self._document("running")
+        if self.events is not None:
+            path = self.folder / f"model_{self.iterations_done}.pt" if self.folder is not None else None
+            self.events.start(self.iterations_done, path)
+
+    def _wait_for_events(self) -> list[Alert]:
+        """See the outstanding results in; returns the alerts that make the run a stopped one."""
+        if self.events is None:
+            return []
+        alerts = self.events.wait(self.iterations_done, lambda: self.interrupted, self._show_events)
+        if self.audit.record is not None:
+            self.audit.record.add_alerts(alerts)
+        print(*alert_lines(alerts), sep="\n", end="\n" if alerts else "", flush=True)
+        return [alert for alert in alerts if alert.action == "stop"]
+
+    def _show_events(self, results: Sequence[Result]) -> None:
+        if self.progress is not None:
+            self.progress.show_events(results)
+
+    def _document(self, status: Status, reason: str = "") -> None:
+        if self.document is not None:
+            self.document.write(status, reason, now=status != "running")
 
     def _iterate(self, obs: Any, until: int) -> tuple[Any, AuditedIteration]:
         env, start, physics_before = self.env, time.perf_counter(), self.env.env.physics_seconds
@@ -126,15 +175,30 @@ class TrainRunner(OnPolicyRunner):
             learning.PHYSICS: env.env.physics_seconds - physics_before,
             learning.ENV: env_seconds,
             learning.LEARN: finished - collected,
-            learning.WRITE_FAILURES: self.audit.failures + (self.progress.failures if self.progress is not None else 0),
+            learning.WRITE_FAILURES: self.failures,
+            learning.EVENTS: 0.0,
         }
+        alerts: list[Alert] = []
+        if self.events is not None:
+            alerts = self.events.poll(self.iterations_done)
+            spent[learning.EVENTS], self.events.seconds = self.events.seconds, 0.0
         numbers = learning.learning_flush(self.alg.diagnostics | losses | learned) | learning.host_numbers(spent)
         with torch.inference_mode():
-            audited = self.audit.end_iteration(self.iterations_done, obs["actor"], numbers, start)
+            audited = self.audit.end_iteration(self.iterations_done, obs["actor"], numbers, start, alerts)
         if self.progress is not None:
             batch = env.num_envs * self.cfg["num_steps_per_env"]
             self.progress.show(self.iterations_done, until, batch, audited, self.audit.axes)
+        if self.events is not None:
+            self._show_events(self.events.news())
+        if self.document is not None:
+            self.document.add(self.iterations_done, audited.flush, self.audit.axes["fault"])
         return obs, audited
+
+    @property
+    def failures(self) -> int:
+        """Attempts to write that failed since the start, wherever they were retried."""
+        writers = (self.audit, self.progress, self.events, self.document)
+        return sum(writer.failures for writer in writers if writer is not None)
 
     def _samples_at(self, iteration: int) -> int:
         return iteration * self.env.num_envs * self.cfg["num_steps_per_env"]
@@ -171,6 +235,7 @@ class TrainRunner(OnPolicyRunner):
             checkpoints.save(state, checkpoints.env_state_path(self.folder, self.iterations_done))
         checkpoints.save(content, path)
         checkpoints.drop_other_env_states(self.folder, self.iterations_done)
+        self._document("running")
         return path
 
     def resume(self, loaded: checkpoints.Checkpoint) -> str:

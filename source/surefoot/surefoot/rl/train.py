@@ -7,6 +7,10 @@ from pathlib import Path
 from surefoot.engines import load_engine
 from surefoot.engines.allocation import refusing_too_many
 from surefoot.errors import RunFolderError
+from surefoot.events.folder import EventFolder
+from surefoot.events.lease import Lease, trainer_lease
+from surefoot.events.plan import EventPlan
+from surefoot.events.trainer import RunEvents
 from surefoot.files import write_atomically
 from surefoot.manifest import Manifest, write_manifest
 from surefoot.randomization.buckets import refuse_empty_buckets
@@ -14,26 +18,47 @@ from surefoot.rl import run_folder
 from surefoot.rl.checkpoint import check_fits
 from surefoot.rl.progress import Progress, make_writer
 from surefoot.rl.resumable import check_resumable
+from surefoot.rl.run_document import RunDocument
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
 
 
-def train(manifest: Manifest, *, runs: Path, engine: str = "mujoco", device: str = "cpu", num_threads: int = 0) -> Path:
-    """Start a run and train it to the end; returns the run folder."""
+def train(
+    manifest: Manifest,
+    *,
+    runs: Path,
+    engine: str = "mujoco",
+    device: str = "cpu",
+    num_threads: int = 0,
+    events: EventPlan | None = None,
+) -> Path:
+    """Start a run and train it to the end; returns the run folder.
+
+    Args:
+        manifest: The experiment.
+        runs: Where run folders are made.
+        engine: Name of an engine.
+        device: `cpu` or `cuda:N`.
+        num_threads: Physics threads on a CPU; 0 means all cores.
+        events: The manifest's schedule, from `surefoot.schedule.plan.plan_events`; None switches it off.
+    """
     _refuse_empty_buckets(manifest)
     built = load_engine(engine)
-    folder = run_folder.create(runs, manifest, device)
+    folder = run_folder.create(runs, manifest, device, engine)
+    lease = trainer_lease(folder)
     try:
+        lease.acquire()
         with refusing_too_many(manifest.training.num_envs):
             env = built.make_env(manifest, device=device, num_threads=num_threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder)
         write_atomically(folder / "buckets.json", json.dumps(env.buckets.to_plain()).encode())
         runner.progress = Progress(make_writer(folder, manifest))
+        _attach(runner, folder, events)
     except BaseException:
         shutil.rmtree(folder)  # nothing has happened in it
         raise
     print(f"Run folder: {folder}\nManifest sha256: {manifest.sha256}", flush=True)
-    _train(runner)
+    _train(runner, lease)
     return folder
 
 
@@ -44,6 +69,7 @@ def resume(
     engine: str = "mujoco",
     device: str = "cpu",
     num_threads: int = 0,
+    events: EventPlan | None = None,
     allow_manifest_change: bool = False,
 ) -> Path:
     """Continue an interrupted run from its newest readable checkpoint.
@@ -51,10 +77,14 @@ def resume(
     Args:
         folder: Run folder.
         manifest: What the command line asks for.
+        engine: Name of an engine.
+        device: `cpu` or `cuda:N`.
+        num_threads: Physics threads on a CPU; 0 means all cores.
+        events: The manifest's schedule, as for `train`; jobs without a result are picked up.
         allow_manifest_change: Go on although the manifest differs; the difference is recorded.
 
     Raises:
-        RunFolderError: No run, no checkpoint, another manifest, or nothing left to do.
+        RunFolderError: No run, no checkpoint, another manifest, nothing left to do, or another process trains it.
         CheckpointError: The checkpoint is damaged or of other networks.
             In all these cases no environment was built and the folder is as it was.
     """
@@ -66,21 +96,28 @@ def resume(
     if done >= manifest.training.max_iterations:
         raise RunFolderError(
             f"{folder}: all {done} iterations are done. To train on: "
-            f"--max_iterations {2 * done} --allow-manifest-change"
+            f"--max_iterations {2 * done} --allow-manifest-change{_left_over(folder)}"
         )
     check_resumable(resumable.checkpoint, manifest)
     for reason in resumable.skipped:
         print(f"Skipped: {reason}", flush=True)
-    with refusing_too_many(manifest.training.num_envs):
-        env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
-        runner = TrainRunner(SurefootVecEnv(env), manifest, folder, resumed_at=done)
-    print(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}", flush=True)
-    runner.progress = Progress(make_writer(folder, manifest))
-    run_folder.record_start(folder, manifest, env.device, done, diff)
-    if diff is not None:
-        print(f"The manifest was changed:\n{diff}", flush=True)
-        write_manifest(manifest, folder)
-    _train(runner)
+    lease = trainer_lease(folder)
+    lease.acquire()
+    try:
+        with refusing_too_many(manifest.training.num_envs):
+            env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
+            runner = TrainRunner(SurefootVecEnv(env), manifest, folder, resumed_at=done)
+        print(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}", flush=True)
+        runner.progress = Progress(make_writer(folder, manifest))
+        run_folder.record_start(folder, manifest, env.device, done, diff, engine)
+        if diff is not None:
+            print(f"The manifest was changed:\n{diff}", flush=True)
+            write_manifest(manifest, folder)
+        _attach(runner, folder, events, done)
+    except BaseException:
+        lease.release()
+        raise
+    _train(runner, lease)
     return folder
 
 
@@ -90,10 +127,29 @@ def _refuse_empty_buckets(manifest: Manifest) -> None:
     refuse_empty_buckets(manifest.randomization, manifest.training.num_envs, columns)
 
 
-def _train(runner: TrainRunner) -> None:
+def _attach(runner: TrainRunner, folder: Path, events: EventPlan | None, resumed_at: int = 0) -> None:
+    """Schedule and run record."""
+    if events is not None:
+        runner.events = RunEvents(folder, events, runner.manifest.sha256, resumed_at)
+    elif runner.manifest.schedule.events:
+        print(f"Events are off: {', '.join(runner.manifest.schedule.events)} will not be evaluated.", flush=True)
+    mode = events.mode if events is not None else "off"
+    runner.document = RunDocument(folder, runner.manifest, mode, resumed_at)
+
+
+def _train(runner: TrainRunner, lease: Lease) -> None:
     try:
         runner.train(runner.manifest.training.max_iterations)
     finally:
+        lease.release()
         runner.env.env.close()
+        if runner.folder is not None and (left := _left_over(runner.folder)):
+            print(left.strip(), flush=True)
     state = "Interrupted" if runner.interrupted else "Finished"
     print(f"{state} after {runner.iterations_done} iterations: {runner.folder}/model_{runner.iterations_done}.pt")
+
+
+def _left_over(folder: Path) -> str:
+    """What to do about events without a result; empty where there are none."""
+    left = len(EventFolder(folder).outstanding())
+    return f"\n{left} scheduled events have no result yet: python scripts/worker.py {folder}" if left else ""

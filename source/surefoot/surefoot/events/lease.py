@@ -1,0 +1,149 @@
+"""Who holds a run: a file that a killed process, a reboot and a second machine do not leave lying."""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from surefoot.errors import RunFolderError
+from surefoot.files import write_atomically
+
+FOREIGN_AFTER = 120.0
+"""s without a heartbeat after which a holder that cannot be looked up, on another machine, counts as gone."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One process, never mistaken for a later one with the same number."""
+
+    pid: int
+    start: int
+    """Clock ticks from boot to the start of the process."""
+    boot: str
+    """The kernel's boot id."""
+    namespace: str
+    """Of process numbers: containers on one machine have their own."""
+    host: str
+
+    @classmethod
+    def own(cls) -> "Identity":
+        """Of this process."""
+        pid = os.getpid()
+        start = _start_of(pid)
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return cls(pid, 0 if start is None else start, boot, os.readlink("/proc/self/ns/pid"), socket.gethostname())
+
+    def lives(self, heartbeat_age: float) -> bool:
+        """Whether the process still runs.
+
+        Args:
+            heartbeat_age: s since it last said so; decides only where its machine cannot be asked.
+        """
+        here = Identity.own()
+        if self.is_near(here):
+            return _start_of(self.pid) == self.start
+        if self.host == here.host and self.boot != here.boot:
+            return False  # this machine was started anew
+        return heartbeat_age < FOREIGN_AFTER
+
+    def is_near(self, other: "Identity") -> bool:
+        """Whether the two processes see each other's number."""
+        return (self.boot, self.namespace) == (other.boot, other.namespace)
+
+
+def _start_of(pid: int) -> int | None:
+    """Start time of a process in clock ticks after boot; None where there is none, or only a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2 :].split()  # the name before may hold spaces and brackets
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+class Lease:
+    """A role that one process at a time has in a run.
+
+    Args:
+        path: File of the role; a lock file is made beside it.
+        role: What the holder does, for the error message.
+    """
+
+    def __init__(self, path: Path, role: str) -> None:
+        self.path = path
+        self.role = role
+
+    def holder(self) -> Identity | None:
+        """The living holder, or None."""
+        found = self._read()
+        return found if found is not None and found.lives(self.heartbeat_age()) else None
+
+    def heartbeat_age(self) -> float:
+        """s since the holder's last heartbeat, by the clock of the file system."""
+        try:
+            return max(0.0, time.time() - self.path.stat().st_mtime)
+        except OSError:
+            return float("inf")
+
+    def acquire(self) -> None:
+        """Take the role; taking it twice in one process is one.
+
+        Raises:
+            RunFolderError: A living process has it, or the folder cannot be written.
+        """
+        with self._locked():
+            holder, own = self.holder(), Identity.own()
+            if holder is not None and holder != own:
+                where = "" if holder.host == own.host else f" on {holder.host}"
+                raise RunFolderError(
+                    f"{self.path.parent}: process {holder.pid}{where} {self.role} already. "
+                    "Wait until it ends, or end it first."
+                )
+            write_atomically(self.path, json.dumps(asdict(own)).encode())
+
+    def beat(self) -> bool:
+        """Say that the holder lives; False where another process has the role now."""
+        if self._read() != Identity.own():
+            return False
+        with suppress(OSError):
+            os.utime(self.path)
+        return True
+
+    def release(self) -> None:
+        """Give the role back; nothing happens where another process has it."""
+        with suppress(RunFolderError), self._locked():
+            if self._read() == Identity.own():
+                self.path.unlink(missing_ok=True)
+
+    def _read(self) -> Identity | None:
+        try:
+            plain: Any = json.loads(self.path.read_text())
+            names = (str(plain[name]) for name in ("boot", "namespace", "host"))
+            return Identity(int(plain["pid"]), int(plain["start"]), *names)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    @contextmanager
+    def _locked(self) -> Generator[None, None, None]:
+        """A short critical section between processes; the kernel ends it with the process."""
+        path = self.path.with_name(f".{self.path.name}.lock")
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        except OSError as error:
+            raise RunFolderError(f"{path}: cannot be written ({error.strerror}).") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def trainer_lease(run: Path) -> Lease:
+    """Who trains a run."""
+    return Lease(run / "trainer.lease", "trains this run")

@@ -1,0 +1,87 @@
+"""Keeps `run_record.json` of a training run up to date; never raises because of the disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from surefoot.audit import learning
+from surefoot.audit.metrics import Flush
+from surefoot.audit.record_file import read_record
+from surefoot.audit.resilience import Retry
+from surefoot.errors import RecordError
+from surefoot.events.plan import Mode
+from surefoot.manifest import Manifest
+from surefoot.record.run_record import Totals, write_run_record
+from surefoot.record.schema import Status
+
+_STEPS, _INVALID = "fault/steps", "fault/invalid_steps"
+
+
+class RunDocument:
+    """Sums up the iterations and writes the record.
+
+    Args:
+        folder: Run folder.
+        manifest: In force.
+        mode: How events are evaluated.
+        resumed_at: PPO iterations done in the checkpoint that is continued; their sums come from the accounts.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, mode: Mode, resumed_at: int = 0) -> None:
+        self._folder = folder
+        self._manifest = manifest
+        self._mode: Mode = mode
+        self._retry = Retry("Run record")
+        self._totals = _totals(folder, resumed_at) if resumed_at else Totals()
+
+    @property
+    def failures(self) -> int:
+        """Attempts to write that failed since the start."""
+        return self._retry.failures
+
+    def add(self, iteration: int, flush: Flush, fault_kinds: Sequence[str]) -> None:
+        """Take in one iteration."""
+        totals = self._totals
+        totals.iterations, totals.samples = iteration, int(flush[learning.SAMPLES])
+        totals.seconds += float(flush[learning.SECONDS])
+        totals.invalid_steps += float(flush[_INVALID])
+        for kind, count in zip(fault_kinds, flush[_STEPS].tolist(), strict=True):
+            totals.fault_steps[kind] = totals.fault_steps.get(kind, 0.0) + count
+
+    def write(self, status: Status, reason: str = "", *, now: bool = False) -> None:
+        """Write it, unless that failed a moment ago.
+
+        Args:
+            status: Of the run.
+            reason: Of its end.
+            now: There is no later chance.
+        """
+        self._retry.attempt(
+            lambda: write_run_record(
+                self._folder, self._manifest, self._totals, status, mode=self._mode, reason=reason
+            ),
+            now=now,
+        )
+
+
+def _totals(folder: Path, iteration: int) -> Totals:
+    """Sums of the accounts up to an iteration; 0 where there are none."""
+    try:
+        table = read_record(folder, (learning.SAMPLES, learning.SECONDS, _STEPS, _INVALID))
+    except RecordError:
+        return Totals(iterations=iteration)
+    rows = table.iteration <= iteration
+
+    def total(name: str) -> float:
+        return float(np.nansum(table.values[name][rows])) if name in table.values else 0.0
+
+    steps = np.nansum(table.values[_STEPS][rows], axis=0) if _STEPS in table.values else ()
+    samples = table.values.get(learning.SAMPLES, np.zeros(0))[rows]
+    return Totals(
+        iterations=iteration,
+        samples=int(samples[-1]) if len(samples) else 0,
+        seconds=total(learning.SECONDS),
+        fault_steps={kind: float(count) for kind, count in zip(table.names("fault"), steps, strict=False)},
+        invalid_steps=total(_INVALID),
+    )

@@ -1,0 +1,51 @@
+"""Kind `grid`: the fixed grid of velocity commands, on ground, loads and delays as in training."""
+
+from pathlib import Path
+from typing import Any, cast
+
+from surefoot.events.inline import checkpoint_for
+from surefoot.events.job import Job
+from surefoot.events.result import Finding, Metric
+from surefoot.manifest import Manifest
+
+_FROM_SUMMARY = {
+    "lin_vel_error": "lin_vel_error",
+    "yaw_rate_error": "yaw_rate_error",
+    "cost_of_transport": "cost_of_transport",
+}
+_FROM_RATES = {"fall_rate": "fall_rate", "survival_time": "survival_time", "success_rate": "success_rate"}
+
+
+def check(manifest: Manifest, content: str, manifests: Path, engine: str) -> str:
+    """A grid has no content."""
+    return ""
+
+
+def evaluate(run: Path, job: Job, out: Path) -> Finding:
+    """Evaluate a checkpoint on the default grid; everything that it says is about the training distribution."""
+    from surefoot.panel import CommandGrid, report  # heavy: only where something is evaluated
+    from surefoot.panel.evaluate import evaluate_checkpoint
+    from surefoot.panel.metrics import METRICS
+
+    provenance, result = evaluate_checkpoint(
+        checkpoint_for(run, job),
+        CommandGrid(),
+        manifests=Path(job.manifests),
+        engine=job.engine,
+        device=job.device,
+        seed=job.seed,
+        num_threads=job.threads,
+    )
+    report.write_json(out / "grid.json", provenance, result)
+    summary: dict[str, Any] = report.to_plain(provenance, result)["summary"]
+    values = {name: summary[key] for name, key in _FROM_SUMMARY.items()}
+    values |= {name: summary["rates"][key] for name, key in _FROM_RATES.items()}
+    found = {name: _metric(value, METRICS[name]) for name, value in values.items()}
+    valid = summary["rates"]["valid"]
+    reasons = () if valid else ("no episode is valid: simulation or policy broke in every one",)
+    return Finding(valid=not reasons, reasons=reasons, in_distribution=found)
+
+
+def _metric(value: Any, about: Any) -> Metric:
+    interval = cast("dict[str, Any]", value) if isinstance(value, dict) else {"value": value}
+    return Metric(**interval, version=about.version, unit=about.unit)
