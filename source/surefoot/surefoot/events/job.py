@@ -42,7 +42,8 @@ class Job(Document):
     manifest_sha256: Sha256
     keep_best: bool
     """Whether the checkpoint with the best score of this event is kept."""
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0)] | None
+    """In place of the content's own."""
     engine: str
     device: str
     manifests: str

@@ -22,6 +22,8 @@ class PlannedEvent:
     config: Event
     content_sha256: str
     """Of the panel; empty where the kind has no content."""
+    notes: tuple[str, ...] = ()
+    """What the person who starts the run should know."""
 
     def due(self, iteration: int, end: bool) -> bool:
         """Whether a checkpoint of this iteration is to be evaluated.

@@ -31,9 +31,8 @@ def number(metric: Metric) -> str:
     if metric.value is None:
         return "-"
     interval = "" if metric.low is None or metric.high is None else f" [{metric.low:.3g}, {metric.high:.3g}]"
-    return f"{metric.value:.3g}{interval}" + (
-        f" {metric.unit}" if metric.unit not in ("", "-") and " " not in metric.unit else ""
-    )
+    named = metric.unit not in ("", "-") and " " not in metric.unit  # "share of valid episodes" is no unit to read
+    return f"{metric.value:.3g}{interval}" + (f" {metric.unit}" if named else "")
 
 
 def scalars(result: Result) -> dict[str, float]:

@@ -57,8 +57,8 @@ class Event(Section):
     """Also on the checkpoint that another event has just found to be the best."""
     keep_best: bool = False
     """Whether the checkpoint with the best held-out score is kept as model_best.pt."""
-    seed: NonNegativeInt = 0
-    """Of every random draw of the evaluation."""
+    seed: NonNegativeInt | None = None
+    """Of every random draw of the evaluation; none: the panel's own, 0 for a grid."""
     limits: dict[Label, Limit] = Field(default_factory=dict[Label, Limit])
 
     @model_validator(mode="after")

@@ -131,6 +131,8 @@ def _attach(runner: TrainRunner, folder: Path, events: EventPlan | None, resumed
     """Schedule and run record."""
     if events is not None:
         runner.events = RunEvents(folder, events, runner.manifest.sha256, resumed_at)
+        for event in events.events:
+            print(*(f"{event.name}: {note}" for note in event.notes), sep="\n", end="\n" if event.notes else "")
     elif runner.manifest.schedule.events:
         print(f"Events are off: {', '.join(runner.manifest.schedule.events)} will not be evaluated.", flush=True)
     mode = events.mode if events is not None else "off"

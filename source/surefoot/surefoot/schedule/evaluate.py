@@ -51,7 +51,7 @@ def main(arguments: list[str], evaluate: Evaluate | None = None) -> None:
     start = time.monotonic()
     folder, identity = EventFolder(Path(arguments[0])), arguments[1]
     job = folder.job(identity)
-    os.nice(max(0, job.nice - os.nice(0)))
+    os.nice(job.nice)
     out = report_folder(folder, job)
     try:
         checkpoint_for(folder.run, job)

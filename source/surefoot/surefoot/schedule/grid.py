@@ -7,6 +7,7 @@ from surefoot.events.inline import checkpoint_for
 from surefoot.events.job import Job
 from surefoot.events.result import Finding, Metric
 from surefoot.manifest import Manifest
+from surefoot.manifest.schedule import Event
 
 _FROM_SUMMARY = {
     "lin_vel_error": "lin_vel_error",
@@ -16,9 +17,9 @@ _FROM_SUMMARY = {
 _FROM_RATES = {"fall_rate": "fall_rate", "survival_time": "survival_time", "success_rate": "success_rate"}
 
 
-def check(manifest: Manifest, content: str, manifests: Path, engine: str) -> str:
+def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> tuple[str, tuple[str, ...]]:
     """A grid has no content."""
-    return ""
+    return "", ()
 
 
 def evaluate(run: Path, job: Job, out: Path) -> Finding:
@@ -33,7 +34,7 @@ def evaluate(run: Path, job: Job, out: Path) -> Finding:
         manifests=Path(job.manifests),
         engine=job.engine,
         device=job.device,
-        seed=job.seed,
+        seed=job.seed or 0,
         num_threads=job.threads,
     )
     report.write_json(out / "grid.json", provenance, result)

@@ -8,7 +8,8 @@ from surefoot.errors import unknown_name
 from surefoot.events.job import Job
 from surefoot.events.result import Finding
 from surefoot.manifest import Manifest
-from surefoot.schedule import grid
+from surefoot.manifest.schedule import Event
+from surefoot.schedule import grid, panel
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,12 @@ class Kind:
 
     evaluate: Callable[[Path, Job, Path], Finding]
     """Run folder, job, folder for the full report. Runs in a process of its own, with `job.threads` threads."""
-    check: Callable[[Manifest, str, Path, str], str]
-    """Training manifest, content, folder of the manifests, engine; gives the content's SHA-256, or refuses it."""
+    check: Callable[[Manifest, Event, Path, str], tuple[str, tuple[str, ...]]]
+    """Training manifest, event, folder of the manifests, engine; gives the content's SHA-256 and what the person who
+    starts the run should know, or refuses it."""
 
 
-KINDS: dict[str, Kind] = {"grid": Kind(grid.evaluate, grid.check)}
+KINDS: dict[str, Kind] = {"grid": Kind(grid.evaluate, grid.check), "panel": Kind(panel.evaluate, panel.check)}
 """By the manifest's `schedule.events.<name>.kind`."""
 
 

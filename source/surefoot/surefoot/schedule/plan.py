@@ -41,10 +41,10 @@ def plan_events(
     events: list[PlannedEvent] = []
     for name, event in manifest.schedule.events.items():
         try:
-            digest = kind_of(event.kind).check(manifest, event.content, manifests, engine)
+            digest, notes = kind_of(event.kind).check(manifest, event, manifests, engine)
         except SurefootError as error:
             raise ManifestError(str(error), f"schedule.events.{name}") from error
-        events.append(PlannedEvent(name, event, digest))
+        events.append(PlannedEvent(name, event, digest, notes))
     return EventPlan(chosen, manifest.schedule, tuple(events), engine, device, manifests, COMMAND, evaluate)
 
 
