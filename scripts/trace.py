@@ -6,8 +6,8 @@ python scripts/trace.py info walk.parquet
 python scripts/trace.py plot walk.parquet --out walk.png
 python scripts/trace.py check go2_orl_test_1_500hz --data ../shared/traces
 
-`info` also estimates modes, gains and delay; `check` imports the data of a card and compares. docs/traces.md has profiles,
-columns and methods.
+`info` also estimates modes, gains and delay; `check` imports the data of a card and compares. docs/traces.md has
+profiles, columns and methods.
 """
 
 import argparse

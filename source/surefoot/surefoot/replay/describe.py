@@ -20,7 +20,7 @@ def describe(path: Path) -> str:
     trace = read_trace(path)
     header = trace.header
     lines = [
-        f"{path}: robot {header.robot}, {header.num_samples} samples in {trace.time[-1]:.2f} s, {header.rate_hz:.4g} Hz",
+        f"{path}: {header.robot}, {header.num_samples} samples in {trace.time[-1]:.2f} s, {header.rate_hz:.4g} Hz",
         f"clock: {header.clock}; profile {header.profile}; content {header.content_sha256[:12]}",
         *(f"source: {file.name}, {file.bytes} bytes, sha256 {file.sha256}" for file in header.sources),
         "signals:",

@@ -52,4 +52,4 @@ def _shade(axes: np.ndarray, trace: Trace) -> None:
     for segment in find_modes(trace):
         for axis in axes:
             axis.axvspan(segment.start, segment.end, color=_SHADES[segment.mode], zorder=0)
-        axes[0].text(segment.start, 1.0, f" {segment.mode}", fontsize=7, va="top", transform=axes[0].get_xaxis_transform())
+        axes[0].text(segment.start, 1.0, segment.mode, fontsize=7, va="top", transform=axes[0].get_xaxis_transform())

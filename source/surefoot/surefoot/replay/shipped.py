@@ -18,6 +18,9 @@ from surefoot.replay.profile import read_profile
 ReplayMode = Literal["actuator", "open_loop", "torque", "closed_loop"]
 
 
+_OTHER_FILES = ("joint_orders", "sources")
+
+
 class SuiteEntry(Section):
     """One trace of a suite."""
 
@@ -68,9 +71,10 @@ def read_suite(root: Path, name: str) -> TraceSuite:
     Raises:
         UnknownName, ManifestError: No such suite or card, a card of another robot, or it does not fit the schema.
     """
+    names = [path.stem for path in (root / "traces").glob("*.yaml") if path.stem not in _OTHER_FILES]
+    if name not in names:
+        raise unknown_name("Trace suite", name, names)
     path = root / "traces" / f"{name}.yaml"
-    if not path.is_file() or name == "joint_orders":
-        raise unknown_name("Trace suite", name, [p.stem for p in (root / "traces").glob("*.yaml") if p.stem != "joint_orders"])
     suite = read_document(path, TraceSuite)
     for entry in suite.traces:
         card = find_card(root, entry.card)
@@ -96,10 +100,10 @@ def import_card(card: TraceCard, data: Path, out: Path, root: Path) -> TraceHead
         raise TraceError(f"{log}: no such file; card {card.name!r} describes it. scripts/fetch_traces.py downloads.")
     found = file_sha256(log)
     if found != card.data.sha256:
-        raise TraceError(f"{log}: sha256 {found}, card {card.name!r} says {card.data.sha256}; another file, or damaged.")
+        raise TraceError(f"{log}: sha256 {found}, its card says {card.data.sha256}; another file, or damaged.")
     profile = read_profile(root, card.data.profile)
     if profile.robot != card.robot:
-        raise TraceError(f"card {card.name!r} is of robot {card.robot!r}, profile {profile.name!r} of {profile.robot!r}.")
+        raise TraceError(f"card {card.name!r} is of {card.robot!r}, profile {profile.name!r} of {profile.robot!r}.")
     return import_trace(log, out, profile, read_joint_orders(root), name=card.name)
 
 
