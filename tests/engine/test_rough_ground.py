@@ -11,8 +11,10 @@ from cases import largest, random_actions, roll
 from surefoot.engines.mujoco import make_env
 from surefoot.engines.mujoco.env import MujocoEnv
 from surefoot.manifest import Manifest, compose_manifest
+from surefoot.randomization.conditions import Conditions, Kicks, Timetable
 from surefoot_tasks import manifest_root
 
+FLAT = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 ROUGH = "Surefoot-Velocity-Rough-Unitree-Go1-v0"
 SMALL = ["task.terrain.generator.levels=3", "task.terrain.generator.curriculum.start_level=2"]
 DOWN = np.array([0.0, 0.0, -1.0])
@@ -173,3 +175,32 @@ def test_evaluation_draws_levels_and_keeps_columns_balanced_for_each_command() -
     assert env.ground is not None
     columns = env.ground.tiles % 12
     assert all(part.bincount(minlength=12).tolist() == [2] * 12 for part in columns.split(24))
+
+
+def test_imposed_tiles_are_those_of_their_environments() -> None:
+    """An evaluation's conditions name tiles; a flat task meets them all the same."""
+    num_envs, cells = 4, torch.tensor([1, 0, 1, 2])
+    none = torch.full((num_envs, 1), torch.inf)
+    conditions = Conditions(
+        keys=torch.arange(num_envs),
+        factors={},
+        tiles=cells,
+        kicks=Kicks(none, none, torch.zeros(num_envs, 1, 3)),
+        timetable=Timetable(torch.zeros(num_envs, 1), torch.zeros(num_envs, 1, 3)),
+        ground=(("flat", 0.0, 0), ("stairs_up", 1.0, 0), ("waves", 0.5, 7)),
+    )
+    flat = compose_manifest(
+        manifest_root(),
+        FLAT,
+        ["~randomization.factors.friction", "~randomization.factors.payload_mass", "randomization.bucket_by=[]"],
+    )
+    env = make_env(flat, device="cpu", evaluation=True, conditions=conditions)
+    assert env.ground is not None and env.terrain_levels is None
+    assert [env.ground.layout.classes[i] for i in env.ground.classes()] == ["stairs_up", "flat", "stairs_up", "waves"]
+    env.reset()
+    assert largest(env.robot_state.read("base_height"), torch.full((4,), flat.robot.base_height)) < 1e-5
+    assert env.robot_state.read("distance_to_tile_edge").min() > 9
+    qpos = env.sim.data.qpos
+    qpos[0, 0:3] = qpos[0, 0:3] + torch.tensor([3.0, 0.0, 0.0])  # 2.25 m beyond the platform: the eighth step of 0.2 m
+    env.robot_state.invalidate()
+    assert env.robot_state.read("base_height")[0] == pytest.approx(flat.robot.base_height - 1.6, abs=1e-4)

@@ -8,6 +8,7 @@ from surefoot.manifest.base import (
     Fraction,
     NonNegativeFloat,
     NonNegativeInt,
+    OmittedByDefault,
     Ordered,
     PositiveFloat,
     PositiveInt,
@@ -171,7 +172,7 @@ class Task(Section):
     episode_length: PositiveFloat
     """s."""
     terrain: Terrain
-    height_scan: HeightScan | None = None
+    height_scan: Annotated[HeightScan | None, OmittedByDefault()] = None
     """What the field of that name holds; None: it cannot be read."""
     commands: Commands
     gait: Gait

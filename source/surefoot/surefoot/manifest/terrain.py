@@ -5,7 +5,16 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from surefoot.errors import did_you_mean
-from surefoot.manifest.base import Fraction, KeyedError, NonNegativeFloat, Ordered, PositiveFloat, PositiveInt, Section
+from surefoot.manifest.base import (
+    Fraction,
+    KeyedError,
+    NonNegativeFloat,
+    OmittedByDefault,
+    Ordered,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+)
 from surefoot.manifest.terrain_classes import TERRAIN_CLASSES, Ends
 
 
@@ -115,7 +124,7 @@ class Terrain(Section):
     kind: Literal["plane", "generator"]
     env_spacing: PositiveFloat
     """m between environment origins, on a plane."""
-    generator: TerrainGenerator | None = None
+    generator: Annotated[TerrainGenerator | None, OmittedByDefault()] = None
     """For kind `generator` alone."""
 
     @model_validator(mode="after")
