@@ -139,8 +139,8 @@ class TaskEnv:
     ) -> None:
         """Before the simulator's constructor; the scene needs `ground`."""
         self.manifest = manifest
-        self._conditions = conditions.to(device) if conditions is not None else None
-        keys = self._conditions.keys if self._conditions is not None else None
+        self.conditions = conditions.to(device) if conditions is not None else None
+        keys = self.conditions.keys if self.conditions is not None else None
         purpose = "evaluation/" if evaluation else ""
         self.streams = Streams(manifest.seed, num_envs, device, purpose=purpose, keys=keys)
         self.samples = 0
@@ -149,9 +149,9 @@ class TaskEnv:
         self.ground: Ground | None = None
         self.terrain_levels: TerrainLevels | None = None
         generator = manifest.task.terrain.generator
-        if self._conditions is not None:
-            if self._conditions.ground:
-                self.ground = Ground(imposed_layout(self._conditions.ground), self._conditions.tiles, device)
+        if self.conditions is not None:
+            if self.conditions.ground:
+                self.ground = Ground(imposed_layout(self.conditions.ground), self.conditions.tiles, device)
         elif generator is not None:
             group, combinations = replicates if evaluation else None, manifest.randomization.num_combinations
             columns = stratified_columns(generator, combinations, self.streams, group=group)
@@ -161,7 +161,7 @@ class TaskEnv:
 
     def load_task(self) -> None:
         """Before the simulator's managers are loaded; needs `robot_state`."""
-        manifest, imposed, ground = self.manifest, self._conditions, self.ground
+        manifest, imposed, ground = self.manifest, self.conditions, self.ground
         self.buckets = Buckets(
             manifest.randomization,
             self.streams,

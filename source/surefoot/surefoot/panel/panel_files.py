@@ -62,8 +62,7 @@ def write_heatmap(path: Path, report: PanelReport) -> None:
     cells: list[dict[str, Any]] = report.plain["cells"]
     bad = np.array([[_badness(report.plain, name, _value(cell, name)) for name in _COLUMNS] for cell in cells])
     figure, axes = plt.subplots(figsize=(8.0, 1.6 + 0.22 * len(cells)), layout="constrained")
-    colours = plt.get_cmap("RdYlGn_r").copy()
-    colours.set_bad("0.9")
+    colours = plt.get_cmap("RdYlGn_r").with_extremes(bad="0.9")
     axes.imshow(np.ma.masked_invalid(bad), cmap=colours, vmin=0.0, vmax=1.0, aspect="auto")
     for row, cell in enumerate(cells):
         for column, name in enumerate(_COLUMNS):

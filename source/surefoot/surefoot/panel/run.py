@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import surefoot
 from surefoot.engines.base import Engine, load_engine
 from surefoot.errors import PanelError, did_you_mean
 from surefoot.manifest import Manifest
+from surefoot.manifest.factors import FACTORS
 from surefoot.manifest.manifest import canonical_data
 from surefoot.panel.cell_rollout import PanelResult, run_cells
 from surefoot.panel.conditions import factor_values, panel_conditions, panel_manifest
@@ -139,9 +141,11 @@ def fit_panel(panel: Panel, task: Manifest, engine: Engine, engine_name: str) ->
     for factor in manifest.randomization.factors:
         if factor not in engine.FACTORS:
             column = factor_values(panel, task)[factor]
-            nominal = [name for name, value in zip(panel.cells, column, strict=True) if value not in (0.0, 1.0)]
+            neutral = FACTORS[factor].neutral
+            asked = zip(panel.cells, column, strict=True)
+            cells = [name for name, value in asked if value != neutral and not math.isnan(value)]
             raise PanelError(
-                f"panel {panel.name}: cells {', '.join(nominal)}: {factor}: engine {engine_name!r} has no such factor. "
+                f"panel {panel.name}: cells {', '.join(cells)}: {factor}: engine {engine_name!r} has no such factor. "
                 f"It has {', '.join(sorted(engine.FACTORS))}."
             )
     return manifest

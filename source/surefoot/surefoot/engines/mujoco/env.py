@@ -64,7 +64,7 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
             self.scene.terrain.env_origins = self.ground.origins  # moves with it
         self.robot_state = MujocoRobotState(self, self.manifest)
         self.load_task()
-        if self._conditions is not None and self.ground is None:
+        if self.conditions is not None and self.ground is None:
             self.scene.env_origins.zero_()  # each robot has a world of its own: none depends on who else is there
         self.factors = ModelFactors(self)
         self.factors.apply(torch.arange(self.num_envs, device=self.device))

@@ -44,7 +44,7 @@ class ModelFactors:
         self.recomputes = not BASE.isdisjoint(self.names) or bool({"link_mass", "armature"} & set(self.names))
         self._device = env.device
         self._calls = 0
-        self._check_base(env.manifest)
+        self._check_base(env.manifest, env.conditions is not None)
         fields = {
             write.field for write in self.writes(self.values(torch.zeros(1, dtype=torch.long, device=env.device)))
         }
@@ -91,14 +91,18 @@ class ModelFactors:
                 f"not reach the physics. Factors in use: {suspects}."
             )
 
-    def _check_base(self, manifest: Manifest) -> None:
-        """Refuse ranges that leave a base without mass or with an impossible inertia, whatever is drawn."""
+    def _check_base(self, manifest: Manifest, imposed: bool) -> None:
+        """Refuse a base without mass or with an impossible inertia: at all corners of the ranges, or as imposed."""
         factors = manifest.randomization.factors
         names = [name for name in self.names if name in ("payload_mass", *PLACE)]
         if not names:
             return
-        corners = list(product(*((factors[name].edges[0], factors[name].edges[-1]) for name in names)))
-        columns = torch.tensor(corners, dtype=torch.float64, device=self._device).T
+        if imposed:
+            columns = torch.stack([self._buckets.values[name].double() for name in names])
+            corners: list[tuple[float, ...]] = [tuple(row) for row in columns.T.tolist()]
+        else:
+            corners = list(product(*((factors[name].edges[0], factors[name].edges[-1]) for name in names)))
+            columns = torch.tensor(corners, dtype=torch.float64, device=self._device).T
         mass, moments = self._nominal.base(dict(zip(names, columns, strict=True)))
         moments = moments.sort(dim=1).values
         possible = (moments[:, 0] > 0) & (moments[:, 2] <= (moments[:, 0] + moments[:, 1]) * 1.001) & (mass > 0)

@@ -81,6 +81,8 @@ def _moving_state(env: "MujocoEnv") -> tuple[Tensor, Tensor, Tensor]:
     wave = torch.sin(1.0 + 1.7 * torch.arange(model.nv, device=env.device))
     qpos = torch.as_tensor(model.qpos0, dtype=torch.float32, device=env.device).clone()
     qpos[0:7] = torch.tensor([0.0, 0.0, robot.base_height - 0.002, 1.0, 0.0, 0.0, 0.0], device=env.device)
+    if env.ground is not None:
+        qpos[0:3] += env.ground.origins[0]  # on the platform of a tile, which is level
     qpos[state.q_ids] = state.read("default_joint_pos")
     qvel = torch.zeros(model.nv, device=env.device)
     qvel[0:6] = torch.tensor([0.7, 0.5, -0.1, 0.3, -0.4, 0.5], device=env.device)
