@@ -37,5 +37,6 @@ def test_an_error_after_the_launch_is_the_exit_code(tmp_path: Path) -> None:
     """Isaac Sim's own exit handler would end the process with 0."""
     payload = "randomization.factors.payload_mass.edges=[-50,0,1,2]"
     done = train("--runs", tmp_path, "--num_envs", "12", payload, isaac_sim=True)
-    assert "error: randomization.factors.payload_mass.edges: the lowest edge leaves 'trunk' with" in done.stderr
+    assert "error: randomization.factors.payload_mass.edges: " in done.stderr and "'trunk'" in done.stderr
+    assert "Traceback" not in done.stderr
     assert done.returncode == 1
