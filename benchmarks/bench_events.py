@@ -48,7 +48,7 @@ def main() -> None:
     rows = [measure(nice, args.num_envs, args.rounds, args.panel) for nice in args.nice]
     header = [
         "worker's nice", "rate with / without", "cores of the worker", "cores of the training, without", "jobs done",
-        "longest jobs and results, s", "longest checkpoint, s",
+        "longest jobs and results, s", "longest checkpoint, s, wall-clock / CPU",
     ]  # fmt: skip
     text = f"{table(header, rows)}\n\n{machine()}; {args.num_envs} environments, panel {args.panel}, "
     publish("bench-events", f"{text}{args.rounds} rounds of {2 * BLOCK} iterations; {load.text()}.", args.write)
@@ -145,19 +145,26 @@ def measure(nice: int, num_envs: int, rounds: int, panel: str) -> list[str]:
     ratios = spread([without["wall"] / beside["wall"] for without, beside in pairs])
     worker = spread([beside["worker"] / beside["wall"] for _, beside in pairs])
     own = spread([without["own"] / without["wall"] for without, _ in pairs])
-    longest = f"{max(clock.event_seconds):.3f}", f"{max(runner.save_seconds):.3f}"
+    longest = (
+        f"{max(clock.event_seconds):.3f}",
+        " / ".join(f"{max(times):.3f}" for times in zip(*runner.save_seconds, strict=True)),
+    )
     return [str(nice), ratios.text(2), worker.text(2), own.text(2), str(clock.done), *longest]
 
 
 class TimedSaves(TrainRunner):
     """Times its checkpoints."""
 
-    save_seconds: list[float]
+    save_seconds: list[tuple[float, float]]
+    """Wall-clock and CPU time."""
 
     def save_all(self, last: bool = False, broken: bool = False) -> Path | None:
-        start = time.perf_counter()
+        start, own = time.perf_counter(), time.process_time()
         path = super().save_all(last, broken)
-        self.save_seconds = [*getattr(self, "save_seconds", []), time.perf_counter() - start]
+        self.save_seconds = [
+            *getattr(self, "save_seconds", []),
+            (time.perf_counter() - start, time.process_time() - own),
+        ]
         return path
 
 
