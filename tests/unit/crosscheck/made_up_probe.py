@@ -38,6 +38,7 @@ def made_up_probe(engine: str = "made_up") -> Probe:
             "actor": [],
             "critic": ["foot_contact"],
         },
+        "foot_velocity_terms": {"rewards": ["foot_slip"], "terminations": [], "actor": [], "critic": []},
     }
     arrays = {**_start(), **_flight(), **_joints(), **_ground()}
     return copy.deepcopy(Probe(header, {name: np.asarray(value) for name, value in arrays.items()}))
@@ -75,6 +76,10 @@ def _flight() -> dict[str, Array]:
     return {
         "flight/field/base_quat_w": _quaternions(ROUNDS, NUM),
         "flight/field/joint_vel": joint_vel,
+        "flight/field/foot_vel_w": _values(ROUNDS, NUM, 2, 3, seed=4),
+        "fall/foot_vel_w": _values(NUM, 2, 3, seed=5),
+        "fall/ended": np.zeros(NUM, dtype=bool),
+        "fall/feet_follow_writes": np.array(True),
         "flight/field/foot_height": _values(ROUNDS, NUM, 2),
         "flight/field/foot_in_contact": np.zeros((ROUNDS, NUM, 2), dtype=bool),
         "flight/actor": np.concatenate((_values(ROUNDS, NUM, 3), joint_vel), axis=-1),

@@ -124,6 +124,22 @@ def test_what_ended_is_compared_up_to_its_end_only() -> None:
     assert differing(made_up_probe(), other) == {"fields/joint_vel"}
 
 
+def test_foot_velocity_of_the_last_physics_step_is_compared_after_one() -> None:
+    """Where a simulator does not move its feet with a write, what reads them is ambiguous, and a step tells."""
+    stale = made_up_probe()
+    stale.arrays["fall/feet_follow_writes"] = np.array(False)
+    stale.arrays["flight/field/foot_vel_w"][:] = 0.0
+    stale.arrays["hold/slide_rewards"][:, 2] = 0.0
+    assert differing(made_up_probe(), stale) == set()
+    checks = compare_definitions(made_up_probe(), stale)
+    assert [check.name for check in checks if check.status == "ambiguous"] == ["foot_slip, sliding"]
+    stale.arrays["fall/foot_vel_w"][0] *= 1.2
+    assert differing(made_up_probe(), stale) == {"fields/foot_vel_w, after one control step"}
+    fresh = made_up_probe()
+    fresh.arrays["flight/field/foot_vel_w"][:] = 0.0
+    assert differing(made_up_probe(), fresh) == {"fields/foot_vel_w"}
+
+
 def test_feet_that_are_level_are_ambiguous() -> None:
     probes = made_up_probe(), made_up_probe()
     for probe in probes:
@@ -158,3 +174,12 @@ def test_zero_on_both_sides_says_nothing() -> None:
     assert check_values("p", "n", np.zeros(3), np.zeros(3)).status == "not exercised"
     assert check_values("p", "n", np.zeros(3), np.array([0, 0, 1e-3])).status == "differs"
     assert check_values("p", "n", np.ones(3), np.ones(3), where=np.zeros(3, dtype=bool)).status == "not exercised"
+
+
+def test_an_infinity_on_both_sides_is_a_value_and_a_nan_is_not() -> None:
+    infinite = np.array([np.inf, 1.0])
+    assert check_values("p", "n", infinite, infinite).status == "equal"
+    assert check_values("p", "n", infinite, np.array([2.0, 1.0])).status == "differs"
+    assert check_values("p", "n", infinite, -infinite).status == "differs"
+    assert check_values("p", "n", infinite[:1], infinite[:1]).status == "not exercised"
+    assert check_values("p", "n", np.array([np.nan, 1.0]), np.array([np.nan, 1.0])).status == "differs"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surefoot.crosscheck.check import SETTLED, Check, align_quaternions, check_equal, check_values
+from surefoot.crosscheck.check import ONE_STEP, SETTLED, Check, align_quaternions, check_equal, check_values
 from surefoot.crosscheck.mapping import foot_checks, joint_checks, touch_checks
 from surefoot.crosscheck.probe_file import Array, Probe
 from surefoot.errors import CrosscheckError
@@ -74,6 +74,12 @@ def _fields(a: Probe, b: Probe) -> Iterator[Check]:
     """RobotState on equal states in the air."""
     one, two = a.part("flight"), b.part("flight")
     for name in _names(one, two, "field/"):
+        if name == "field/foot_vel_w" and not _feet_follow(a, b):
+            falls = a.part("fall"), b.part("fall")
+            runs = np.logical_not(falls[0]["ended"] | falls[1]["ended"])
+            velocities = falls[0]["foot_vel_w"], falls[1]["foot_vel_w"]
+            yield check_values("fields", "foot_vel_w, after one control step", *velocities, ONE_STEP, runs)
+            continue
         group = FIELDS[name.removeprefix("field/")].contact_group
         where = _airborne(a, b) if group else _running(one, two)
         yield _field("fields", name.removeprefix("field/"), one, two, where)
@@ -83,6 +89,9 @@ def _observations(a: Probe, b: Probe) -> Iterator[Check]:
     one, two = a.part("flight"), b.part("flight")
     for group in _GROUPS:
         for term, columns in _shared_columns(a, b, group):
+            if _stale(a, b, group, term):
+                yield _ambiguous("observations", f"{group}.{term}")
+                continue
             contact = term in a.header["contact_terms"][group]
             where = _airborne(a, b) if contact else _running(one, two)
             yield check_values("observations", f"{group}.{term}", *_take(one[group], two[group], columns), where=where)
@@ -94,6 +103,9 @@ def _terms(a: Probe, b: Probe) -> Iterator[Check]:
     for kind, values in (("rewards", "rewards"), ("terminations", "causes")):
         for name, first, second in _shared_terms(a, b, kind):
             contact = name in a.header["contact_terms"][kind]
+            if not contact and _stale(a, b, kind, name):
+                yield _ambiguous(kind, name)
+                continue
             where = _airborne(a, b) if contact else None
             yield check_values(kind, name, one[values][..., first], two[values][..., second], where=where)
 
@@ -116,7 +128,9 @@ def _on_the_ground(a: Probe, b: Probe) -> Iterator[Check]:
         if name in unseen:
             ends = [probe["rewards"][-_SETTLED_STEPS:].mean(axis=0) for probe in (one, two)]
             yield check_values("on the ground", name, ends[0][:, first], ends[1][:, second], SETTLED, stands)
-        if name in a.header["contact_terms"]["rewards"]:
+        if name in a.header["contact_terms"]["rewards"] and _stale(a, b, "rewards", name):
+            yield _ambiguous("on the ground", f"{name}, sliding")
+        elif name in a.header["contact_terms"]["rewards"]:
             rates = one["slide_rewards"][:, first], two["slide_rewards"][:, second]
             yield check_values("on the ground", f"{name}, sliding", *rates, SETTLED, slides)
 
@@ -138,6 +152,20 @@ def _field(
     if name == "base_quat_w" and first.shape == second.shape:
         second = align_quaternions(first, second)
     return check_values(part, name, first, second, where=where)
+
+
+def _feet_follow(a: Probe, b: Probe) -> bool:
+    """Whether on both engines foot velocities are those of a written state, and not of the last physics step."""
+    return bool(a.arrays["fall/feet_follow_writes"]) and bool(b.arrays["fall/feet_follow_writes"])
+
+
+def _stale(a: Probe, b: Probe, kind: str, term: str) -> bool:
+    return not _feet_follow(a, b) and term in a.header["foot_velocity_terms"][kind]
+
+
+def _ambiguous(part: str, name: str) -> Check:
+    reason = "reads foot velocity, which one of the simulators knows only after a physics step"
+    return Check(part, name, "ambiguous", reason=reason)
 
 
 def _running(one: dict[str, Array], two: dict[str, Array]) -> NDArray[np.bool_]:

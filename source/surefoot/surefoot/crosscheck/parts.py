@@ -66,6 +66,21 @@ def flight(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
     return stacked(rounds)
 
 
+def fall(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
+    """The first round of states for one physical step; and whether feet move at once with a base that is written."""
+    leave_the_ground(env)
+    pose = standing(env)
+    zero = torch.zeros_like(pose.joint_pos)
+    moving = torch.zeros_like(pose.lin_vel_w)
+    moving[:, 0] = 1.0
+    env.step_to(zero, dataclasses.replace(pose, lin_vel_w=moving))
+    follows = (first(env, "foot_vel_w") - moving[0]).abs().max() < 1e-3
+    write(env, planned_state(env, plan, 0))
+    result = env.step(zero)
+    found = {"foot_vel_w": env.robot_state.read("foot_vel_w").clone(), "ended": ended(result)}
+    return found | {"feet_follow_writes": follows}
+
+
 def joints(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
     """One joint at a time, of the first robot: moved by hand, given a speed, and told to move. Shapes (J, ...)."""
     leave_the_ground(env)
@@ -134,6 +149,7 @@ def belly(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
 
 def hold(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
     """Standing still from the default pose, then a shove: what reads contact, while the feet are on the ground."""
+    leave_the_ground(env)  # the last physical step must not be one with contact
     env.reset()
     env.episode_length_buf.zero_()
     pose = standing(env, height=0.0)

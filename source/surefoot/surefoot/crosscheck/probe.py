@@ -18,6 +18,7 @@ _PACKAGES = ("torch", "numpy", "mujoco", "mjlab", "mjbatch", "isaaclab", "newton
 PARTS = {
     "start": parts.start,
     "flight": parts.flight,
+    "fall": parts.fall,
     "joints": parts.joints,
     "feet": parts.feet,
     "belly": parts.belly,
@@ -53,6 +54,7 @@ def _header(env: EngineEnv, engine: str) -> dict[str, Any]:
         "feet": list(robot.foot_names),
         "definition": env.definition(),
         "contact_terms": contact_terms(env.manifest),
+        "foot_velocity_terms": _reading(env.manifest, {"foot_vel_w"}),
     }
 
 
@@ -67,12 +69,17 @@ def _versions() -> dict[str, str]:
 
 
 def contact_terms(manifest: Manifest) -> dict[str, list[str]]:
-    """Terms that read contact, by `rewards`, `terminations`, `actor`, `critic`."""
+    """Terms that read contact; see `_reading`."""
+    return _reading(manifest, {name for name, field in READABLE.items() if field.contact_group is not None})
+
+
+def _reading(manifest: Manifest, names: set[str]) -> dict[str, list[str]]:
+    """Terms that read any of these fields, by `rewards`, `terminations`, `actor`, `critic`."""
     task = manifest.task
 
     def reads(kind: Any, terms: dict[str, Any]) -> list[str]:
         bound = {name: bind_term(kind, term.func, term.params, name).reads for name, term in terms.items()}
-        return [name for name, fields in bound.items() if any(READABLE[field].contact_group for field in fields)]
+        return [name for name, fields in bound.items() if not names.isdisjoint(fields)]
 
     return {
         "rewards": reads("reward", task.rewards),

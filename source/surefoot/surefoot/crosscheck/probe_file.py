@@ -23,7 +23,8 @@ class Probe:
     """One engine's answers.
 
     Attributes:
-        header: `engine`, `versions`, `manifest_sha256`, `joints`, `feet`, `definition`, `contact_terms`.
+        header: `engine`, `versions`, `manifest_sha256`, `joints`, `feet`, `definition`, and terms that read
+            contact (`contact_terms`) or foot velocity (`foot_velocity_terms`).
         arrays: By `part/name`, e.g. `flight/rewards`; no Python objects.
     """
 
