@@ -2,6 +2,7 @@
 #   make train [TASK=...] [ARGS="--num_envs 1024 ppo.gamma=0.98"]   train, evaluate the last two checkpoints, and the last one on the full contact model
 #   make test  [ARGS="tests/unit -k manifest"]                      all tests
 #   make test-isaaclab [ARGS="-k crosscheck"]   the tests that need Isaac Lab, on 2.3 with a double of Isaac Sim; needs Python 3.11
+#   make test-isaaclab3 ISAACLAB_PATH=... [PYTHON=...]  the same on a real Isaac Lab 3.0 with Newton on the CPU; PYTHON is where it is installed
 #   make check    lint, formatting, types, import contracts, Docker files
 #   make format   apply formatting and safe fixes
 #   make bench    every benchmark; tables go into docs/performance.md
@@ -10,13 +11,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: train test test-isaaclab check format bench setup
+.PHONY: train test test-isaaclab test-isaaclab3 check format bench setup
 
 TASK ?= Surefoot-Velocity-Flat-Unitree-Go1-v0
 RUNS ?= runs
 ARGS ?=
 PYTHON ?=
 TORCH_INDEX ?=
+ISAACLAB_PATH ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,6 +43,10 @@ test: $(STAMP)
 
 test-isaaclab: $(STAMP_ISAACLAB)
 	SUREFOOT_TEST_ENGINES=isaaclab $(BIN_ISAACLAB)/python -m pytest tests/isaaclab_double tests/engine_isaaclab tests/every_engine $(ARGS)
+
+test-isaaclab3:
+	@if [ -z "$(ISAACLAB_PATH)" ]; then echo "error: say where Isaac Lab 3.0's repository is: make test-isaaclab3 ISAACLAB_PATH=... PYTHON=..." >&2; exit 1; fi
+	ISAACLAB_PATH="$(ISAACLAB_PATH)" OMP_NUM_THREADS=1 PYTHONPATH="source/surefoot:tasks:$${PYTHONPATH:-}" $(or $(PYTHON),python) -m pytest tests/engine_isaaclab tests/engine_isaaclab3 $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import surefoot.cli
+from surefoot.engines.base import with_presets
 from surefoot.panel import CommandGrid, report
 from surefoot.panel.evaluate import check_writable, default_report_path, evaluate_checkpoint
 from surefoot_tasks import manifest_root
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="beside the checkpoint: eval_<iteration>_<contact model>.json")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     args = parser.parse_intermixed_args()
+    args.engine, args.overrides = with_presets(args.engine, args.overrides)
     if args.panel is None and args.films:
         parser.error("--films needs --panel")
     if args.panel is not None and (args.replicates is not None or args.duration is not None):

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 import surefoot.cli
-from surefoot.engines.base import load_engine
+from surefoot.engines.base import load_engine, with_presets
 from surefoot.engines.opengl import choose_opengl
 from surefoot.manifest import compose_manifest, override_manifest
 from surefoot.mdp.command_schedule import CommandSchedule
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     args = parser.parse_intermixed_args()
+    args.engine, args.overrides = with_presets(args.engine, args.overrides)
 
     loaded = checkpoint.load(args.checkpoint)
     filming = args.video is not None or args.frame is not None

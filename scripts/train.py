@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 
 import surefoot.cli
+from surefoot.engines.base import with_presets
 from surefoot.errors import SurefootError
 from surefoot.manifest import compose_manifest, override_manifest, read_manifest
 from surefoot.rl.train import resume, train
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--allow-manifest-change", action="store_true", help="resume although the manifest differs")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     args = parser.parse_intermixed_args()
+    args.engine, args.overrides = with_presets(args.engine, args.overrides)
 
     overrides = [f"training.{text}" if text.startswith("logger=") else text for text in args.overrides]
     for key in ("num_envs", "max_iterations"):

@@ -5,12 +5,12 @@ import inspect
 import pytest
 
 from surefoot.engines import load_engine
-from surefoot.engines.base import Engine
+from surefoot.engines.base import Engine, with_presets
 from surefoot.engines.device import check_device
 from surefoot.engines.isaaclab.factors import NEWTON_ONLY
 from surefoot.engines.isaaclab.make import check_manifest, make_env
 from surefoot.engines.isaaclab.nominal import PLACE
-from surefoot.errors import EngineError, UnknownName
+from surefoot.errors import EngineError, SurefootError, UnknownName
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.manifest.factors import FACTORS
 from surefoot_tasks import manifest_root
@@ -73,3 +73,26 @@ def test_an_engine_with_one_backend_takes_none() -> None:
     pytest.importorskip("mjbatch")
     with pytest.raises(EngineError, match="has one physics backend only; drop ':warp'"):
         load_engine("mujoco:warp")
+
+
+def test_isaac_labs_own_words_choose_the_backend() -> None:
+    rest = ["task.rewards.torques.weight=-1.0"]
+    assert with_presets("isaaclab", ["physics=newton_mjwarp", *rest]) == ("isaaclab:newton_mjwarp", rest)
+    assert with_presets("isaaclab:isaacsim_physx", ["presets=isaacsim_physx"]) == ("isaaclab:isaacsim_physx", [])
+    assert with_presets("mujoco", rest) == ("mujoco", rest)
+
+
+@pytest.mark.parametrize(
+    ("engine", "word", "message"),
+    [
+        ("isaaclab", "physics=newton", "Physics backend 'newton' not found. Did you mean 'newton_mjwarp'?"),
+        ("isaaclab", "presets=fast", "Preset 'fast' not found. Known: isaacsim_physx, newton_mjwarp."),
+        ("mujoco", "physics=newton_mjwarp", "chooses a backend of engine 'isaaclab'; here is --engine mujoco"),
+        ("isaaclab:isaacsim_physx", "physics=newton_mjwarp", "contradict each other"),
+    ],
+)
+def test_words_that_do_not_fit_are_refused(engine: str, word: str, message: str) -> None:
+    with pytest.raises(SurefootError) as refused:
+        with_presets(engine, [word])
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)

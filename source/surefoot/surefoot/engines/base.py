@@ -246,6 +246,26 @@ def load_engine(name: str) -> Engine:
     return cast("Engine", engine)
 
 
+def with_presets(engine: str, overrides: list[str]) -> tuple[str, list[str]]:
+    """Isaac Lab's `physics=NAME` and `presets=NAME` among overrides: the engine they choose, and the other overrides.
+
+    Raises:
+        UnknownName: No backend of that name.
+        EngineError: The engine has no backends, or another one was chosen with `--engine`.
+    """
+    from surefoot.engines.isaaclab.compat.presets import chosen_backend
+
+    backend, rest = chosen_backend(overrides)
+    if backend is None:
+        return engine, rest
+    name, _, chosen = engine.partition(":")
+    if name != "isaaclab":
+        raise EngineError(f"physics={backend} chooses a backend of engine 'isaaclab'; here is --engine {engine}.")
+    if chosen not in ("", backend):
+        raise EngineError(f"physics={backend} and --engine {engine} contradict each other; drop one of them.")
+    return f"{name}:{backend}", rest
+
+
 def pip_line(extra: str) -> str:
     """The exact command that installs an extra, from a checkout where this is one."""
     root = Path(__file__).resolve().parents[4]
