@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from live import batch
 
+from live import batch
 from surefoot.errors import EngineError
 from surefoot.manifest import compose_manifest
 from surefoot.mdp.layout import observation_size
