@@ -50,22 +50,31 @@ def test_one_joint_at_a_time(env: Any) -> None:
 
 
 def test_frames_are_those_of_mujoco(env: Any) -> None:
-    """Base and feet, positions and velocities, against MuJoCo's kinematics of the same state."""
-    import mujoco
-
+    """Base and feet, positions and velocities, right after a write and after a step."""
     quat = torch.tensor([math.cos(0.2), math.sin(0.2), 0.0, 0.0]).expand(NUM, 4)  # roll 0.4 rad, w x y z
     lin, ang = torch.tensor([0.5, -0.2, 0.1]).expand(NUM, 3), torch.tensor([0.3, 0.7, -0.4]).expand(NUM, 3)
     position = env.scene.env_origins + torch.tensor([0.0, 0.0, 1.0])
-    state, robot = env.robot_state, env.manifest.robot
+    state = env.robot_state
     env.handle.write_base(torch.arange(NUM), position, quat, lin, ang)
-    env.handle.write_joints(torch.arange(NUM), state.read("default_joint_pos").expand(NUM, -1), torch.zeros(NUM, NUM))
+    env.handle.write_joints(
+        torch.arange(NUM), state.read("default_joint_pos").expand(NUM, -1), 0.5 * torch.ones(NUM, NUM)
+    )
     env.sim.forward()
     state.invalidate()
     assert torch.allclose(state.read("base_quat_w"), quat, atol=1e-6)
     assert torch.allclose(state.read("base_lin_vel_w"), lin, atol=1e-5)
     assert torch.allclose(state.read("base_ang_vel_w"), ang, atol=1e-5)
 
-    env.step(torch.zeros(NUM, NUM))  # link velocities of PhysX are those of its last step
+    check_feet(env)
+    env.step(torch.zeros(NUM, NUM))
+    check_feet(env)
+
+
+def check_feet(env: Any) -> None:
+    """Against MuJoCo's kinematics of the same state, in one environment."""
+    import mujoco
+
+    state, robot = env.robot_state, env.manifest.robot
     model = env._model.mj
     data = mujoco.MjData(model)
     data.qpos[:3], data.qpos[3:7] = state.read("base_pos_w")[5], state.read("base_quat_w")[5]

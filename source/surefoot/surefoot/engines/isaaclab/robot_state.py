@@ -13,6 +13,7 @@ from surefoot.engines.foot_sums import FootSums
 from surefoot.engines.isaaclab.binder import GROUND
 from surefoot.engines.isaaclab.compat import RobotHandle, contact_force, sensor_columns
 from surefoot.engines.isaaclab.compat.touching import GroundContacts
+from surefoot.engines.isaaclab.foot_velocity import FootVelocity
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
@@ -33,6 +34,8 @@ class IsaacLabRobotState(RobotState):
         self._foot_bodies = handle.body_ids(model.foot_bodies)
         self._foot_offset = torch.tensor(model.foot_offsets, device=self.device)
         chosen, robot = manifest.simulation.contact_model, manifest.robot
+        joints = robot.joint_names
+        self._foot_velocity = None if handle.writes_reach_links else FootVelocity(model, handle, joints, self.device)
         feet = robot.foot_geoms(chosen) if env.contacts_by_geom else tuple((body,) for body in model.foot_bodies)
         self._per_foot = FootSums(feet, self.device)
         self._sensors, self._columns = {}, {}
@@ -76,6 +79,9 @@ class IsaacLabRobotState(RobotState):
         return position + _rotate(quat, self._foot_offset)
 
     def raw_foot_vel_w(self) -> Tensor:
+        if self._foot_velocity is not None:
+            names = ("foot_pos_w", "base_pos_w", "base_lin_vel_w", "base_ang_vel_w", "joint_vel")
+            return self._foot_velocity(*(self.read(name) for name in names))
         lin_vel, ang_vel = self.handle.body_com_velocity(self._foot_bodies)
         _, quat = self.handle.body_pose(self._foot_bodies)
         com_to_foot = _rotate(quat, self._foot_offset - self.handle.body_com_offset(self._foot_bodies))

@@ -28,6 +28,11 @@ class RobotHandle(RobotParameters):
         self.from_isaac = torch.tensor(order, device=device)
         self.to_isaac = self.from_isaac.argsort()
 
+    @property
+    def writes_reach_links(self) -> bool:
+        """Whether velocities of links follow a write at once; PhysX has those of its last step."""
+        return self._newton
+
     def body_ids(self, names: Sequence[str]) -> Tensor:
         """Columns of bodies, in the order of `names`, one of which may stand twice. Shape (b,)."""
         known = list(self._robot.body_names)
