@@ -62,6 +62,8 @@ ROBOTS = {
     "unitree_go2": Facts(_TASK.format("Go2"), 15.206, _quadruped_link, _quadruped_twin),
     # Its ankles (28.5 N m/rad each) are softer than a pendulum of its weight and height (about 230): it tips over.
     "unitree_g1": Facts(_TASK.format("G1"), 33.341, _humanoid_link, _humanoid_twin, stands=0.6),
+    # As softly. Only where MuJoCo Menagerie's copy is, or can be downloaded.
+    "unitree_h1": Facts(_TASK.format("H1"), 51.437, _humanoid_link, _humanoid_twin, stands=0.4),
 }
 
 

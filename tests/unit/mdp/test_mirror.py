@@ -15,7 +15,8 @@ from surefoot_tasks import manifest_root
 from table_state import TableState
 
 GROUPS = ("actor", "critic")
-TASKS = [f"Surefoot-Velocity-Flat-Unitree-{robot}-v0" for robot in ("Go1", "Go2", "G1")]
+ROBOTS = ("Unitree-Go1", "Unitree-Go2", "Unitree-G1", "Unitree-H1", "Anymal-D")
+TASKS = [f"Surefoot-Velocity-Flat-{robot}-v0" for robot in ROBOTS]
 
 
 @pytest.fixture(scope="module", params=TASKS)
@@ -66,11 +67,12 @@ def observe(state: TableState, group: str) -> torch.Tensor:
 def reflect_joints(names: tuple[str, ...], x: torch.Tensor) -> torch.Tensor:
     """Left for right; what turns about the long or the vertical axis of the robot changes sign."""
     out = torch.empty_like(x)
-    swap = {"left": "right", "right": "left", "FR": "FL", "FL": "FR", "RR": "RL", "RL": "RR"}
+    pairs = (("left", "right"), ("FL", "FR"), ("RL", "RR"), ("LF", "RF"), ("LH", "RH"))
+    swap = dict(pairs) | {b: a for a, b in pairs}
     for index, name in enumerate(names):
         side, _, rest = name.partition("_")
         other = f"{swap[side]}_{rest}" if side in swap else name
-        about_y = not any(part in name for part in ("_roll", "_yaw", "R_hip_joint", "L_hip_joint"))
+        about_y = not any(part in name for part in ("_roll", "_yaw", "R_hip_joint", "L_hip_joint", "HAA", "torso"))
         out[:, index] = x[:, names.index(other)] * (1 if about_y else -1)
     return out
 

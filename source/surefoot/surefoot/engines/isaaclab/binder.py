@@ -16,9 +16,10 @@ from isaaclab.managers import (
     TerminationTermCfg,
 )
 from isaaclab.scene import InteractiveSceneCfg
-from isaaclab.sim import ArticulationRootPropertiesCfg, UsdFileCfg
+from isaaclab.sim import UsdFileCfg
 
 from surefoot.engines.isaaclab.compat import configclass, contact_sensor_cfg, simulation_cfg
+from surefoot.engines.isaaclab.robot_asset import robot_spawn
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.engines.isaaclab.terms import DelayedTerm, JointTargets, VelocityCommandTerm
 from surefoot.engines.terms import observation_terms, reset_robot, reward_terms, termination_terms
@@ -119,9 +120,12 @@ def _observation_group(manifest: Manifest, group_name: GroupName) -> Observation
 
 
 def _scene(manifest: Manifest, model: RobotModel, usd_folder: Path, backend: str, num_envs: int) -> SceneCfg:
+    groups = manifest.robot.contact_groups(manifest.simulation.contact_model)
+    if not model.contacts:  # one sensor for all bodies: two of the same bodies disturb each other on Newton
+        groups = {"feet": ()}
     sensors = {
         group: contact_sensor_cfg(backend, [(model.body_of(geom), geom) for geom in geoms], f"{GROUND}/plane")
-        for group, geoms in manifest.robot.contact_groups(manifest.simulation.contact_model).items()
+        for group, geoms in groups.items()
     }
     return SceneCfg(
         num_envs=num_envs,
@@ -137,14 +141,9 @@ def _scene(manifest: Manifest, model: RobotModel, usd_folder: Path, backend: str
 def _robot(manifest: Manifest, usd_folder: Path) -> ArticulationCfg:
     robot = manifest.robot
     joints = robot.joints
-    contacts = robot.contact_models[manifest.simulation.contact_model]
     return ArticulationCfg(
         prim_path="{ENV_REGEX_NS}/Robot",
-        spawn=UsdFileCfg(
-            usd_path=str(usd_folder / "robot.usda"),
-            activate_contact_sensors=True,
-            articulation_props=ArticulationRootPropertiesCfg(enabled_self_collisions=contacts.self_collision),
-        ),
+        spawn=robot_spawn(manifest, usd_folder),
         init_state=ArticulationCfg.InitialStateCfg(
             pos=(0.0, 0.0, robot.base_height),
             joint_pos={joint.name: joint.default_pos for joint in joints},
@@ -159,6 +158,7 @@ def _robot(manifest: Manifest, usd_folder: Path) -> ArticulationCfg:
                 effort_limit_sim={joint.name: joint.effort_limit for joint in joints},
                 armature={joint.name: joint.armature for joint in joints},
                 friction={joint.name: joint.friction for joint in joints},
+                dynamic_friction={joint.name: joint.friction for joint in joints},
             )
         },
     )

@@ -51,7 +51,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         conditions: Conditions | None = None,
     ) -> None:
         self.prepare_task(manifest, cfg.scene.num_envs, str(cfg.sim.device), evaluation, replicates, conditions)
-        self.contacts_by_geom = backend == "newton_mjwarp"
+        self.contacts_by_geom = backend == "newton_mjwarp" and bool(model.contacts)
         self._model, self._version, self._backend = model, version, backend
         self._physics_seconds = 0.0
         tables = io.StringIO()  # every manager's; the manifest says the same
@@ -69,12 +69,22 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.prev_prev_action = torch.zeros(self.num_envs, len(manifest.robot.joints), device=self.device)
         self.robot_state = IsaacLabRobotState(self, manifest, self._model, self.handle)
         self.load_task()
+        if self._model.mj is None:
+            self._overrule_usd()
         self.factors = PhysicsFactors(self, self._model)
         self.factors.apply(torch.arange(self.num_envs, device=self.device))
         if self._backend == "newton_mjwarp":
             check_effect(self)
         self.faults = IsaacLabFaults(self)
         super().load_managers()
+
+    def _overrule_usd(self) -> None:
+        """Limits and friction of a robot that comes as USD are the manifest's, friction of every geometry."""
+        robot, everyone = self.manifest.robot, torch.arange(self.num_envs, device=self.device)
+        self.handle.write_limits(torch.tensor([joint.limits for joint in robot.joints], device=self.device))
+        grip = robot.contact_models[self.manifest.simulation.contact_model].foot_friction[0]
+        friction = torch.full_like(self.handle.friction(), grip)
+        self.handle.write_friction(everyone, torch.arange(friction.shape[1], device=self.device), friction)
 
     @property
     def physics_seconds(self) -> float:

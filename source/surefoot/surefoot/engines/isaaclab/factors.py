@@ -121,6 +121,8 @@ class PhysicsFactors:
             by_body.setdefault(contact.body, []).append(contact.name)
         names = self._handle.geom_names(by_body)
         count = self._handle.friction().shape[1]
+        if not model.contacts:  # a USD's geometries have names of their own
+            return torch.arange(count)
         missing = [name for name in feet if name not in names]
         if missing or len(names) != count:
             raise EngineError(

@@ -91,7 +91,8 @@ def write_usd(robot: Robot, model: "RobotModel") -> Path:
 
     folder = Path(tempfile.mkdtemp(prefix="surefoot_usd_"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    write_robot(folder / "robot.usda", robot, model)
+    if model.mj is not None:
+        write_robot(folder / "robot.usda", robot, model)
     write_ground(folder / "ground.usda")
     return folder
 

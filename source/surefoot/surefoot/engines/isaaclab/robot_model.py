@@ -1,6 +1,7 @@
 """The robot's MJCF, reduced to what collides under the chosen contact model: the source of the USD file.
 
-Both engines take masses, frames and geometries from one file, so that they simulate one robot.
+Both engines take masses, frames and geometries from one file, so that they simulate one robot. A robot without MJCF is
+whatever its USD says; contacts are then told apart by body.
 """
 
 from dataclasses import dataclass
@@ -29,25 +30,29 @@ class RobotModel:
     """A compiled robot without visual parts.
 
     Attributes:
-        mj: MuJoCo's model of it.
-        contacts: What collides, in the model's order.
+        mj: MuJoCo's model of it; None without MJCF.
+        contacts: What collides, in the model's order; empty without MJCF.
         foot_bodies: Body that carries each foot, canonical order.
         foot_offsets: m, centre of each foot in the frame of its body. Shape (num_feet, 3).
     """
 
-    mj: mujoco.MjModel
+    mj: mujoco.MjModel | None
     contacts: tuple[ContactGeom, ...]
     foot_bodies: tuple[str, ...]
     foot_offsets: tuple[tuple[float, float, float], ...]
 
     def body_of(self, geom: str) -> str:
-        """Body that carries a geometry."""
+        """Body that carries a geometry; without MJCF, geometries stand for bodies."""
+        if self.mj is None:
+            return geom
         return self.mj.body(int(self.mj.geom(geom).bodyid[0])).name
 
 
 def load_robot_model(robot: Robot, contact_model: str) -> RobotModel:
     """Read and compile the robot's MJCF; names of the manifest that the file lacks are refused."""
-    assert robot.assets.mujoco is not None
+    bodies, offsets = tuple(foot.body for foot in robot.feet), tuple(foot.offset for foot in robot.feet)
+    if robot.assets.mujoco is None:
+        return RobotModel(None, (), bodies, offsets)
     spec = robot_spec(robot.assets.mujoco)
     check_names(spec, robot)
     for geom in list(spec.geoms):
@@ -56,12 +61,7 @@ def load_robot_model(robot: Robot, contact_model: str) -> RobotModel:
     for mesh in list(spec.meshes):
         spec.delete(mesh)
     model = spec.compile()
-    return RobotModel(
-        mj=model,
-        contacts=_contacts(model, robot, contact_model),
-        foot_bodies=tuple(foot.body for foot in robot.feet),
-        foot_offsets=tuple(foot.offset for foot in robot.feet),
-    )
+    return RobotModel(model, _contacts(model, robot, contact_model), bodies, offsets)
 
 
 def _contacts(model: mujoco.MjModel, robot: Robot, contact_model: str) -> tuple[ContactGeom, ...]:

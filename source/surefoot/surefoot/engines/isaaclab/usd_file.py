@@ -21,6 +21,7 @@ _GROUND_FRICTION = 1e-4
 def write_robot(path: Path, robot: Robot, model: RobotModel) -> None:
     """Write one robot at its zero pose, base at the origin; limits, gains and armature are the manifest's."""
     stage, mj = _new_stage(path), model.mj
+    assert mj is not None
     stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, ROOT).GetPrim())
     UsdGeom.Scope.Define(stage, f"{ROOT}/joints")
     data = mujoco.MjData(mj)

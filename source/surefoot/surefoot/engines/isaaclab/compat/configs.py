@@ -37,16 +37,18 @@ def simulation_cfg(backend: str, *, device: str, timestep: float, decimation: in
 
 
 def contact_sensor_cfg(backend: str, geoms: Sequence[tuple[str, str]], ground: str) -> Any:
-    """Contact of some geometries with the ground, or, on PhysX, of the bodies that carry them with anything.
+    """Contact of some geometries with the ground, or, on PhysX and without geometries, of all bodies with anything.
 
     Args:
         backend: One of `BACKENDS`.
-        geoms: Body and geometry of each.
+        geoms: Body and geometry of each; empty where they are not known.
         ground: Path of the ground's geometry.
     """
     if backend == "newton_mjwarp":
         from isaaclab_newton.sensors import ContactSensorCfg
 
+        if not geoms:
+            return ContactSensorCfg(prim_path="{ENV_REGEX_NS}/Robot/.*")
         return ContactSensorCfg(
             prim_path="{ENV_REGEX_NS}/Robot/.*",
             sensor_shape_prim_expr=[f"{{ENV_REGEX_NS}}/Robot/{body}/{geom}" for body, geom in geoms],

@@ -118,6 +118,14 @@ class RobotHandle(RobotParameters):
             self._robot.write_joint_position_to_sim_index(position=pos, env_ids=env_ids)
             self._robot.write_joint_velocity_to_sim_index(velocity=vel, env_ids=env_ids)
 
+    def write_limits(self, limits: Tensor) -> None:
+        """Lower and upper joint limits of all environments, rad. Shape (J, 2)."""
+        limits = limits[self.to_isaac].expand(self._robot.num_instances, -1, -1).contiguous()
+        if self._version == "2.3":
+            self._robot.write_joint_position_limit_to_sim(limits)
+        else:
+            self._robot.write_joint_position_limit_to_sim_index(limits=limits)
+
     def forget(self, env_ids: Tensor) -> None:
         """Clear what MuJoCo-Warp's solver starts its next search from: a NaN in it would outlive the reset."""
         if not self._newton:
