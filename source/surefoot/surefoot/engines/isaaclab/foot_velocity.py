@@ -26,6 +26,7 @@ class FootVelocity:
 
     def __init__(self, model: RobotModel, handle: RobotHandle, joint_names: Sequence[str], device: str) -> None:
         mj, self._handle = model.mj, handle
+        assert mj is not None
         chains = [_hinges(mj, body) for body in model.foot_bodies]
         longest = max(map(len, chains))
         filled = [chain + chain[:1] * (longest - len(chain)) for chain in chains]

@@ -35,7 +35,10 @@ class IsaacLabRobotState(RobotState):
         self._foot_offset = torch.tensor(model.foot_offsets, device=self.device)
         chosen, robot = manifest.simulation.contact_model, manifest.robot
         joints = robot.joint_names
-        self._foot_velocity = None if handle.writes_reach_links else FootVelocity(model, handle, joints, self.device)
+        direct = (
+            handle.writes_reach_links or model.mj is None
+        )  # without MJCF as the simulator has it, old after a write
+        self._foot_velocity = None if direct else FootVelocity(model, handle, joints, self.device)
         feet = robot.foot_geoms(chosen) if env.contacts_by_geom else tuple((body,) for body in model.foot_bodies)
         self._per_foot = FootSums(feet, self.device)
         self._sensors, self._columns = {}, {}
