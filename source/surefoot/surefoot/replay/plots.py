@@ -3,7 +3,6 @@
 # pyright: basic
 # Half of matplotlib is without types.
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 
 from surefoot.audit.plots.style import COLOURS, GREY, legend_beside, new_figure, nothing, save, tidy
 from surefoot.errors import RunFolderError
+from surefoot.randomization.factors import interval_label
 from surefoot.replay import gap as gaps
 from surefoot.replay.run import ReplayResult
 
@@ -111,8 +111,11 @@ def buckets(result: ReplayResult) -> Figure:
         nothing(figure.subplots(), "The task has one bucket.")
         return figure
     for axes, factor in zip(figure.subplots(1, len(factors), squeeze=False)[0], factors, strict=True):
-        edges = result.manifest.randomization.factors[factor.name].edges
-        labels = [f"{low:g}-{high:g}" for low, high in pairwise(edges)]
+        intervals = result.manifest.randomization.factors[factor.name]
+        labels = [
+            interval_label(factor.name, intervals, index).removeprefix(f"{factor.name} ")
+            for index in range(intervals.num_intervals)
+        ]
         axes.bar(labels, factor.share, color=COLOURS[0] if factor.identified else GREY)
         axes.set_ylim(0, 1)
         tidy(axes, "share of resamples", title=f"{factor.name}{'' if factor.identified else ': not identified'}",
