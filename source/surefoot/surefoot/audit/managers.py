@@ -73,6 +73,7 @@ class ManagerReader:
         self._env = env
         self._command = _command_name(env, command)
         self._robot = env.scene[robot]
+        self._lazy = [value for value in vars(self._robot.data).values() if hasattr(value, "timestamp")]
         self._moving_threshold = moving_threshold
         self._bucket = _checked_bucket(env, bucket, bucket_labels)
         self._probe = torch.zeros(env.num_envs, device=env.device)
@@ -116,6 +117,15 @@ class ManagerReader:
         Args:
             reward: What the manager returned. Shape (num_envs,).
         """
+        stamps = [buffer.timestamp for buffer in self._lazy]
+        step = self._read(reward)
+        # Isaac Lab computes most fields of the robot when they are first read, and not again for what a reset writes:
+        # the next reader, after the resets, must find them as if they had not been read here.
+        for buffer, stamp in zip(self._lazy, stamps, strict=True):
+            buffer.timestamp = stamp
+        return step
+
+    def _read(self, reward: Tensor) -> AuditStep:
         env, layout = self._env, self.layout
         rates: Tensor = env.reward_manager._step_reward
         if not getattr(env.reward_manager, "_scale_by_dt", True):
@@ -147,10 +157,10 @@ class ManagerReader:
     def _velocity(self) -> tuple[Tensor, Tensor]:
         """Horizontal velocity, m/s, base yaw frame, shape (N, 2), and yaw rate, rad/s, shape (N,)."""
         data = self._robot.data
-        heading: Tensor = data.heading_w
+        heading = _tensor(data.heading_w)
         cos, sin = torch.cos(heading), torch.sin(heading)
-        x, y, _ = data.root_link_lin_vel_w.unbind(dim=1)
-        return torch.stack((cos * x + sin * y, cos * y - sin * x), dim=1), data.root_link_ang_vel_w[:, 2]
+        x, y, _ = _tensor(data.root_link_lin_vel_w).unbind(dim=1)
+        return torch.stack((cos * x + sin * y, cos * y - sin * x), dim=1), _tensor(data.root_link_ang_vel_w)[:, 2]
 
     def _commanded(self, velocity: Tensor, yaw_rate: Tensor) -> Tensor:
         """Commanded vx, vy, yaw rate; without a command what the robot does. Shape (N, 3)."""
@@ -162,7 +172,12 @@ class ManagerReader:
         """Not finite where a position or velocity is not. Shape (N,)."""
         data = self._robot.data
         parts = (data.root_link_pose_w, data.root_link_vel_w, data.joint_pos, data.joint_vel)
-        return torch.stack([part.sum(dim=1) for part in parts]).sum(dim=0)
+        return torch.stack([_tensor(part).sum(dim=1) for part in parts]).sum(dim=0)
+
+
+def _tensor(value: Any) -> Tensor:
+    """Isaac Lab 3.0 hands out arrays that hold a tensor."""
+    return value if isinstance(value, Tensor) else value.torch
 
 
 def _no_motion(like: Tensor) -> Tensor:
