@@ -66,7 +66,6 @@ def test_accounts_change_nothing_and_count_everything(go1_manifest: Manifest) ->
     assert flush["termination/episodes"].item() == int(ends.sum()) > NUM
     assert flush["reward/total_per_s"].item() == pytest.approx(float(rewards.mean()) / layout.step_dt, rel=1e-5)
     assert int(timed_out.sum()) > 0
-    assert not any(value.isnan().any() for name, value in flush.items() if name.startswith("reward/"))
 
 
 def test_a_velocity_error_is_that_of_the_robot(go1_manifest: Manifest) -> None:
