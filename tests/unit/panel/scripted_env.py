@@ -141,6 +141,7 @@ class ScriptedEnv(EngineEnv):
         self.commands = VelocityCommands(self.manifest.task.commands, self.robot_state.command, streams)
         self.episode_length_buf = torch.zeros(self.num_envs, dtype=torch.long)
         self.physics_seconds = 0.0
+        self.ground = self.terrain_levels = None
         self._script = script
         self._mass = mass
         self._step = 0

@@ -1,10 +1,13 @@
 """The ground of cells: compared with the ground of training, and as a list of tiles."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from surefoot.errors import PanelError
 from surefoot.manifest.manifest import Manifest
-from surefoot.panel.manifest import PLANE, Ground, Panel
+from surefoot.panel.manifest import PLANE, Cell, Ground, Panel
+from surefoot.terrain.layout import IMPOSED
 
 F = TypeVar("F")
 Tile = tuple[str, float, int]
@@ -12,6 +15,10 @@ Tile = tuple[str, float, int]
 
 LEVEL = "flat"
 """The terrain class that is a plane."""
+_MARGIN = 1.0
+"""m that are kept to a tile's edge."""
+_OVERSHOOT = 1.1
+"""How much faster than commanded a robot may be."""
 SEEDLESS = frozenset({LEVEL, "slope_up", "slope_down", "stairs_up", "stairs_down", "gaps", "rails"})
 """Classes whose shape follows from the difficulty alone: another seed is the same ground."""
 
@@ -22,6 +29,33 @@ def tiles_of(panel: Panel) -> tuple[Tile, ...]:
     if all(ground.kind == PLANE for ground in grounds):
         return ()
     return tuple(sorted({tile_of(ground) for ground in grounds}))
+
+
+def farthest(cell: Cell, duration: float) -> float:
+    """m that a robot covers that follows a cell's commands for `duration` s straight ahead."""
+    ends = [*(entry[0] for entry in cell.commands[1:]), duration]
+    return sum(
+        math.hypot(vx, vy) * max(0.0, min(end, duration) - start)
+        for (start, vx, vy, _), end in zip(cell.commands, ends, strict=True)
+    )
+
+
+def check_reach(panel: Panel) -> None:
+    """Refuse commands that lead beyond a tile: an episode that ends at its edge would count as no success.
+
+    Raises:
+        PanelError: Names the cell.
+    """
+    if not tiles_of(panel):
+        return
+    start = max(abs(bound) for bound in panel.start.position_xy)
+    reach = (0.5 * IMPOSED.size - _MARGIN - start) / _OVERSHOOT
+    for name, cell in panel.cells.items():
+        if (distance := farthest(cell, panel.duration)) > reach:
+            raise PanelError(
+                f"panel {panel.name}: cells.{name}.commands: they lead {distance:.1f} m away in {panel.duration:g} s; "
+                f"a tile has room for {reach:.1f} m. Command less speed, or shorten the panel's duration."
+            )
 
 
 def tile_of(ground: Ground) -> Tile:

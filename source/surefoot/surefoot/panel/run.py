@@ -16,7 +16,7 @@ from surefoot.manifest.manifest import canonical_data
 from surefoot.panel.cell_rollout import PanelResult, run_cells
 from surefoot.panel.conditions import factor_values, panel_conditions, panel_manifest
 from surefoot.panel.evaluate import check_writable, package_versions, task_manifest
-from surefoot.panel.ground import tiles_of
+from surefoot.panel.ground import check_reach, tiles_of
 from surefoot.panel.held_out import memberships
 from surefoot.panel.load import load_panel
 from surefoot.panel.manifest import Panel
@@ -137,6 +137,7 @@ def fit_panel(panel: Panel, task: Manifest, engine: Engine, engine_name: str) ->
                 f"panel {panel.name}: cells {', '.join(cells)}: terrain.kind: engine {engine_name!r} has no terrain "
                 f"class {kind!r}. {did_you_mean(kind, engine.TERRAINS)}"
             )
+    check_reach(panel)
     manifest = panel_manifest(task, panel, panel.seed)
     for factor in manifest.randomization.factors:
         if factor not in engine.FACTORS:

@@ -116,8 +116,8 @@ class TerrainLayout:
         return cls(tuple(tiles), classes, geometry, columns, heights, (np.array(places) - middle) * geometry.size)
 
 
-IMPOSED = TileGeometry(size=20.0)
-"""Of tiles that an evaluation names: large enough to walk 9 m straight ahead."""
+IMPOSED = TileGeometry(size=32.0)
+"""Of tiles that an evaluation names: large enough to walk 15 m straight ahead."""
 
 
 def imposed_layout(tiles: Sequence[tuple[str, float, int]]) -> TerrainLayout:
