@@ -140,6 +140,7 @@ def test_swapped_joints_are_found_although_they_are_read_where_they_were_written
 
     found = differing(probe(plant=swap))
     assert {"joints/FR_hip_joint: feet", "joints/FL_hip_joint: feet", "fields/foot_pos_w"} <= found
+    assert {"joints/FR_hip_joint: turns the base", "joints/FL_hip_joint: turns the base"} <= found
     assert "joints/FR_hip_joint: position" not in found
     assert not {name for name in found if name.startswith("joints/R") and name.endswith(": feet")}
 

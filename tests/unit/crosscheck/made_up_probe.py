@@ -102,6 +102,7 @@ def _joints() -> dict[str, Array]:
         "joints/torque_of_velocity": -DAMPING * JOINT_SPEED * one,
         "joints/torque_of_action": STIFFNESS * SCALE * one,
         "joints/torque_limit": LIMIT * one,
+        "joints/reaction": np.array([[-0.2, 0.0, 0.1], [0.2, 0.0, -0.1]]),
         "joints/moved_by_action": 0.05 * one - 0.001 * (1 - one),
     }
 
@@ -116,14 +117,16 @@ def _ground() -> dict[str, Array]:
         found |= {f"{part}/{name}": _values(STEPS, NUM, size) for name, size in moved.items()}
         found[f"{part}/ended"] = np.zeros((STEPS, NUM), dtype=bool)
     return found | {
+        "ground/rewards": _values(STEPS, NUM, 3),
+        "ground/ended": np.zeros((STEPS, NUM), dtype=bool),
         "feet/contact": np.eye(2, dtype=bool),
         "feet/height": np.array([[0.0, 0.05], [0.05, 0.0]]) + 1.0,
         "belly/height": heights,
         "belly/causes": causes,
-        "hold/end_contact": np.ones((NUM, 2), dtype=bool),
-        "hold/end_force": _values(NUM, 3) * 120,
-        "hold/end_actor": _values(NUM, 5),
-        "hold/end_critic": np.ones((NUM, 4)),
-        "hold/slide_rewards": -_values(NUM, 3),
-        "hold/slide_ended": np.zeros(NUM, dtype=bool),
+        "ground/contact": np.ones((NUM, 2), dtype=bool),
+        "ground/force": _values(NUM, 3) * 120,
+        "ground/actor": _values(NUM, 5),
+        "ground/critic": np.ones((NUM, 4)),
+        "ground/slide_rewards": -_values(NUM, 3),
+        "ground/slide_ended": np.zeros(NUM, dtype=bool),
     }

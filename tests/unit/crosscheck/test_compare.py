@@ -69,7 +69,7 @@ def test_equal_answers_are_equal() -> None:
         (scaled("flight/actor", 0.05, slice(3, 5)), {"observations/actor.joint_vel"}),
         (scaled("flight/critic", 1.01, slice(0, 2)), {"observations/critic.joint_vel"}),
         (scaled("flight/rewards", 1.01, slice(1, 2)), {"rewards/torques"}),
-        (scaled("hold/slide_rewards", 2.0, slice(2, 3)), {"on the ground/foot_slip, sliding"}),
+        (scaled("ground/slide_rewards", 2.0, slice(2, 3)), {"on the ground/foot_slip, sliding"}),
         (assigned("flight/causes", (1, 3, 0), True), {"terminations/time_out"}),
         (assigned("flight/field/joint_vel", (1, 3, 0), np.nan), {"fields/joint_vel"}),
         (assigned("belly/causes", (slice(None), 1), [1, 1, 1, 1, 1, 0]), {"terminations/base_contact, on its back"}),
@@ -77,9 +77,10 @@ def test_equal_answers_are_equal() -> None:
         (scaled("joints/torque_of_position", 35 / 20), {"joints/left_hip: stiffness", "joints/right_hip: stiffness"}),
         (assigned("joints/torque_of_action", (1, 1), 4.0), {"joints/right_hip: torque of action 1"}),
         (assigned("joints/moved_by_action", (0, 0), -0.05), {"joints/left_hip: moves"}),
+        (scaled("joints/reaction", -1.0), {"joints/left_hip: turns the base", "joints/right_hip: turns the base"}),
         (scaled("start/mass", 1.001), {"start/mass"}),
         (scaled("start/factor/friction", 1.001), {"start/factor/friction"}),
-        (scaled("hold/end_force", 1.1), {"on the ground/foot_force_w, vertical sum"}),
+        (scaled("ground/force", 1.1), {"on the ground/foot_force_w, vertical sum"}),
         (defined(("rewards",), [["upright", -3.0], ["torques", -1.0], ["foot_slip", -0.1]]),
          {"layout/rewards.torques: weight"}),
         (defined(("decimation",), 4), {"layout/decimation"}),
@@ -129,7 +130,7 @@ def test_foot_velocity_of_the_last_physics_step_is_compared_after_one() -> None:
     stale = made_up_probe()
     stale.arrays["fall/feet_follow_writes"] = np.array(False)
     stale.arrays["flight/field/foot_vel_w"][:] = 0.0
-    stale.arrays["hold/slide_rewards"][:, 2] = 0.0
+    stale.arrays["ground/slide_rewards"][:, 2] = 0.0
     assert differing(made_up_probe(), stale) == set()
     checks = compare_definitions(made_up_probe(), stale)
     assert [check.name for check in checks if check.status == "ambiguous"] == ["foot_slip, sliding"]

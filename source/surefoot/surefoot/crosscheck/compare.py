@@ -14,7 +14,6 @@ from surefoot.mdp.fields import FIELDS
 
 _GROUPS = ("actor", "critic")
 _START_FIELDS = ("command", "base_pos_w", "base_quat_w", "base_lin_vel_w", "base_ang_vel_b", "joint_pos", "joint_vel")
-_SETTLED_STEPS = 10
 
 
 def compare_definitions(a: Probe, b: Probe, changed: Sequence[tuple[str, Any, Any]] = ()) -> list[Check]:
@@ -112,21 +111,21 @@ def _terms(a: Probe, b: Probe) -> Iterator[Check]:
 
 def _on_the_ground(a: Probe, b: Probe) -> Iterator[Check]:
     """What reads contact, while it is certain: standing, and shoved so that the feet slide."""
-    one, two = a.part("hold"), b.part("hold")
+    one, two = a.part("ground"), b.part("ground")
     stands = np.logical_not(np.concatenate((one["ended"], two["ended"])).any(axis=0))
-    yield check_values("on the ground", "foot_in_contact", one["end_contact"], two["end_contact"], SETTLED, stands)
-    forces = one["end_force"][:, 2], two["end_force"][:, 2]
+    yield check_values("on the ground", "foot_in_contact", one["contact"], two["contact"], SETTLED, stands)
+    forces = one["force"][:, 2], two["force"][:, 2]
     yield check_values("on the ground", "foot_force_w, vertical sum", *forces, SETTLED, stands)
     for group in _GROUPS:
         for term, columns in _shared_columns(a, b, group):
             if term in a.header["contact_terms"][group]:
-                values = _take(one[f"end_{group}"], two[f"end_{group}"], columns)
+                values = _take(one[group], two[group], columns)
                 yield check_values("on the ground", f"{group}.{term}", *values, SETTLED, stands)
     slides = np.logical_and(stands, np.logical_not(one["slide_ended"] | two["slide_ended"]))
     unseen = _zero_in_the_air(a, b)
     for name, first, second in _shared_terms(a, b, "rewards"):
         if name in unseen:
-            ends = [probe["rewards"][-_SETTLED_STEPS:].mean(axis=0) for probe in (one, two)]
+            ends = [probe["rewards"][-1] for probe in (one, two)]
             yield check_values("on the ground", name, ends[0][:, first], ends[1][:, second], SETTLED, stands)
         if name in a.header["contact_terms"]["rewards"] and _stale(a, b, "rewards", name):
             yield _ambiguous("on the ground", f"{name}, sliding")

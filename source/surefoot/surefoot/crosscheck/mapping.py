@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from surefoot.crosscheck.check import ONE_STEP, Check, check_equal, check_values
+from surefoot.crosscheck.check import ONE_STEP, REACTION, Check, check_equal, check_values
 from surefoot.crosscheck.parts import JOINT_OFFSET, JOINT_SPEED
 from surefoot.crosscheck.probe_file import Array, Probe
 
@@ -21,6 +21,9 @@ def joint_checks(a: Probe, b: Probe) -> Iterator[Check]:
         for name, (first, second) in _motor(one, two, index).items():
             yield check_values("joints", f"{joint}: {name}", first, second)
         yield _moves(joint, index, one["moved_by_action"], two["moved_by_action"])
+        yield check_values(
+            "joints", f"{joint}: turns the base", one["reaction"][index], two["reaction"][index], REACTION
+        )
 
 
 def _motor(one: dict[str, Array], two: dict[str, Array], joint: int) -> dict[str, tuple[Array, Array]]:

@@ -8,7 +8,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from surefoot.crosscheck.plan import HOLD_STEPS, Plan
+from surefoot.crosscheck.plan import HOLD_STEPS, SETTLE_STEPS, Plan
 from surefoot.crosscheck.states import (
     ended,
     fields,
@@ -105,7 +105,7 @@ def joints(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
         row["torque_limit"] = first(env, "joint_torque")
         env.step_to(zero, pose)
         env.step(one)
-        row["moved_by_action"] = first(env, "joint_pos_rel")
+        row["moved_by_action"], row["reaction"] = first(env, "joint_pos_rel"), first(env, "base_ang_vel_b")
         rows.append(row)
     return stacked(rows)
 
@@ -147,22 +147,33 @@ def belly(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
     return {"height": pos[:, 2], "causes": result.audit.causes.clone()}
 
 
+def ground(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
+    """What reads contact, once the feet are on the ground; then a shove, so that they slide. Shapes (N, ...)."""
+    zero = _stand(env)
+    found = {name: value for name, value in roll(env, [zero] * SETTLE_STEPS).items() if name in ("rewards", "ended")}
+    found["contact"] = env.robot_state.read("foot_in_contact").clone()
+    found["force"] = env.robot_state.read("foot_force_w").sum(dim=1)
+    found |= {group: value.clone() for group, value in env.get_observations().items()}
+    state = present_state(env)
+    shoved = state.lin_vel_w + torch.tensor([SLIDE, 0.0, 0.0], device=env.device)
+    result = env.step_to(zero, dataclasses.replace(state, lin_vel_w=shoved))  # feet touch, and now they move
+    return found | {"slide_rewards": result.audit.rates.clone(), "slide_ended": ended(result)}
+
+
 def hold(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
-    """Standing still from the default pose, then a shove: what reads contact, while the feet are on the ground."""
+    """Standing still from the default pose."""
+    return roll(env, [_stand(env)] * HOLD_STEPS)
+
+
+def _stand(env: EngineEnv) -> Tensor:
+    """Start episodes in the default pose on the ground; the action that keeps it."""
     leave_the_ground(env)  # the last physical step must not be one with contact
     env.reset()
     env.episode_length_buf.zero_()
     pose = standing(env, height=0.0)
     zero = torch.zeros_like(pose.joint_pos)
     env.step_to(zero, pose)
-    found = roll(env, [zero] * HOLD_STEPS)
-    found["end_contact"] = env.robot_state.read("foot_in_contact").clone()
-    found["end_force"] = env.robot_state.read("foot_force_w").sum(dim=1)
-    found |= {f"end_{group}": value.clone() for group, value in env.get_observations().items()}
-    state = present_state(env)
-    shoved = state.lin_vel_w + torch.tensor([SLIDE, 0.0, 0.0], device=env.device)
-    result = env.step_to(zero, dataclasses.replace(state, lin_vel_w=shoved))  # feet touch, and now they move
-    return found | {"slide_rewards": result.audit.rates.clone(), "slide_ended": ended(result)}
+    return zero
 
 
 def open_loop(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:

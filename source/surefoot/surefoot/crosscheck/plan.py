@@ -17,6 +17,8 @@ OPEN_LOOP_STEPS = 50
 OPEN_LOOP_STD = 0.3
 """Standard deviation of the open-loop actions."""
 HOLD_STEPS = 100
+SETTLE_STEPS = 10
+"""Control steps after which feet have landed, and robots that cannot stand by themselves still do."""
 FLIGHT_HEIGHT = 1.0
 """m over the standing height: nothing touches the ground there."""
 FLIGHT_TILT, HOVER_TILT = 0.4, 0.1

@@ -22,6 +22,7 @@ PARTS = {
     "joints": parts.joints,
     "feet": parts.feet,
     "belly": parts.belly,
+    "ground": parts.ground,
     "hold": parts.hold,
     "open_loop": parts.open_loop,
 }
