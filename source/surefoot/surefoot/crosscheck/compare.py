@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surefoot.crosscheck.check import ONE_STEP, SETTLED, Check, align_quaternions, check_equal, check_values
+from surefoot.crosscheck.check import LANDING, ONE_STEP, SETTLED, Check, align_quaternions, check_equal, check_values
 from surefoot.crosscheck.mapping import foot_checks, joint_checks, touch_checks
 from surefoot.crosscheck.probe_file import Array, Probe
 from surefoot.errors import CrosscheckError
@@ -115,7 +115,7 @@ def _on_the_ground(a: Probe, b: Probe) -> Iterator[Check]:
     stands = np.logical_not(np.concatenate((one["ended"], two["ended"])).any(axis=0))
     yield check_values("on the ground", "foot_in_contact", one["contact"], two["contact"], SETTLED, stands)
     forces = one["force"][:, 2], two["force"][:, 2]
-    yield check_values("on the ground", "foot_force_w, vertical sum", *forces, SETTLED, stands)
+    yield check_values("on the ground", "foot_force_w, vertical sum", *forces, LANDING, stands)
     for group in _GROUPS:
         for term, columns in _shared_columns(a, b, group):
             if term in a.header["contact_terms"][group]:
