@@ -106,6 +106,15 @@ def test_recomputed_constants_that_were_not_expanded_are_not_read_stale():
         _ = env.sim.model.body_subtreemass
 
 
+def test_what_only_a_sensor_makes_mujoco_c_compute_is_refused_without_one():
+    """It would be zero. mjlab's own Go1 has an accelerometer, this project's robots have none."""
+    with pytest.raises(UnsupportedOnCpu, match=r"cacc.*stays zero without an acceleration or force sensor"):
+        _ = small_env(1).sim.data.cacc
+    cfg = mjlab_cfg(num_envs=1)
+    cfg.events = {}
+    assert make_mjlab_env(cfg, device="cpu").sim.data.cacc.abs().max() > 1.0
+
+
 def test_mesh_variants():
     with pytest.raises(UnsupportedOnCpu, match="mesh variants"):
         BatchSimulation._init_with_variants(object.__new__(BatchSimulation))

@@ -100,7 +100,7 @@ def steady(robots: Any) -> None:
     robots.set_inertias(inertias, ALL)
 
 
-def test_everything_falls_with_gravity() -> None:
+def test_everything_falls_with_gravity(launched: None) -> None:
     from isaaclab_double.small_robot import new_stage
 
     simulation, robots = view_of(new_stage(height=5.0))

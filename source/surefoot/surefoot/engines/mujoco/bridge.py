@@ -7,6 +7,7 @@ MuJoCo C has no counterpart for raises.
 from collections.abc import Callable
 from typing import Any
 
+import mujoco
 import mujoco_warp as mjwarp
 import numpy as np
 import torch
@@ -24,6 +25,14 @@ _INPUTS = {
 
 _OTHER_LAYOUT = {"qM", "qLD", "qLDiagInv", "actuator_moment", "ten_J", "efc_J"}
 """Matrices that MuJoCo C and MuJoCo-Warp pack differently, whatever their number of elements."""
+
+_BY_SENSORS = {"cacc", "cfrc_int", "cfrc_ext"}
+"""Computed by MuJoCo C only where a sensor needs them, and zero otherwise."""
+_SENSORS = frozenset(
+    int(getattr(mujoco.mjtSensor, f"mjSENS_{name}"))
+    for name in ("ACCELEROMETER", "FORCE", "TORQUE", "FRAMELINACC", "FRAMEANGACC")
+)
+"""Those sensors."""
 
 _SCALARS = {wp.float32: np.float32, wp.int32: np.int32, wp.bool: np.bool_}
 
@@ -51,6 +60,8 @@ def bind_data_field(batch: Batch, wp_data: mjwarp.Data, name: str, views: dict[s
     try:
         if name in _OTHER_LAYOUT:
             raise ValueError("the two pack it differently")
+        if name in _BY_SENSORS and _SENSORS.isdisjoint(batch.model.sensor_type.tolist()):
+            raise ValueError("it stays zero without an acceleration or force sensor in the model")
         view = batch.bind(name, np.float32 if scalar is wp.float32 else None)
         if view.dtype != _SCALARS.get(scalar):
             raise ValueError(f"elements are {view.dtype} there and {scalar.__name__} here")

@@ -44,10 +44,11 @@ def read_csv(path: Path, stamp: Stamp, requests: Sequence[Request], columns: Seq
             types[field] = pa.int64()
     row = 0
     try:
+        # With threads Arrow does not say in which row a cell is that it cannot read.
         reader = pacsv.open_csv(
             path,
             read_options=pacsv.ReadOptions(
-                block_size=_BLOCK_BYTES, use_threads=True, column_names=list(columns) or None
+                block_size=_BLOCK_BYTES, use_threads=False, column_names=list(columns) or None
             ),
             convert_options=pacsv.ConvertOptions(column_types=types, include_columns=wanted, null_values=_MISSING),
         )
