@@ -7,7 +7,9 @@ from surefoot.errors import EngineError, MissingExtra
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot_tasks import list_tasks, manifest_root
 
-REFUSED = {("isaaclab", "Surefoot-Velocity-Rough-Unitree-Go1-v0"): "task.terrain.kind"}
+REFUSED = {
+    ("isaaclab", f"Surefoot-Velocity-Rough-Unitree-{robot}-v0"): "task.terrain.kind" for robot in ("Go1", "Go2", "G1")
+}
 """Manifest key that an engine does not have, by engine and task; everything else must run."""
 
 
