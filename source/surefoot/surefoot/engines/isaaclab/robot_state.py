@@ -14,6 +14,7 @@ from surefoot.engines.isaaclab.binder import GROUND
 from surefoot.engines.isaaclab.compat import RobotHandle, contact_force, sensor_columns
 from surefoot.engines.isaaclab.compat.touching import GroundContacts
 from surefoot.engines.isaaclab.foot_velocity import FootVelocity
+from surefoot.engines.isaaclab.plane_contacts import PlaneContacts
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
@@ -50,7 +51,11 @@ class IsaacLabRobotState(RobotState):
             self._sensors[group] = (sensor, torch.tensor(sensor_columns(sensor, parts), device=self.device))
             self._columns[group] = slice(len(names), len(names) + len(parts))
             names += parts
-        self.contacts = GroundContacts(names, f"{GROUND}/plane") if env.contacts_by_geom else None
+        self.contacts: PlaneContacts | GroundContacts | None = None
+        if env.contacts_by_geom and manifest.task.terrain.kind == "plane" and PlaneContacts.can(names, model):
+            self.contacts = PlaneContacts(names, model, handle, self.device)
+        elif env.contacts_by_geom:
+            self.contacts = GroundContacts(names, f"{GROUND}/plane")
 
     def raw_base_pos_w(self) -> Tensor:
         return self.handle.base_pose()[0]
