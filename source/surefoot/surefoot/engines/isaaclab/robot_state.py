@@ -45,10 +45,11 @@ class IsaacLabRobotState(RobotState):
         self._sensors, self._columns = {}, {}
         names: list[str] = []
         for group, geoms in robot.contact_groups(chosen).items():
-            sensor = env.scene.sensors[group if group in env.scene.sensors else "feet"]
             bodies = unique(model.body_of(geom) for geom in geoms)
             parts = list(geoms) if env.contacts_by_geom else list(model.foot_bodies) if group == "feet" else bodies
-            self._sensors[group] = (sensor, torch.tensor(sensor_columns(sensor, parts), device=self.device))
+            if group == "feet" or not env.contacts_by_geom:
+                sensor = env.scene.sensors[group if group in env.scene.sensors else "feet"]
+                self._sensors[group] = (sensor, torch.tensor(sensor_columns(sensor, parts), device=self.device))
             self._columns[group] = slice(len(names), len(names) + len(parts))
             names += parts
         self.contacts: PlaneContacts | GroundContacts | None = None

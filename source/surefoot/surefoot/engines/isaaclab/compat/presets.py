@@ -27,8 +27,8 @@ def joined_backends(built: dict[str, Any]) -> Any:
 
     cfg.sim.physics = preset(default=cfg.sim.physics, **{name: built[name].sim.physics for name in names})
     for sensor in _SENSORS:
-        if getattr(cfg.scene, sensor) is not None:
-            choices = {name: getattr(built[name].scene, sensor) for name in names}
+        choices = {name: getattr(built[name].scene, sensor) for name in names}
+        if any(choice is not None for choice in choices.values()):
             setattr(cfg.scene, sensor, preset(default=choices[names[0]], **choices))
     return cfg
 
