@@ -77,6 +77,8 @@ class TraceHeader(Section):
     """Of each topic of the log, before they were merged."""
     clock: str
     """What the stamps are: receipt on the recording computer, header of the message, nominal rate."""
+    engine: str = ""
+    """That wrote a simulated log; empty for a robot's."""
     profile: str = ""
     profile_sha256: str = ""
     sources: tuple[SourceFile, ...] = ()

@@ -18,7 +18,7 @@ from surefoot.replay.profile import read_profile
 ReplayMode = Literal["actuator", "open_loop", "torque", "closed_loop"]
 
 
-_OTHER_FILES = ("joint_orders", "sources")
+_OTHER_FILES = ("joint_orders", "sources", "floors")
 
 
 class SuiteEntry(Section):

@@ -25,7 +25,7 @@ _FIELDS = {
 
 @torch.no_grad()
 def simulated_logs(
-    env: EngineEnv, targets: FloatArray, name: str = "simulated", delay: Tensor | None = None
+    env: EngineEnv, targets: FloatArray, name: str = "simulated", delay: Tensor | None = None, engine: str = "mujoco"
 ) -> list[Trace]:
     """Drive every robot with the same joint targets from its reset on, and log each at every physics step.
 
@@ -34,6 +34,7 @@ def simulated_logs(
         targets: rad, canonical joint order. Shape (K, J).
         name: Of the traces.
         delay: Physics steps until a target is in force; before the first one, that one is. Shape (N,), int64.
+        engine: Name of the engine, for the header.
 
     Returns:
         One trace for each environment. Row k holds the state before physics step k, the target given at that time and
@@ -63,6 +64,7 @@ def simulated_logs(
         feet=tuple(foot.name for foot in robot.feet),
         signals=infos,
         clock="simulated time",
+        engine=engine,
         num_samples=len(table),
         rate_hz=1.0 / env.manifest.simulation.timestep,
     )

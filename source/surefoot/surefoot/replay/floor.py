@@ -1,0 +1,174 @@
+"""What is left of the gap score where nothing differs but the engine: the floor that a score stands on.
+
+A log that an engine wrote, replayed on it, has gap 0; on another engine, what the two disagree about. A robot's log is
+judged as if the reference engine had written it: what two simulators disagree about by, no robot can be blamed for.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from surefoot.engines.base import load_engine
+from surefoot.errors import TraceError
+from surefoot.files import write_atomically
+from surefoot.manifest import Manifest, validate
+from surefoot.manifest.base import Name, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from surefoot.manifest.document import document_text, read_document
+from surefoot.replay import gap as gaps
+from surefoot.replay.header import TraceHeader
+from surefoot.replay.rollout import NEEDS, Mode
+from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest, run_replay
+from surefoot.replay.simulated import simulated_logs
+from surefoot.replay.trace import FloatArray, Trace
+
+REFERENCE = "mujoco"
+"""Stands for the writer of a robot's log."""
+FILE_NAME = "floors.yaml"
+_COMMENT = "# Floors of the gap score (docs/replay.md); scripts/replay_floor.py measures them and adds entries.\n"
+
+
+class Floor(Section):
+    """One measurement."""
+
+    robot: Name
+    task: str
+    writer: str
+    """Engine that wrote the log."""
+    engine: str
+    """Engine that replayed it, with its backend: `isaaclab:newton_mjwarp`."""
+    score_version: PositiveInt
+    horizon: PositiveFloat
+    """s, length of a window."""
+    windows: PositiveInt
+    scores: Annotated[dict[Mode, NonNegativeFloat], Field(min_length=1)]
+    """Gap score by mode."""
+    measured: str
+    """With what, and when."""
+
+
+class Floors(Section):
+    """The file `traces/floors.yaml`; the last entry of a kind counts."""
+
+    schema_version: Literal[1]
+    floors: tuple[Floor, ...] = ()
+
+    def score(
+        self, robot: str, writer: str, engine: str, mode: Mode, version: int = gaps.SCORE_VERSION
+    ) -> float | None:
+        """Floor of a score; 0 on the engine that wrote the log, None where nobody has measured it."""
+        if writer == engine:
+            return 0.0
+        wanted = (robot, writer, engine, version)
+        for entry in reversed(self.floors):
+            if (entry.robot, entry.writer, entry.engine, entry.score_version) == wanted and mode in entry.scores:
+                return entry.scores[mode]
+        return None
+
+
+def writer_of(header: TraceHeader) -> str:
+    """The engine that wrote a simulated log; for a robot's, the reference."""
+    return header.engine or REFERENCE
+
+
+def read_floors(root: Path) -> Floors:
+    """From a folder of manifests; empty where it has none.
+
+    Raises:
+        ManifestError: It does not fit the schema.
+    """
+    path = root / "traces" / FILE_NAME
+    return read_document(path, Floors) if path.is_file() else Floors(schema_version=1)
+
+
+def add_floor(path: Path, floor: Floor) -> None:
+    """Add an entry to a file of floors, or begin one.
+
+    Raises:
+        ManifestError: The file does not fit the schema.
+        RunFolderError: The file cannot be written.
+    """
+    before = read_document(path, Floors).floors if path.is_file() else ()
+    kind = (floor.robot, floor.task, floor.writer, floor.engine)
+    kept = [entry for entry in before if (entry.robot, entry.task, entry.writer, entry.engine) != kind]
+    write_atomically(path, (_COMMENT + document_text(Floors(schema_version=1, floors=(*kept, floor)))).encode())
+
+
+def nominal(manifest: Manifest) -> Manifest:
+    """The task with one bucket: the robot as its definition says, starting from the default pose."""
+    plain = manifest.to_plain()
+    plain["randomization"] |= {"factors": {}, "bucket_by": []}
+    for name in ("position_xy", "yaw", "lin_vel", "ang_vel", "joint_pos", "joint_vel"):
+        plain["task"]["resets"][name] = [0.0, 0.0]
+    return validate(plain, source="floor")
+
+
+def floor_targets(manifest: Manifest, seconds: float = 2.4) -> FloatArray:
+    """Joint targets at physics steps, new ones at control steps: a trot on the spot, other robots sway a little.
+
+    Returns:
+        rad, canonical joint order. Shape (K, J).
+    """
+    robot, simulation = manifest.robot, manifest.simulation
+    count, joints = round(seconds / simulation.timestep), len(robot.joints)
+    time = np.arange(count) // simulation.decimation * simulation.step_dt
+    legs = len(robot.feet)
+    if legs == 4 and joints == 12:
+        size, shift = np.tile([0.05, 0.2, 0.25], 4), 2 * np.pi * np.repeat([0.0, 0.5, 0.5, 0.0], 3)
+        shift = shift + np.tile([0.0, 0.0, 1.2], 4)
+    else:
+        size, shift = np.full(joints, 0.03), np.pi * (np.arange(joints) % 2)
+    grows = np.clip(time / 0.4, 0.0, 1.0)[:, None]  # from the default pose, without a jerk
+    targets = np.array(robot.default_joint_pos) + grows * size * np.sin(4 * np.pi * time[:, None] + shift)
+    return targets.astype(np.float32).astype(float)
+
+
+def write_floor_log(manifest: Manifest, engine: str, device: str = "cpu") -> Trace:
+    """A log of the nominal robot, written by an engine."""
+    ready = replay_manifest(nominal(manifest))
+    _, values = bucket_values(ready)
+    env = load_engine(engine).make_env(
+        ready, device=device, evaluation=True, conditions=bucket_conditions(values, windows=1)
+    )
+    try:
+        return simulated_logs(env, floor_targets(ready), name="floor", engine=engine)[0]
+    finally:
+        env.close()
+
+
+def measure_floor(
+    trace: Trace,
+    manifest: Manifest,
+    engine: str,
+    *,
+    measured: str,
+    modes: Sequence[Mode] = tuple(NEEDS),
+    horizon: float = 0.4,
+    device: str = "cpu",
+) -> Floor:
+    """Replay a simulated log in the nominal bucket of an engine.
+
+    Raises:
+        TraceError: The log is not simulated, does not say by which engine, or is of another robot.
+    """
+    if not trace.header.engine:
+        raise TraceError(f"{trace.path}: a floor needs a log that an engine wrote, and this one does not name it.")
+    results = {
+        mode: run_replay(trace, nominal(manifest), mode=mode, engine=engine, device=device, horizon=horizon)
+        for mode in modes
+    }
+    first = next(iter(results.values()))
+    scores: dict[Mode, float] = {mode: float(result.gap.scores[0]) for mode, result in results.items()}
+    return Floor(
+        robot=manifest.robot.name,
+        task=manifest.name,
+        writer=trace.header.engine,
+        engine=engine,
+        score_version=gaps.SCORE_VERSION,
+        horizon=horizon,
+        windows=len(first.windows),
+        scores=scores,
+        measured=measured,
+    )

@@ -1,0 +1,64 @@
+"""The table of floors: what counts for which score, and what nobody has measured."""
+
+from pathlib import Path
+
+import pytest
+
+from surefoot.errors import ManifestError
+from surefoot.manifest import Manifest
+from surefoot.replay.floor import Floor, Floors, add_floor, floor_targets, nominal, read_floors
+
+ENTRY = Floor(
+    robot="unitree_go1",
+    task="T",
+    writer="mujoco",
+    engine="isaaclab:newton_mjwarp",
+    score_version=1,
+    horizon=0.4,
+    windows=5,
+    scores={"open_loop": 0.07},
+    measured="a test",
+)
+
+
+def test_a_floor_is_of_robot_writer_engine_mode_and_version():
+    table = Floors(schema_version=1, floors=(ENTRY,))
+    assert table.score("unitree_go1", "mujoco", "isaaclab:newton_mjwarp", "open_loop") == 0.07
+    assert table.score("unitree_go1", "mujoco", "isaaclab:newton_mjwarp", "torque") is None
+    assert table.score("unitree_go1", "mujoco", "isaaclab:physx", "open_loop") is None
+    assert table.score("unitree_go2", "mujoco", "isaaclab:newton_mjwarp", "open_loop") is None
+    assert table.score("unitree_go1", "isaaclab:newton_mjwarp", "mujoco", "open_loop") is None
+    assert table.score("unitree_go1", "mujoco", "isaaclab:newton_mjwarp", "open_loop", version=2) is None
+
+
+def test_on_the_engine_that_wrote_the_log_it_is_zero():
+    assert Floors(schema_version=1).score("unitree_g1", "mujoco", "mujoco", "torque") == 0.0
+
+
+def test_a_measurement_replaces_the_one_before(tmp_path: Path):
+    (tmp_path / "traces").mkdir()
+    path = tmp_path / "traces" / "floors.yaml"
+    assert read_floors(tmp_path).floors == ()
+    other = ENTRY.model_copy(update={"engine": "isaaclab:physx"})
+    again = ENTRY.model_copy(update={"scores": {"open_loop": 0.09}})
+    for floor in (ENTRY, other, again):
+        add_floor(path, floor)
+    assert read_floors(tmp_path).floors == (other, again)
+    path.write_text(path.read_text().replace("open_loop", "openloop"))
+    with pytest.raises(ManifestError, match=r"floors\.0\.scores"):
+        read_floors(tmp_path)
+
+
+def test_the_motion_begins_in_the_default_pose_and_new_targets_come_with_control_steps(go1_manifest: Manifest):
+    targets = floor_targets(go1_manifest, seconds=1.0)
+    robot, simulation = go1_manifest.robot, go1_manifest.simulation
+    assert targets.shape == (round(1.0 / simulation.timestep), 12)
+    assert targets[0] == pytest.approx(robot.default_joint_pos, abs=1e-6)
+    blocks = targets.reshape(-1, simulation.decimation, 12)
+    assert (blocks == blocks[:, :1]).all() and (blocks[1:, 0] != blocks[:-1, 0]).any(axis=1).all()
+
+
+def test_it_is_measured_on_the_robot_as_it_is_defined(go1_manifest: Manifest):
+    plain = nominal(go1_manifest)
+    assert plain.randomization.factors == {} and plain.task.resets.yaw == (0.0, 0.0)
+    assert plain.robot == go1_manifest.robot
