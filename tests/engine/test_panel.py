@@ -151,6 +151,22 @@ def test_the_same_bits_twice_on_any_threads_in_any_order_and_company(go1: Manife
     same(run_cells(make(go1, part), wobble, part).episodes, first, [list(CELLS).index(name) for name in fewer])
 
 
+def test_on_terrain_the_same_bits_in_any_order_and_number_and_on_any_threads(go1: Manifest):
+    """The ground of a panel is one grid, whatever the order of its cells and however many robots walk on it."""
+    cells = {
+        "rough": {"terrain": {"kind": "random_rough", "difficulty": 0.4, "seed": 7}}, "level": {},
+        "stairs": {"terrain": {"kind": "stairs_up", "difficulty": 0.3, "seed": 0}, "friction": 0.4},
+    }  # fmt: skip
+    panel = panel_of(cells)
+    first = run_cells(make(go1, panel), wobble, panel).episodes
+    backwards = panel_of({name: cells[name] for name in list(cells)[::-1]})
+    same(run_cells(make(go1, backwards, num_threads=2), wobble, backwards).episodes, first, [2, 1, 0])
+    larger = panel_of(cells, replicates=5)
+    many = run_cells(make(go1, larger), wobble, larger).episodes
+    for name, value in vars(first).items():
+        torch.testing.assert_close(value, getattr(many, name)[:, :2], rtol=0, atol=0, equal_nan=True, msg=name)
+
+
 def test_replicates_differ_and_policies_meet_the_same(go1: Manifest):
     panel = panel_of({"nominal": {}, "ice": {"friction": 0.1}}, replicates=3)
 

@@ -1,5 +1,6 @@
 """Training that was interrupted and resumed equals training that ran through, bit for bit."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -142,15 +143,15 @@ def test_killed_between_environment_state_and_checkpoint_the_run_continues_from_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     config = manifest(["training.save_interval=1"])
-    save = checkpoint.save
+    replace = os.replace
 
-    def killed(content: dict[str, object], path: Path) -> None:
+    def killed(temporary: str, path: Path) -> None:
         if path.name == "model_2.pt":
             raise KeyboardInterrupt
-        save(content, path)
+        replace(temporary, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save", killed)
+        patch.setattr("surefoot.files.os.replace", killed)
         with pytest.raises(KeyboardInterrupt):
             runner(config, tmp_path).train(2)
     assert {path.name for path in tmp_path.glob("env_state*")} == {"env_state_1.pt", "env_state_2.pt"}

@@ -2,8 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,3 +45,44 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     with replacing(path) as file:
         file.write(content)
+
+
+def write_together(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Write several files, each whole or as it was; the disk is waited for once, not once for each.
+
+    Args:
+        files: Paths and contents; they appear in this order, all of them when the last is on the disk.
+
+    Raises:
+        RunFolderError: A folder cannot be written or the disk is full; all are as they were.
+    """
+    waiting: list[tuple[str, Path]] = []
+    path = Path()
+    try:
+        for path, content in files:
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            waiting.append((temporary, path))
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+        with ThreadPoolExecutor(max(1, len(waiting))) as pool:
+            list(pool.map(_flush, [temporary for temporary, _ in waiting]))
+        while waiting:
+            temporary, path = waiting[0]
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+            waiting.pop(0)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunFolderError(f"{path}: cannot be written ({reason}).") from error
+    finally:
+        for temporary, _ in waiting:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+
+def _flush(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

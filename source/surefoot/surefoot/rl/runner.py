@@ -115,8 +115,11 @@ class TrainRunner(OnPolicyRunner):
                 last = done == until or self.interrupted or bool(stop)
                 end, events = done == until and not stop, self.events
                 due = events is not None and bool(events.due(done, end))
-                if last or due or action == "pause" or done % self.manifest.training.save_interval == 0:
+                regular = last or action == "pause" or done % self.manifest.training.save_interval == 0
+                if regular or due:
                     path = self.save_all(last=last)
+                    if regular:
+                        self._document("running")
                     if events is not None and due:
                         events.submit(done, path, end)
                 if action == "pause":
@@ -229,13 +232,13 @@ class TrainRunner(OnPolicyRunner):
         }
         if self.device != "cpu":
             content["infos"]["cuda_rng"] = torch.cuda.get_rng_state(self.device)
+        files = {path: content}
         env_state = None if broken else self.env.env.state_dict()
         if env_state is not None:
             state = {"iter": self.iterations_done, "env": env_state, "audit": self.audit.state_dict()}
-            checkpoints.save(state, checkpoints.env_state_path(self.folder, self.iterations_done))
-        checkpoints.save(content, path)
+            files = {checkpoints.env_state_path(self.folder, self.iterations_done): state} | files
+        checkpoints.save_together(files)
         checkpoints.drop_other_env_states(self.folder, self.iterations_done)
-        self._document("running")
         return path
 
     def resume(self, loaded: checkpoints.Checkpoint) -> str:
