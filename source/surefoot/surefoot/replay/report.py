@@ -9,6 +9,7 @@ import numpy as np
 
 from surefoot.files import write_atomically
 from surefoot.replay import gap as gaps
+from surefoot.replay.contact import ContactTiming
 from surefoot.replay.explain import FactorEvidence
 from surefoot.replay.likeness import correlation, energy_ratio, lag, spectral_distance
 from surefoot.replay.run import ReplayResult
@@ -43,6 +44,7 @@ def to_plain(result: ReplayResult) -> dict[str, Any]:
         "absent": list(gap.absent),
         "signals": {name: _signal(result, name, joints) for name in gap.weights},
         "energy_ratio": _energy(result),
+        "contact": _contact(result.contact),
         "buckets": [
             {
                 "label": label,
@@ -84,6 +86,31 @@ def _energy(result: ReplayResult) -> float:
     if "tau" not in real:
         return math.nan
     return energy_ratio(simulated["tau"][:, best], simulated["dq"][:, best], real["tau"], real["dq"])
+
+
+def _contact(contact: ContactTiming) -> dict[str, Any]:
+    feet = {
+        name: {
+            "why_not": foot.why_not,
+            "duty_log": foot.duty[0],
+            "duty_simulated": foot.duty[1],
+            "error": float(np.median(foot.errors)) if len(foot.errors) else math.nan,
+            "error_size": float(np.median(np.abs(foot.errors))) if len(foot.errors) else math.nan,
+            "events_log": foot.log_events,
+            "events_simulated": foot.sim_events,
+            "unmatched_log": foot.unmatched_log,
+            "unmatched_simulated": foot.unmatched_sim,
+        }
+        for name, foot in contact.feet.items()
+    }
+    errors = contact.errors
+    return {
+        "source": contact.source,
+        "error": float(np.median(errors)) if len(errors) else math.nan,
+        "error_size": float(np.median(np.abs(errors))) if len(errors) else math.nan,
+        "unmatched": contact.unmatched,
+        "feet": feet,
+    }
 
 
 def _factor(factor: FactorEvidence) -> dict[str, Any]:
@@ -130,7 +157,7 @@ def text(plain: dict[str, Any]) -> str:
             f"{_mean(signal['lag'], 1000, 1):>8}{_mean(signal['spectral_distance'], 1, 1):>13}"
             f"{_mean(signal['coverage']):>9}"
         )
-    lines += ["", "factors:"]
+    lines += ["", *_contact_lines(plain["contact"]), "", "factors:"]
     for factor in plain["factors"]:
         share = factor["share"][factor["best_interval"]]
         verdict = f"interval {factor['best_interval'] + 1} of {len(factor['share'])} in {share:.0%} of resamples"
@@ -140,6 +167,31 @@ def text(plain: dict[str, Any]) -> str:
     if not plain["factors"]:
         lines.append("  none: the task has one bucket")
     return "\n".join(lines)
+
+
+def _contact_lines(contact: dict[str, Any]) -> list[str]:
+    if not contact["source"]:
+        return ["contact: not compared, the log has neither foot_force nor foot_contact"]
+    told = {name: foot for name, foot in contact["feet"].items() if not foot["why_not"]}
+    lines = [f"contact: foot {name} not compared: {foot['why_not']}"
+             for name, foot in contact["feet"].items() if foot["why_not"]]  # fmt: skip
+    if not told:
+        return lines
+    duty = ", ".join(f"{name} {foot['duty_log']:.2f}/{foot['duty_simulated']:.2f}" for name, foot in told.items())
+    return [
+        f"contact ({contact['source']}): events {_ms(contact['error'], '+')} ms after the log's (median; size "
+        f"{_ms(contact['error_size'])} ms), {_share(contact['unmatched'])} without counterpart",
+        f"duty factor, log/simulation: {duty}",
+        *lines,
+    ]
+
+
+def _ms(value: float | None, sign: str = "") -> str:
+    return "-" if value is None else f"{1e3 * value:{sign}.0f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
 
 
 def _mean(values: dict[str, float | None], factor: float = 1.0, digits: int = 2) -> str:

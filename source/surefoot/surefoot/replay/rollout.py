@@ -5,7 +5,7 @@ Axis letters: N environments, B buckets, W windows, H control steps of a window,
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from surefoot.engines.base import EngineEnv
 from surefoot.errors import SurefootError
 from surefoot.mdp.frames import gravity_direction, rotate_inverse
 from surefoot.replay.base_motion import BaseMotion
+from surefoot.replay.contact import contact_signal
 from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.windows import Windows, held, sampled, sampled_quat
 
@@ -39,11 +40,14 @@ class Replayed:
         first: The log at each window's start, by signal. Shape (W, c).
         real: The log at the end of each control step. Shape (H, W, c).
         simulated: The same from the simulator. Shape (H, B, W, c).
+        touching: Whether each foot touches the ground at the start of each physics step; only where the log says
+            something about contact. Shape (K, B, W, F).
     """
 
     first: dict[str, FloatArray]
     real: dict[str, FloatArray]
     simulated: dict[str, FloatArray]
+    touching: NDArray[np.bool_] | None = None
 
 
 def recorded(
@@ -77,6 +81,8 @@ _FIELDS = {
     "gyro": "base_ang_vel_b",
     "base_lin_vel": "base_lin_vel_b",
 }
+TOUCHING = "touching"
+"""Beside the compared signals: contact in every physics step."""
 
 
 class Replay:
@@ -107,17 +113,19 @@ class Replay:
         """Replay every window in every bucket."""
         joints = self._env.manifest.robot.joint_names
         whole = dict(recorded(trace, base, windows, joints, mode))
-        parts: dict[str, list[FloatArray]] = {name: [] for name in whole}
+        names = (*whole, TOUCHING) if contact_signal(trace) else tuple(whole)
+        parts: dict[str, list[FloatArray]] = {name: [] for name in names}
         size = self.windows_at_once
         for first in range(0, len(windows), size):
             chosen = np.minimum(np.arange(first, first + size), len(windows) - 1)  # the last batch is filled up
             batch = Windows(windows.start[chosen], windows.num_steps, windows.step_dt)
-            got = self._run_batch(trace, base, batch, mode, tuple(whole))
+            got = self._run_batch(trace, base, batch, mode, names)
             for name, values in got.items():
                 parts[name].append(values[:, :, : len(windows) - first])
         simulated = {name: np.concatenate(values, axis=2) for name, values in parts.items()}
+        touching = simulated.pop(TOUCHING).astype(bool) if TOUCHING in names else None
         first_rows = {name: values[0] for name, values in whole.items()}
-        return Replayed(first_rows, {name: values[1:] for name, values in whole.items()}, simulated)
+        return Replayed(first_rows, {name: values[1:] for name, values in whole.items()}, simulated, touching)
 
     @torch.no_grad()
     def _run_batch(
@@ -138,8 +146,11 @@ class Replay:
                 self._look(out)
             if step < steps:
                 env.physics_step()
-        shape = (windows.num_steps, len(windows), self._num_buckets, -1)
-        return {name: np.stack(rows).reshape(shape).swapaxes(1, 2) for name, rows in out.items()}
+                if TOUCHING in out:
+                    env.robot_state.invalidate()
+                    self._note(out, TOUCHING, "foot_in_contact")
+        shape = (len(windows), self._num_buckets, -1)
+        return {name: np.stack(rows).reshape(len(rows), *shape).swapaxes(1, 2) for name, rows in out.items()}
 
     def _table(self, trace: Trace, windows: Windows, mode: Mode, count: int) -> Tensor:
         """Targets (rad) or torques (N m) at physics steps, `longest` of them before the start. Shape (K, W, J)."""
@@ -177,12 +188,16 @@ class Replay:
         env.refresh(self._everyone)
         env.robot_state.invalidate()
 
-    def _look(self, out: dict[str, list[NDArray[np.float32]]]) -> None:
+    def _look(self, out: dict[str, list[NDArray[Any]]]) -> None:
         env = self._env
         env.refresh(self._everyone)
         env.robot_state.invalidate()
-        for name, rows in out.items():
-            rows.append(cast("Tensor", env.robot_state.read(_FIELDS[name])).cpu().numpy().copy())
+        for name in out:
+            if name != TOUCHING:
+                self._note(out, name, _FIELDS[name])
+
+    def _note(self, out: dict[str, list[NDArray[Any]]], name: str, field: str) -> None:
+        out[name].append(cast("Tensor", self._env.robot_state.read(field)).cpu().numpy().copy())
 
     def _spread_base(self, motion: "_BaseTable", step: int) -> dict[str, Tensor]:
         window = self._everyone.cpu().numpy() // self._num_buckets

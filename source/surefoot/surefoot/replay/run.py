@@ -16,6 +16,7 @@ from surefoot.randomization.conditions import Conditions, Kicks, Timetable
 from surefoot.replay import gap as gaps
 from surefoot.replay.base_motion import BaseMotion, base_motion
 from surefoot.replay.card import Gains, TraceCard
+from surefoot.replay.contact import ContactTiming, contact_timing
 from surefoot.replay.explain import Explanation, bucket_centres, explain
 from surefoot.replay.rollout import NEEDS, Mode, Replay, Replayed
 from surefoot.replay.trace import FloatArray, Trace
@@ -52,6 +53,8 @@ class ReplayResult:
     coverage: dict[str, FloatArray]
     excess: dict[str, FloatArray]
     persistence: float
+    contact: ContactTiming
+    """Of the best bucket."""
     broken: int
     """Windows left out because the simulation of a bucket was not finite."""
 
@@ -178,7 +181,9 @@ def _judge(
         {name: rows[good] for name, rows in replayed.first.items()},
         {name: rows[:, good] for name, rows in replayed.real.items()},
         {name: rows[:, :, good] for name, rows in replayed.simulated.items()},
+        None if replayed.touching is None else replayed.touching[:, :, good],
     )
+    windows = Windows(windows.start[good], windows.num_steps, windows.step_dt, windows.dropped)
     measured = gaps.measure(kept.real, kept.simulated)
     randomization = manifest.randomization
     radices = tuple(randomization.factors[name].num_intervals for name in randomization.bucket_by)
@@ -188,7 +193,7 @@ def _judge(
         mode=mode,
         engine=engine,
         manifest=manifest,
-        windows=Windows(windows.start[good], windows.num_steps, windows.step_dt, windows.dropped),
+        windows=windows,
         base=base,
         replayed=kept,
         gap=measured,
@@ -198,5 +203,14 @@ def _judge(
         coverage={name: gaps.coverage(kept.real[name], kept.simulated[name]) for name in kept.real},
         excess={name: gaps.excess(kept.real[name], kept.simulated[name]) for name in kept.real},
         persistence=gaps.persistence(kept.first, kept.real),
+        contact=_contact(trace, manifest, windows, kept, explanation.best),
         broken=int((~good).sum()),
     )
+
+
+def _contact(trace: Trace, manifest: Manifest, windows: Windows, replayed: Replayed, bucket: int) -> ContactTiming:
+    if replayed.touching is None:
+        return ContactTiming("", {})
+    feet = [foot.name for foot in manifest.robot.feet]
+    touching = replayed.touching[:, bucket]
+    return contact_timing(trace, windows, touching, manifest.simulation.timestep, feet)
