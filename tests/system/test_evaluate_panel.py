@@ -11,7 +11,7 @@ import torch
 import yaml
 
 import surefoot.cli
-from surefoot.manifest import Manifest
+from surefoot.manifest import Manifest, override_manifest
 from surefoot.rl.policy import build_network
 
 pytest.importorskip("mjbatch")
@@ -34,10 +34,12 @@ def call(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
-def policy(path: Path, manifest: Manifest, seed: int) -> Path:
+def policy(path: Path, manifest: Manifest, seed: int, *earlier: Manifest) -> Path:
     torch.manual_seed(seed)
     networks = {f"{which}_state_dict": build_network(manifest, which).state_dict() for which in ("actor", "critic")}
-    torch.save({**networks, "iter": 7, "infos": {"format": 1, "manifest": manifest.canonical_json}}, path)
+    infos = {"format": 1, "manifest": manifest.canonical_json}
+    infos |= {"earlier_manifests": [before.canonical_json for before in earlier]} if earlier else {}
+    torch.save({**networks, "iter": 7, "infos": infos}, path)
     return path
 
 
@@ -59,6 +61,23 @@ def test_two_policies_from_the_command_line(go1_manifest: Manifest, tmp_path: Pa
     (tmp_path / "c.json").write_text(json.dumps(report))
     refused = call("compare.py", tmp_path / "a.json", tmp_path / "c.json")
     assert refused.returncode == 1 and "cannot be compared: different panels" in refused.stderr
+
+
+def test_ground_of_an_earlier_training_is_not_held_out(go1_manifest: Manifest, tmp_path: Path):
+    """Trained on ice, then resumed without it; the table says so and counts shares in percent."""
+    icy = override_manifest(go1_manifest, ["randomization.factors.friction.edges=[0.05,1.0]"])
+    weights = policy(tmp_path / "model_7.pt", go1_manifest, 0, icy)
+    panel = tmp_path / "small_v1.yaml"
+    panel.write_text(yaml.safe_dump(yaml.safe_load((ROOT / "manifests/panels/quick_v1.yaml").read_text()) | PANEL))
+    found = call("evaluate.py", "--checkpoint", weights, "--panel", panel)
+    assert found.returncode == 0, found.stderr
+    report = json.loads((tmp_path / "panel_small_v1_7.json").read_text())
+    groups = {cell["name"]: cell["group"] for cell in report["cells"]}
+    assert groups["ice"] == "in_distribution" and groups["steps"] == "held_out"
+    assert report["refused_as_held_out"] == ["ice", "meant"] and report["earlier_manifests_sha256"] == [icy.sha256]
+    assert "trained with 2 manifests" in found.stdout
+    low, high = (100 * report["held_out"]["fall_rate"][key] for key in ("low", "high"))
+    assert f"[{low:.1f}, {high:.1f}]" in next(line for line in found.stdout.splitlines() if "fall_rate" in line)
 
 
 @pytest.mark.parametrize(

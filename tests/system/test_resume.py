@@ -169,6 +169,30 @@ def test_what_is_watched_may_change_and_the_environments_go_on(tmp_path: Path):
     assert "continue where they stopped" in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
 
 
+def test_a_checkpoint_knows_every_manifest_that_it_was_trained_with(tmp_path: Path):
+    """What a policy saw before its manifest was changed is not held out from it."""
+    wide = manifest(["randomization.factors.friction.edges=[0.1,1.2]"])
+    runner(wide, tmp_path).train(1)
+    for iteration, config in ((1, manifest([])), (2, manifest([])), (3, wide)):
+        again = runner(config, tmp_path, resumed_at=iteration)
+        again.resume(checkpoint.load(tmp_path / f"model_{iteration}.pt"))
+        again.train(iteration + 1)
+    assert checkpoint.load(tmp_path / "model_1.pt").earlier == ()
+    for iteration, now, before in ((2, manifest([]), wide), (3, manifest([]), wide), (4, wide, manifest([]))):
+        loaded = checkpoint.load(tmp_path / f"model_{iteration}.pt")
+        assert [known.sha256 for known in loaded.trained_on] == [before.sha256, now.sha256]
+
+
+@pytest.mark.parametrize("earlier", ["not a list", ["{}"], [7]])
+def test_a_damaged_list_of_earlier_manifests_is_refused(tmp_path: Path, earlier: object):
+    runner(manifest([]), tmp_path).train(1)
+    content = checkpoint.read(tmp_path / "model_1.pt")
+    content["infos"]["earlier_manifests"] = earlier
+    checkpoint.save(content, tmp_path / "model_1.pt")
+    with pytest.raises(CheckpointError, match=r"earlier_manifests|manifest inside"):
+        checkpoint.load(tmp_path / "model_1.pt")
+
+
 @pytest.mark.parametrize(("overrides", "expected"), [([], 5e-4), (["ppo.learning_rate=1e-4"], 1e-4)])
 def test_a_changed_learning_rate_is_taken_and_an_unchanged_one_goes_on(
     tmp_path: Path, overrides: list[str], expected: float

@@ -49,7 +49,7 @@ DISTURBED = {
 
 def is_held_out(cell: dict, *overrides: str) -> bool:
     panel = panel_of({"cell": cell})
-    return memberships(panel, override_manifest(go1(), list(overrides)))["cell"].held_out
+    return memberships(panel, [override_manifest(go1(), list(overrides))])["cell"].held_out
 
 
 @pytest.mark.parametrize("name", DISTURBED)
@@ -61,15 +61,41 @@ def test_a_widened_training_range_is_a_leak(name: str):
 
 def test_the_reason_names_the_condition_and_both_values():
     panel = panel_of({"ice": {"friction": 0.3, "payload_mass": 1.0}, "fine": {}})
-    found = memberships(panel, go1())
+    found = memberships(panel, [go1()])
     assert found["ice"].reasons == ("friction: 0.3; trained on 0.4 to 1.2",)
     assert found["fine"].reasons == () and not found["fine"].held_out
 
 
 def test_a_cell_that_was_meant_as_held_out_and_is_not_is_refused_as_such():
     panel = panel_of({"meant": {}, "control": {"control": True, "friction": 0.9}, "ice": {"friction": 0.1}})
-    refused = {name: member.refused for name, member in memberships(panel, go1()).items()}
+    refused = {name: member.refused for name, member in memberships(panel, [go1()]).items()}
     assert refused == {"meant": True, "control": False, "ice": False}
+
+
+def test_what_any_earlier_training_had_is_not_held_out():
+    """Trained on ice first, then resumed without it: the checkpoint's own manifest knows nothing of ice."""
+    icy = override_manifest(go1(), ["randomization.factors.friction.edges=[0.1,1.2]"])
+    panel = panel_of({"ice": {"friction": 0.1}, "icier": {"friction": 0.05}})
+    assert memberships(panel, [go1()])["ice"].held_out
+    for order in ([icy, go1()], [go1(), icy]):
+        found = memberships(panel, order)
+        assert not found["ice"].held_out and found["ice"].refused
+        assert found["icier"].held_out
+
+
+def test_conditions_that_two_trainings_had_apart_were_never_had_together():
+    icy = override_manifest(go1(), ["randomization.factors.friction.edges=[0.1,1.2]"])
+    loaded = override_manifest(go1(), ["randomization.factors.payload_mass.edges=[-1,6]"])
+    panel = panel_of({"both": {"friction": 0.1, "payload_mass": 6.0}})
+    assert memberships(panel, [icy, loaded])["both"].held_out
+
+
+def test_another_robot_is_held_out_whatever_the_cell():
+    panel = panel_of({"control": {"control": True}})
+    assert not memberships(panel, [go1()], go1().robot.name)["control"].held_out
+    found = memberships(panel, [go1()], "unitree_go2")["control"]
+    assert found.held_out and not found.refused
+    assert found.reasons == ("robot: unitree_go2; trained on unitree_go1",)
 
 
 def test_edges_of_a_range_are_inside():

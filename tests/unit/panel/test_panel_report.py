@@ -53,7 +53,7 @@ def script() -> list[PanelMoment]:
 
 def report_of(moments: list[PanelMoment] | None = None, chosen: Panel | None = None) -> PanelReport:
     chosen = chosen or panel()
-    return panel_report(play(moments or script(), chosen), memberships(chosen, go1()), dict(PROVENANCE))
+    return panel_report(play(moments or script(), chosen), memberships(chosen, [go1()]), dict(PROVENANCE))
 
 
 def test_both_groups_with_known_numbers():

@@ -39,11 +39,14 @@ def evaluate_panel(
         device: `cpu` or `cuda:N`.
         num_threads: Physics threads on a CPU.
         seed: In place of the panel's.
-        out: JSON file; default: `panel_<panel>_<iteration>.json` beside the checkpoint.
+        out: JSON file; default: `panel_<panel>_<iteration>.json` beside the checkpoint, with the task in its name where
+            it is not training's, and the engine where it is not mujoco.
         films: Cells to film, the worst ones.
     """
     loaded, chosen = load(checkpoint), load_panel(panel, manifests)
-    out = out or checkpoint.parent / f"panel_{chosen.name}_{loaded.iteration}.json"
+    elsewhere = [task] if task not in (None, loaded.manifest.name) else []
+    elsewhere += [engine.replace(":", "_")] if engine != "mujoco" else []
+    out = out or checkpoint.parent / ("_".join(["panel", chosen.name, str(loaded.iteration), *elsewhere]) + ".json")
     check_writable(out)
     if out.suffix != ".json":
         raise PanelError(f"--json {out}: expected a name that ends in .json; the other files take its name.")

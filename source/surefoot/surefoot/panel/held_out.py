@@ -1,11 +1,12 @@
 """Is a cell outside of what a policy was trained on? Compared factor by factor, before anything runs.
 
-A cell is held out if at least one of its conditions is one that the training manifest never produces. In doubt it is
-not: ranges include their edges, a direction counts only where no heading of the robot would give it, an offset that
-training leaves open is taken for inside.
+A cell is held out if at least one of its conditions is one that the training manifest never produces, and that for
+every manifest that the policy was ever trained with. In doubt it is not: ranges include their edges, a direction counts
+only where no heading of the robot would give it, an offset that training leaves open is taken for inside.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -49,19 +50,37 @@ class Membership:
         return tuple(str(finding) for finding in self.findings if finding.held_out)
 
 
-def memberships(panel: Panel, training: Manifest) -> dict[str, Membership]:
-    """Compare every cell with a training manifest, by name of the cell."""
+def memberships(panel: Panel, trained_on: Sequence[Manifest], robot: str | None = None) -> dict[str, Membership]:
+    """Compare every cell with what a policy was trained on, by name of the cell.
+
+    Args:
+        panel: The cells.
+        trained_on: Every manifest that the policy was trained with, the newest last.
+        robot: Whom the panel is run on; default: training's.
+    """
     found: dict[str, Membership] = {}
     for name, cell in panel.cells.items():
-        findings = compare_cell(cell, training)
-        held_out = any(finding.held_out for finding in findings)
+        findings = _nearest([compare_cell(cell, training, robot) for training in trained_on])
+        held_out = _outside(findings)
         found[name] = Membership(held_out, findings, refused=not held_out and not cell.control)
     return found
 
 
-def compare_cell(cell: Cell, training: Manifest) -> tuple[Finding, ...]:
-    """Every condition of a cell against the training manifest."""
+def _nearest(compared: list[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """The training that had all of a cell's conditions, otherwise the newest."""
+    return next((findings for findings in compared if not _outside(findings)), compared[-1])
+
+
+def _outside(findings: tuple[Finding, ...]) -> bool:
+    return any(finding.held_out for finding in findings)
+
+
+def compare_cell(cell: Cell, training: Manifest, robot: str | None = None) -> tuple[Finding, ...]:
+    """Every condition of a cell against one training manifest."""
+    known = training.robot.name
+    other = robot is not None and robot != known
     return (
+        *((Finding("robot", str(robot), known, True),) if other else ()),
         ground_finding(cell.terrain, training, Finding),
         *_factor_findings(cell, training),
         *_delay_findings(cell, training),

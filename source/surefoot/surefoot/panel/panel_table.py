@@ -16,7 +16,8 @@ def panel_text(report: PanelReport) -> str:
 
 
 def _heading(p: dict[str, Any]) -> str:
-    bounds = p["success"]
+    bounds, earlier = p["success"], p.get("earlier_manifests_sha256", [])
+    lineage = f"trained with {len(earlier) + 1} manifests: a cell that any of them produced is not held out"
     return "\n".join(
         (
             f"{p['checkpoint']}: iteration {p['iteration']}, sha256 {p['checkpoint_sha256'][:12]}",
@@ -24,6 +25,7 @@ def _heading(p: dict[str, Any]) -> str:
             f"episodes, {p['duration']:g} s, the first {p['warm_up']:g} s not counted, seed {p['seed']}",
             f"task {p['task']}, engine {p['engine']} on {p['device']}, contact model {p['contact_model']}; "
             f"success: no end, {bounds['lin_vel_error']:g} m/s, {bounds['yaw_rate_error']:g} rad/s",
+            *((lineage,) if earlier else ()),
         )
     )
 
@@ -33,7 +35,7 @@ def _groups(p: dict[str, Any], cells: list[dict[str, Any]]) -> str:
     head = " | ".join(f"{f'{title} ({count[group]} cells)':^32}" for group, title in _TITLES.items())
     lines = [f"{'':28} | {head}"]
     for metric, unit in p["units"].items():
-        row = " | ".join(f"{_interval(p[group][metric]):^32}" for group in _TITLES)
+        row = " | ".join(f"{_interval(p[group][metric], unit):^32}" for group in _TITLES)
         lines.append(f"{metric:<20} {_short(unit):>7} | {row}")
     return "\n".join(lines)
 
@@ -72,11 +74,12 @@ def _short(unit: str) -> str:
     return "%" if unit.startswith("share") else unit
 
 
-def _interval(entry: dict[str, Any]) -> str:
+def _interval(entry: dict[str, Any], unit: str) -> str:
     if entry["value"] is None:
         return "-"
-    low, high = _number(entry["low"]), _number(entry["high"])
-    return f"{_number(entry['value'])}  [{low}, {high}]"
+    share = unit.startswith("share")
+    value, low, high = (f"{100 * entry[key]:.1f}" if share else _number(entry[key]) for key in ("value", "low", "high"))
+    return f"{value}  [{low}, {high}]"
 
 
 def _number(value: float | None) -> str:

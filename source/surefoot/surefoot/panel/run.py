@@ -99,7 +99,7 @@ def run_and_keep(
     check_fits(loaded, measured_on)
     simulator = load_engine(engine)
     manifest = fit_panel(chosen, measured_on, simulator, engine)
-    members = memberships(chosen, loaded.manifest)
+    members = memberships(chosen, loaded.trained_on, measured_on.robot.name)
     policy = load_policy(loaded, manifest, device)
 
     began = time.perf_counter()
@@ -164,6 +164,7 @@ def _provenance(
         "checkpoint_sha256": file_sha256,
         "iteration": checkpoint.iteration,
         "training_manifest_sha256": checkpoint.manifest.sha256,
+        "earlier_manifests_sha256": [earlier.sha256 for earlier in checkpoint.earlier],
         "task": manifest.name,
         "manifest_sha256": manifest.sha256,
         "setting_sha256": setting_sha256(manifest),

@@ -27,6 +27,13 @@ class Checkpoint:
     """PPO iterations done."""
     content: dict[str, Any]
     """RSL-RL's dict: actor_state_dict, critic_state_dict, optimizer_state_dict, iter, infos."""
+    earlier: tuple[Manifest, ...] = ()
+    """Other manifests that this policy was trained with before, oldest first."""
+
+    @property
+    def trained_on(self) -> tuple[Manifest, ...]:
+        """Every manifest that this policy was trained with, the newest last."""
+        return (*self.earlier, self.manifest)
 
 
 def to_bytes(content: dict[str, Any]) -> bytes:
@@ -87,7 +94,11 @@ def load(path: Path) -> Checkpoint:
     for key, value in (("iter", content["iter"]), ("infos.samples", infos.get("samples", 0))):
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise CheckpointError(f"{path}: corrupt: {key}: expected a whole number from 0, got {value!r:.80}")
-    return Checkpoint(path, _manifest_in(infos["manifest"], path), content["iter"], content)
+    earlier = infos.get("earlier_manifests", [])
+    if not isinstance(earlier, list):
+        raise CheckpointError(f"{path}: corrupt: infos.earlier_manifests: expected a list, got {_kind(earlier)}")
+    manifests = [_manifest_in(text, path) for text in (*earlier, infos["manifest"])]
+    return Checkpoint(path, manifests[-1], content["iter"], content, tuple(manifests[:-1]))
 
 
 def _manifest_in(text: Any, path: Path) -> Manifest:

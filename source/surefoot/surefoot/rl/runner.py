@@ -61,6 +61,7 @@ class TrainRunner(OnPolicyRunner):
         self.progress = progress
         self.interrupted = False
         """Set by Ctrl-C: the current iteration is the last."""
+        self._earlier: list[str] = []
         self.iterations_done = 0
         self.audit = RunAudit(env.env, folder, resumed_at)
         self.events: RunEvents | None = None
@@ -225,6 +226,7 @@ class TrainRunner(OnPolicyRunner):
                 "task": self.manifest.name,
                 "manifest": self.manifest.canonical_json,
                 "manifest_sha256": self.manifest.sha256,
+                "earlier_manifests": self._earlier,
                 "rng": torch.get_rng_state(),
                 "samples": self.env.env.samples,
                 "episodes": self.env.env.streams.episode.cpu().clone(),
@@ -245,6 +247,8 @@ class TrainRunner(OnPolicyRunner):
         """Continue from a checkpoint; returns a sentence on what was restored."""
         infos = loaded.content["infos"]
         self.alg.load(loaded.content, None, strict=True)
+        before = dict.fromkeys(manifest.canonical_json for manifest in loaded.trained_on)
+        self._earlier = [text for text in before if text != self.manifest.canonical_json]
         if self.manifest.ppo.learning_rate != loaded.manifest.ppo.learning_rate:
             self.alg.learning_rate = self.manifest.ppo.learning_rate  # else the optimiser's, where the schedule has led
             for group in self.alg.optimizer.param_groups:

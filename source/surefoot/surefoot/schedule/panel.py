@@ -28,7 +28,7 @@ def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> tup
     if event.seed is not None:
         panel = panel.model_copy(update={"seed": event.seed})
     fit_panel(panel, manifest, load_engine(engine), engine)
-    members = memberships(panel, manifest)
+    members = memberships(panel, [manifest])
     if event.keep_best and not any(member.held_out for member in members.values()):
         raise ManifestError(f"training covers every cell of {panel.name}: it has no held-out score", "keep_best")
     refused = sorted(name for name, member in members.items() if member.refused)
