@@ -103,6 +103,7 @@ class Replay:
         simulation = env.manifest.simulation
         self._timestep, self._decimation = simulation.timestep, simulation.decimation
         self._everyone = torch.arange(env.num_envs, device=env.device)
+        self._gains = self._motor_gains()
 
     @property
     def windows_at_once(self) -> int:
@@ -168,12 +169,25 @@ class Replay:
 
     def _targets_for_torque(self, torque: Tensor) -> Tensor:
         """Targets for which the motors' law gives a torque: the motors' damping stays part of the integration."""
-        env, robot = self._env, self._env.manifest.robot
-        env.robot_state.invalidate()
-        position, velocity = env.robot_state.read("joint_pos"), env.robot_state.read("joint_vel")
-        stiffness = torch.tensor([joint.stiffness for joint in robot.joints], device=torque.device)
-        damping = torch.tensor([joint.damping for joint in robot.joints], device=torque.device)
-        return position + (torque + damping * velocity) / stiffness
+        state = self._env.robot_state
+        state.invalidate()
+        stiffness, damping = self._gains
+        return state.read("joint_pos") + (torque + damping * state.read("joint_vel")) / stiffness
+
+    def _motor_gains(self) -> tuple[Tensor, Tensor]:
+        """Stiffness, N m/rad, and damping, N m s/rad, as each environment's bucket has them. Shape (N, J) each."""
+        env, joints = self._env, self._env.manifest.robot.joints
+        one = torch.ones(env.num_envs, device=env.device)
+
+        def as_drawn(nominal: list[float], factor: str) -> Tensor:
+            values = env.buckets.values
+            scale = values.get(factor, one) * values.get("motor_strength", one)
+            return scale.unsqueeze(1) * torch.tensor(nominal, device=env.device)
+
+        return (
+            as_drawn([joint.stiffness for joint in joints], "stiffness"),
+            as_drawn([joint.damping for joint in joints], "damping"),
+        )
 
     def _start(self, trace: Trace, windows: Windows, motion: "_BaseTable") -> None:
         env, joints = self._env, self._env.manifest.robot.joint_names

@@ -20,6 +20,7 @@ _FIELDS = {
     "base_quat_w": "base_quat_w",
     "base_lin_vel_w": "base_lin_vel_w",
     "gyro": "base_ang_vel_b",
+    "tau": "joint_torque",
 }
 
 
@@ -38,22 +39,22 @@ def simulated_logs(
 
     Returns:
         One trace for each environment. Row k holds the state before physics step k, the target given at that time and
-        the torque in force during the step.
+        the torque in force as the step begins.
     """
     state = env.robot_state
     env.reset()
     table = torch.tensor(targets, dtype=torch.float32, device=env.device)
     late = torch.zeros(env.num_envs, dtype=torch.long) if delay is None else delay
     late = late.to(env.device)
-    rows: dict[str, list[np.ndarray]] = {field: [] for field in (*_FIELDS, "tau")}
+    everyone = torch.arange(env.num_envs, device=env.device)
+    rows: dict[str, list[np.ndarray]] = {field: [] for field in _FIELDS}
     for step in range(len(table)):
+        env.command_joints(table[(step - late).clamp(min=0)])
+        env.refresh(everyone)  # the torque is that of these targets, before the step
         state.invalidate()
         for signal, field in _FIELDS.items():
             rows[signal].append(cast("Tensor", state.read(field)).cpu().numpy().copy())
-        env.command_joints(table[(step - late).clamp(min=0)])
         env.physics_step()
-        state.invalidate()
-        rows["tau"].append(cast("Tensor", state.read("joint_torque")).cpu().numpy().copy())
     stamp = np.round(np.arange(len(table)) * env.manifest.simulation.timestep * 1e9).astype(np.int64)
     robot = env.manifest.robot
     infos = {field: SignalInfo(origin="simulated", source=env.manifest.name) for field in (*rows, "q_des")}
