@@ -207,3 +207,9 @@ def test_refusals_before_a_simulator_starts() -> None:
     )
     with pytest.raises(TraceError, match="mode torque needs q, dq, tau; missing: tau"):
         run_replay(without, plain, mode="torque")
+
+
+def test_recorded_torques_are_the_same_whatever_stiffness_a_bucket_has() -> None:
+    gains = task("stiffness", "[0.8,1.2,1.6]")
+    (log,) = logs_of(gains, trot(gains), stiffness=[1.0])
+    assert (run_replay(log, gains, mode="torque", horizon=0.2).gap.scores < 1e-5).all()
