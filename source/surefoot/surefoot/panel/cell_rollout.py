@@ -11,6 +11,7 @@ from surefoot.errors import SurefootError
 from surefoot.mdp.robot_state import max_episode_steps
 from surefoot.panel.cell_episodes import CellEpisodes, CellRecorder
 from surefoot.panel.manifest import Panel
+from surefoot.torch_threads import beside_physics
 
 _CHECK_EVERY = 50
 """Control steps between looks at whether any robot is still in its episode: each look waits for the device."""
@@ -47,10 +48,7 @@ def run_cells(env: EngineEnv, policy: Callable[[Tensor], Tensor], panel: Panel) 
             f"Episodes time out after {env.manifest.task.episode_length} s; panel {panel.name} measures "
             f"{panel.duration} s. Build the environment with panel_manifest()."
         )
-    threads = torch.get_num_threads()
-    if env.device == "cpu":
-        torch.set_num_threads(1)  # torch's threads fight the physics' (docs/performance.md)
-    try:
+    with beside_physics(env.device):
         env.reset()
         recorder = CellRecorder(env, panel)
         actor_obs = env.get_observations()["actor"]
@@ -62,7 +60,5 @@ def run_cells(env: EngineEnv, policy: Callable[[Tensor], Tensor], panel: Panel) 
             actor_obs = result.observations["actor"]
             if (step + 1) % _CHECK_EVERY == 0 and not recorder.running.any():
                 break
-    finally:
-        torch.set_num_threads(threads)
     episodes = recorder.finish(steps).reshape(len(panel.cells), panel.replicates)
     return PanelResult(panel, episodes, tuple(env.manifest.task.terminations))

@@ -13,6 +13,7 @@ from surefoot.manifest.validate import validate
 from surefoot.mdp.robot_state import max_episode_steps
 from surefoot.panel.command_grid import CommandGrid
 from surefoot.panel.episodes import EpisodeRecorder, Episodes
+from surefoot.torch_threads import beside_physics
 
 _CHECK_EVERY = 50
 """Control steps between looks at whether any robot is still in its episode: each look waits for the device."""
@@ -66,10 +67,7 @@ def evaluate_grid(env: EngineEnv, policy: Callable[[Tensor], Tensor], grid: Comm
             f"Episodes time out after {env.manifest.task.episode_length} s; measuring {grid.duration} s needs longer "
             "ones. Build the environment with grid_manifest()."
         )
-    threads = torch.get_num_threads()
-    if env.device == "cpu":
-        torch.set_num_threads(1)  # torch's threads fight the physics' (docs/performance.md)
-    try:
+    with beside_physics(env.device):
         env.commands.hold(grid.env_commands().to(env.device))  # before the reset: the first observation shows it
         env.reset()
         recorder = EpisodeRecorder(env.total_mass(), env.buckets.ids, step_dt, grid.warm_up)
@@ -83,7 +81,5 @@ def evaluate_grid(env: EngineEnv, policy: Callable[[Tensor], Tensor], grid: Comm
             actor_obs = result.observations["actor"]
             if (step + 1) % _CHECK_EVERY == 0 and not recorder.running.any():
                 break
-    finally:
-        torch.set_num_threads(threads)
     episodes = recorder.finish().reshape(grid.num_commands, grid.replicates)
     return GridResult(grid, episodes, env.buckets.labels)

@@ -1,11 +1,8 @@
 """RSL-RL's OnPolicyRunner with atomic checkpoints, exact resume, clean interruption and timed phases."""
 
 import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,11 +20,13 @@ from surefoot.record.schema import Status
 from surefoot.rl import checkpoint as checkpoints
 from surefoot.rl.alert_actions import pause, stop_message
 from surefoot.rl.config import runner_config
+from surefoot.rl.interruption import interruptible
 from surefoot.rl.ppo import MaskedPPO
 from surefoot.rl.progress import Progress
 from surefoot.rl.run_audit import AuditedIteration, RunAudit
 from surefoot.rl.run_document import RunDocument
 from surefoot.rl.vec_env import SurefootVecEnv
+from surefoot.torch_threads import torch_threads
 
 
 class TrainRunner(OnPolicyRunner):
@@ -107,7 +106,7 @@ class TrainRunner(OnPolicyRunner):
         obs = self.env.get_observations()
         self.alg.train_mode()
         stop: list[Alert] = []
-        with self._interruptible():
+        with interruptible(self):
             self._start_events()
             while self.iterations_done < until and not self.interrupted and not stop:
                 obs, audited = self._iterate(obs, until)
@@ -157,7 +156,7 @@ class TrainRunner(OnPolicyRunner):
     def _iterate(self, obs: Any, until: int) -> tuple[Any, AuditedIteration]:
         env, start, physics_before = self.env, time.perf_counter(), self.env.env.physics_seconds
         env_seconds = 0.0
-        with torch.inference_mode(), _torch_threads(1):
+        with torch.inference_mode(), torch_threads(1):
             for _ in range(self.cfg["num_steps_per_env"]):
                 actions = self.alg.act(obs)
                 before = time.perf_counter()
@@ -167,7 +166,7 @@ class TrainRunner(OnPolicyRunner):
                 self.alg.process_env_step(obs, rewards, dones, extras)
             self.alg.compute_returns(obs)
         collected = time.perf_counter()
-        with _torch_threads(self._threads):
+        with torch_threads(self._threads):
             losses = self.alg.update()
         finished = time.perf_counter()
         self.iterations_done += 1
@@ -282,34 +281,3 @@ class TrainRunner(OnPolicyRunner):
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             return f"Every environment continues where it stopped, the accounts start anew: {error}"
         return None
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """First Ctrl-C or SIGTERM: finish the iteration and save. Second: stop at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def stop(signum: int, frame: Any) -> None:
-            if self.interrupted:
-                raise KeyboardInterrupt
-            self.interrupted = True
-            print("\nStopping after this iteration; press Ctrl-C again to stop without saving.", flush=True)
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-@contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    """Few threads beside the physics' thread pool, all of them for the update."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

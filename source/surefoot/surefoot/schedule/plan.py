@@ -12,6 +12,7 @@ from surefoot.events.plan import MODES, EventPlan, Mode, PlannedEvent
 from surefoot.events.result import Finding
 from surefoot.manifest import Manifest
 from surefoot.schedule.kinds import kind_of
+from surefoot.torch_threads import torch_threads
 
 COMMAND = (sys.executable, "-m", "surefoot.schedule.worker")
 """Starts a worker; the run folder is appended."""
@@ -50,15 +51,10 @@ def plan_events(
 
 def evaluate(run: Path, job: Job, out: Path) -> Finding:
     """Do a job in this process, whose random numbers and threads stay as they were."""
-    threads = torch.get_num_threads()
     devices = [job.device] if job.device.startswith("cuda") else []
     fork: Any = torch.random.fork_rng  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    with fork(devices=devices), torch.inference_mode(False):
-        try:
-            torch.set_num_threads(job.threads)
-            return kind_of(job.kind).evaluate(run, job, out)
-        finally:
-            torch.set_num_threads(threads)
+    with fork(devices=devices), torch.inference_mode(False), torch_threads(job.threads):
+        return kind_of(job.kind).evaluate(run, job, out)
 
 
 __all__ = ["COMMAND", "Mode", "evaluate", "plan_events"]
