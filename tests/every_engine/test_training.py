@@ -9,9 +9,8 @@ import pytest
 import torch
 
 import surefoot.cli
-from composed_tasks import REFUSED, composed
+from composed_tasks import composed
 from surefoot.audit.record_file import read_record
-from surefoot.errors import EngineError
 from surefoot.manifest import read_manifest
 from surefoot.rl import checkpoint
 from surefoot.rl.train import train
@@ -44,10 +43,6 @@ def check_run(folder: Path, iterations: int) -> None:
 
 @pytest.mark.parametrize("task", list_tasks())
 def test_every_task_trains(engine: str, task: str, tmp_path: Path) -> None:
-    if (engine, task) in REFUSED:
-        with pytest.raises(EngineError, match=f"^{REFUSED[engine, task]}: "):
-            train(composed(task, *SMALL), runs=tmp_path, engine=engine)
-        return
     check_run(train(composed(task, *SMALL), runs=tmp_path, engine=engine, num_threads=1), 3)
 
 

@@ -5,6 +5,7 @@ Links and joints stand in breadth-first order, siblings by name: hips before thi
 Axis letters: N robots, L links, J joints, G geometries.
 """
 
+import copy
 import re
 
 import mujoco
@@ -39,7 +40,7 @@ class Batch:
         _options(spec, dt, self.gravity)
         first = spec.compile()
         mujoco.set_mju_user_warning(lambda message: None)  # else a file in the working directory
-        self.models = [first, *(spec.compile() for _ in robots[1:])]
+        self.models = [first, *(copy.copy(first) for _ in robots[1:])]
         self.data = [mujoco.MjData(model) for model in self.models]
         self._name_parts(first)
         shape = (self.num, len(self.joints))

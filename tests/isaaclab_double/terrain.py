@@ -1,4 +1,4 @@
-"""A triangle mesh as MuJoCo's height field: highest surface at the corners of a grid."""
+"""A triangle mesh as MuJoCo's height field: its own points where they are a grid, else its highest surface."""
 
 import mujoco
 import numpy as np
@@ -14,8 +14,12 @@ def add_height_field(spec: mujoco.MjSpec, mesh: UsdGeom.Mesh) -> mujoco.MjsGeom:
     to_world = np.array(UsdGeom.XformCache().GetLocalToWorldTransform(mesh.GetPrim()))
     points = points @ to_world[:3, :3] + to_world[3, :3]
     low, high = points.min(axis=0), points.max(axis=0)
-    columns, rows = (int((high[axis] - low[axis]) / CELL) + 1 for axis in (0, 1))
-    heights = _heights(points, np.asarray(mesh.GetFaceVertexIndicesAttr().Get()), low, high, rows, columns)
+    heights = _grid(points)
+    if heights is None:
+        columns, rows = (int((high[axis] - low[axis]) / CELL) + 1 for axis in (0, 1))
+        heights = _heights(points, np.asarray(mesh.GetFaceVertexIndicesAttr().Get()), low, high, rows, columns)
+    rows, columns = heights.shape
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_NATIVECCD  # which leaves feet in a height field
     span = max(float(heights.max() - heights.min()), 1e-3)
     half = 0.5 * (high - low)
     spec.add_hfield(
@@ -28,6 +32,23 @@ def add_height_field(spec: mujoco.MjSpec, mesh: UsdGeom.Mesh) -> mujoco.MjsGeom:
     return spec.worldbody.add_geom(
         type=mujoco.mjtGeom.mjGEOM_HFIELD, hfieldname="terrain", pos=[*(low + half)[:2], float(heights.min())]
     )
+
+
+def _grid(points: np.ndarray) -> np.ndarray | None:
+    """Heights of points that are a complete grid of equal steps, none with two heights. Shape (rows, columns)."""
+    places = []
+    for axis in (0, 1):
+        at, index = np.unique(points[:, axis].round(4), return_inverse=True)
+        if len(at) < 2 or np.ptp(np.diff(at)) > 1e-3:
+            return None
+        places.append((len(at), index))
+    (columns, column), (rows, row) = places
+    if len(points) < rows * columns:
+        return None
+    heights = np.full((rows, columns), np.nan)
+    heights[row, column] = points[:, 2]
+    complete = not np.isnan(heights).any() and (heights[row, column] == points[:, 2]).all()
+    return heights if complete else None
 
 
 def _heights(

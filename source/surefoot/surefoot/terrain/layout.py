@@ -121,7 +121,15 @@ IMPOSED = TileGeometry(size=32.0)
 
 
 def imposed_layout(tiles: Sequence[tuple[str, float, int]]) -> TerrainLayout:
-    """Tiles that an evaluation names by class, difficulty and seed, shaped by the classes' defaults."""
+    """Tiles that an evaluation names by class, difficulty and seed, shaped by the classes' defaults.
+
+    Built once for equal tiles in a row.
+    """
+    return _imposed(tuple(tiles))
+
+
+@lru_cache(maxsize=1)
+def _imposed(tiles: tuple[tuple[str, float, int], ...]) -> TerrainLayout:
     return TerrainLayout.from_tiles(tiles, IMPOSED)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from surefoot.engines.isaaclab.factors import SUPPORTED as FACTORS
 from surefoot.engines.isaaclab.make import make_env
 from surefoot.errors import EngineError
+from surefoot.manifest.terrain_classes import TERRAIN_CLASSES
 
 __all__ = ["FACTORS", "TERRAINS", "make_env", "open_viewer", "with_physics"]
 
-TERRAINS: frozenset[str] = frozenset()
-"""Terrain classes that it can build: none yet."""
+TERRAINS = frozenset(TERRAIN_CLASSES)
 
 
 def open_viewer(*args: Any, **kwargs: Any) -> None:

@@ -22,16 +22,20 @@ from surefoot.engines.isaaclab.compat import configclass, contact_sensor_cfg, si
 from surefoot.engines.isaaclab.robot_asset import robot_spawn
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.engines.isaaclab.terms import DelayedTerm, JointTargets, VelocityCommandTerm
+from surefoot.engines.isaaclab.terrain import rough_ground, terrain_cfg
 from surefoot.engines.terms import observation_terms, reset_robot, reward_terms, termination_terms
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.layout import GroupName
+from surefoot.randomization.conditions import Conditions
 
 GROUND = "/World/ground"
+PLANE, MESH = f"{GROUND}/plane", f"{GROUND}/terrain/mesh"
+"""The geometry that is the ground: level or rough."""
 
 
 @configclass
 class SceneCfg(InteractiveSceneCfg):
-    """A plane, the robot, and a contact sensor for each group of geometries that can touch the ground."""
+    """The ground, the robot, and a contact sensor for each group of geometries that can touch the ground."""
 
     ground: Any = None
     robot: Any = None
@@ -55,7 +59,14 @@ class ActionsCfg:
 
 
 def build_env_cfg(
-    manifest: Manifest, model: RobotModel, usd_folder: Path, *, backend: str, device: str, num_envs: int
+    manifest: Manifest,
+    model: RobotModel,
+    usd_folder: Path,
+    *,
+    backend: str,
+    device: str,
+    num_envs: int,
+    conditions: Conditions | None = None,
 ) -> ManagerBasedRLEnvCfg:
     """Everything that Isaac Lab needs to build the task; nothing in it is not in the manifest.
 
@@ -66,6 +77,7 @@ def build_env_cfg(
         backend: Physics, one of `compat.BACKENDS`.
         device: `cpu` or `cuda:N`.
         num_envs: Environments.
+        conditions: What an evaluation imposes, the ground among it.
     """
     task, simulation = manifest.task, manifest.simulation
     solver = {
@@ -81,7 +93,7 @@ def build_env_cfg(
         decimation=simulation.decimation,
         episode_length_s=task.episode_length,
         seed=manifest.seed,
-        scene=_scene(manifest, model, usd_folder, backend, num_envs),
+        scene=_scene(manifest, model, usd_folder, backend, num_envs, conditions),
         sim=simulation_cfg(
             backend, device=device, timestep=simulation.timestep, decimation=simulation.decimation, solver=solver
         ),
@@ -119,24 +131,38 @@ def _observation_group(manifest: Manifest, group_name: GroupName) -> Observation
     return cfg
 
 
-def _scene(manifest: Manifest, model: RobotModel, usd_folder: Path, backend: str, num_envs: int) -> SceneCfg:
+def _scene(
+    manifest: Manifest,
+    model: RobotModel,
+    usd_folder: Path,
+    backend: str,
+    num_envs: int,
+    conditions: Conditions | None,
+) -> SceneCfg:
+    source = rough_ground(manifest, conditions)
     groups = manifest.robot.contact_groups(manifest.simulation.contact_model)
     if not model.contacts:  # one sensor for all bodies: two of the same bodies disturb each other on Newton
         groups = {"feet": ()}
     elif backend == "newton_mjwarp":  # for the force; whether anything touches is known without
         groups = {"feet": groups["feet"]}
     sensors = {
-        group: contact_sensor_cfg(backend, [(model.body_of(geom), geom) for geom in geoms], f"{GROUND}/plane")
+        group: contact_sensor_cfg(
+            backend, [(model.body_of(geom), geom) for geom in geoms], PLANE if source is None else MESH
+        )
         for group, geoms in groups.items()
     }
     return SceneCfg(
         num_envs=num_envs,
         env_spacing=manifest.task.terrain.env_spacing,
-        ground=AssetBaseCfg(
-            prim_path=GROUND, spawn=UsdFileCfg(usd_path=str(usd_folder / "ground.usda")), collision_group=-1
-        ),
+        ground=_plane(usd_folder) if source is None else terrain_cfg(source, GROUND),
         robot=_robot(manifest, usd_folder),
         **sensors,
+    )
+
+
+def _plane(usd_folder: Path) -> AssetBaseCfg:
+    return AssetBaseCfg(
+        prim_path=GROUND, spawn=UsdFileCfg(usd_path=str(usd_folder / "ground.usda")), collision_group=-1
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from surefoot.engines.delays import ObservationDelay
 from surefoot.engines.isaaclab.compat import RobotHandle, new_simulation
+from surefoot.engines.isaaclab.compat.newton import thicken_height_field
 from surefoot.engines.isaaclab.factors import PhysicsFactors
 from surefoot.engines.isaaclab.faults import IsaacLabFaults
 from surefoot.engines.isaaclab.probe import check_effect
@@ -65,6 +66,12 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
 
     def load_managers(self) -> None:
         manifest, robot = self.manifest, self.scene["robot"]
+        if self.ground is not None:
+            self.scene.terrain.env_origins = self.ground.origins  # moves with it
+            if self._backend == "newton_mjwarp":
+                thicken_height_field()
+        elif self.conditions is not None:
+            self.scene.env_origins.zero_()  # no robot meets another: none depends on who else is there
         self.handle = RobotHandle(robot, self._version, self._backend, manifest.robot.joint_names, self.device)
         self.prev_prev_action = torch.zeros(self.num_envs, len(manifest.robot.joints), device=self.device)
         self.robot_state = IsaacLabRobotState(self, manifest, self._model, self.handle)

@@ -48,7 +48,9 @@ class PhysicsFactors:
         held = {name: self._held(name)[0].to(env.device) for name in TOUCHED_BY}
         self.nominal = NominalRobot(held, base)
         self._base = base
-        self._check_base(robot.base_body, env.manifest.randomization.factors)
+        for name in self.names:  # conditions may leave a value to the robot
+            self._buckets.values[name].nan_to_num_(nan=self.nominal.neutral(name))
+        self._check_base(robot.base_body, env.manifest.randomization.factors, imposed=env.conditions is not None)
 
     def values(self, env_ids: Tensor) -> dict[str, Tensor]:
         """Values in force of the physics' factors. Shape (n,) each."""
@@ -96,13 +98,17 @@ class PhysicsFactors:
                 f"the physics. Factors that change it: {suspects}."
             )
 
-    def _check_base(self, body: str, factors: dict[str, Factor]) -> None:
-        """Refuse ranges that leave a base without mass or with an impossible inertia, whatever is drawn."""
+    def _check_base(self, body: str, factors: dict[str, Factor], imposed: bool) -> None:
+        """Refuse a base without mass or with an impossible inertia: at all corners of the ranges, or as imposed."""
         names = [name for name in self.names if name in ("payload_mass", *PLACE)]
         if not names:
             return
-        corners = list(product(*((factors[name].edges[0], factors[name].edges[-1]) for name in names)))
-        columns = torch.tensor(corners, dtype=torch.float64, device=self.feet.device).T
+        if imposed:
+            columns = torch.stack([self._buckets.values[name].double() for name in names])
+            corners: list[tuple[float, ...]] = [tuple(row) for row in columns.T.tolist()]
+        else:
+            corners = list(product(*((factors[name].edges[0], factors[name].edges[-1]) for name in names)))
+            columns = torch.tensor(corners, dtype=torch.float64, device=self.feet.device).T
         found = self.nominal.quantities(dict(zip(names, columns, strict=True)))
         moments = torch.linalg.eigvalsh(found["inertia"][:, self._base].unflatten(1, (3, 3)))
         possible = (moments[:, 0] > 0) & (moments[:, 2] <= (moments[:, 0] + moments[:, 1]) * 1.001)

@@ -72,6 +72,7 @@ def make_env(
         backend=backend,
         device=device,
         num_envs=num_envs or manifest.training.num_envs,
+        conditions=conditions,
     )
     return IsaacLabEnv(
         cfg,
@@ -104,8 +105,6 @@ def check_manifest(manifest: Manifest, backend: str) -> None:
         EngineError: Names the key.
     """
     refuse_unsupported(manifest.randomization, SUPPORTED, "isaaclab")
-    if manifest.task.terrain.kind != "plane":
-        raise EngineError("task.terrain.kind: engine 'isaaclab' has planes only so far. Use --engine mujoco.")
     for name in manifest.randomization.factors:
         if backend != "newton_mjwarp" and name in NEWTON_ONLY:
             raise EngineError(

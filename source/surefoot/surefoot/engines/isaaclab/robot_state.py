@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from surefoot.engines.foot_sums import FootSums
-from surefoot.engines.isaaclab.binder import GROUND
+from surefoot.engines.isaaclab.binder import MESH, PLANE
 from surefoot.engines.isaaclab.compat import RobotHandle, contact_force, sensor_columns
 from surefoot.engines.isaaclab.compat.touching import GroundContacts
 from surefoot.engines.isaaclab.foot_velocity import FootVelocity
@@ -53,10 +53,10 @@ class IsaacLabRobotState(RobotState):
             self._columns[group] = slice(len(names), len(names) + len(parts))
             names += parts
         self.contacts: PlaneContacts | GroundContacts | None = None
-        if env.contacts_by_geom and manifest.task.terrain.kind == "plane" and PlaneContacts.can(names, model):
+        if env.contacts_by_geom and env.ground is None and PlaneContacts.can(names, model):
             self.contacts = PlaneContacts(names, model, handle, self.device)
         elif env.contacts_by_geom:
-            self.contacts = GroundContacts(names, f"{GROUND}/plane")
+            self.contacts = GroundContacts(names, PLANE if env.ground is None else MESH)
 
     def raw_base_pos_w(self) -> Tensor:
         return self.handle.base_pose()[0]

@@ -14,7 +14,7 @@ from surefoot.errors import EngineError
 from surefoot.manifest.robot import Robot
 
 ROOT = "/robot"
-_GROUND_FRICTION = 1e-4
+GROUND_FRICTION = 1e-4
 """Next to nothing; MuJoCo's solvers want 1e-5 at least."""
 
 
@@ -52,7 +52,7 @@ def write_ground(path: Path) -> None:
     plane = UsdGeom.Plane.Define(stage, "/ground/plane")
     plane.CreateAxisAttr("Z")
     UsdPhysics.CollisionAPI.Apply(plane.GetPrim())
-    _bind_material(stage, plane.GetPrim(), "/ground/material", (_GROUND_FRICTION, _GROUND_FRICTION, _GROUND_FRICTION))
+    _bind_material(stage, plane.GetPrim(), "/ground/material", (GROUND_FRICTION, GROUND_FRICTION, GROUND_FRICTION))
     stage.Save()
 
 

@@ -10,6 +10,19 @@ def manager() -> Any:
     return NewtonManager
 
 
+HEIGHT_FIELD_BASE = 1.0
+"""m of ground under the lowest point of a height field; Newton gives it 0.1 mm, through which a foot would fall."""
+
+
+def thicken_height_field() -> None:
+    """Give the one height field of the solver a base; after the solver was made."""
+    import warp
+
+    solver = manager()._solver
+    solver.mj_model.hfield_size[:, 3] = HEIGHT_FIELD_BASE
+    warp.to_torch(solver.mjw_model.hfield_size)[:, 3] = HEIGHT_FIELD_BASE
+
+
 def solver_geoms() -> list[str]:
     """Path of each geometry of the solver in the first environment."""
     newton = manager()
