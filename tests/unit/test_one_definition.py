@@ -5,6 +5,7 @@ from pathlib import Path
 
 import surefoot
 from surefoot.mdp import registry
+from surefoot.mdp.fields import READABLE
 
 ROOT = Path(surefoot.__file__).parent
 KINDS = ("reward", "termination", "observation")
@@ -23,10 +24,11 @@ def functions(folder: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 def test_engines_define_no_term():
-    terms = {name for kind in KINDS for name in registry.term_names(kind)}
+    """A term that only shows a field is named like it; the field is what an engine has to give."""
+    terms = {name for kind in KINDS for name in registry.term_names(kind)} - READABLE.keys()
     engines = functions(ROOT / "engines")
     named = [place for places in engines.values() for place in places if place[1] in terms]
-    assert len(terms) > 30 and len(engines) > 200  # both were found
+    assert len(terms) > 25 and len(engines) > 200  # both were found
     assert named == []
 
 
