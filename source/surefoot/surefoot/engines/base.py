@@ -110,6 +110,10 @@ class EngineEnv(Protocol):
         """Set joint position targets past the action manager, rad. Shape (num_envs, num_joints)."""
         ...
 
+    def write_gains(self, stiffness: Tensor, damping: Tensor) -> None:
+        """Set the motors' gains past the manifest, N m/rad and N m s/rad. Shape (num_envs, num_joints)."""
+        ...
+
     def physics_step(self) -> None:
         """One physics step with the targets in force, without managers."""
         ...

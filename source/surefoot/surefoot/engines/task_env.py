@@ -108,6 +108,15 @@ class TaskEnv:
         """
         raise NotImplementedError
 
+    def write_gains(self, stiffness: Tensor, damping: Tensor) -> None:
+        """Set the motors' gains in place of the manifest's and of the factors on them; for replay.
+
+        Args:
+            stiffness: N m/rad, canonical joint order. Shape (num_envs, num_joints).
+            damping: N m s/rad. Shape (num_envs, num_joints).
+        """
+        raise NotImplementedError
+
     def physics_step(self) -> None:
         """One physics step with the targets in force, without managers; for replay."""
         raise NotImplementedError

@@ -20,7 +20,7 @@ from surefoot.manifest.document import document_text, read_document
 from surefoot.replay import gap as gaps
 from surefoot.replay.header import TraceHeader
 from surefoot.replay.rollout import NEEDS, Mode
-from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest, run_replay
+from surefoot.replay.run import ReplayResult, bucket_conditions, bucket_values, replay_manifest, run_replay
 from surefoot.replay.simulated import simulated_logs
 from surefoot.replay.trace import FloatArray, Trace
 
@@ -155,7 +155,7 @@ def measure_floor(
     """
     if not trace.header.engine:
         raise TraceError(f"{trace.path}: a floor needs a log that an engine wrote, and this one does not name it.")
-    results = {
+    results: dict[Mode, ReplayResult] = {
         mode: run_replay(trace, nominal(manifest), mode=mode, engine=engine, device=device, horizon=horizon)
         for mode in modes
     }

@@ -17,8 +17,9 @@ from surefoot.errors import SurefootError
 from surefoot.mdp.frames import gravity_direction, rotate_inverse
 from surefoot.replay.base_motion import BaseMotion
 from surefoot.replay.contact import contact_signal
+from surefoot.replay.motors import MotorTable, SampleGains
 from surefoot.replay.trace import FloatArray, Trace
-from surefoot.replay.windows import Windows, held, sampled, sampled_quat
+from surefoot.replay.windows import Windows, sampled, sampled_quat
 
 Mode = Literal["actuator", "open_loop", "torque"]
 """actuator: joint targets through the motors' law, the base held to its recorded motion. open_loop: joint targets, free
@@ -103,15 +104,31 @@ class Replay:
         simulation = env.manifest.simulation
         self._timestep, self._decimation = simulation.timestep, simulation.decimation
         self._everyone = torch.arange(env.num_envs, device=env.device)
-        self._gains = self._motor_gains()
+        self._window = self._everyone // num_buckets
+        self._factors = self._gain_factors()
+        robot, strength = env.manifest.robot, self._factor("motor_strength")
+        self._stiffness = torch.tensor([joint.stiffness for joint in robot.joints], device=env.device)
+        self._damping = torch.tensor([joint.damping for joint in robot.joints], device=env.device)
+        self._limit = strength * torch.tensor([joint.effort_limit for joint in robot.joints], device=env.device)
+        self._written: tuple[Tensor, Tensor] | None = None
 
     @property
     def windows_at_once(self) -> int:
         """Windows in one batch."""
         return self._env.num_envs // self._num_buckets
 
-    def run(self, trace: Trace, base: BaseMotion, windows: Windows, mode: Mode) -> Replayed:
-        """Replay every window in every bucket."""
+    def run(
+        self, trace: Trace, base: BaseMotion, windows: Windows, mode: Mode, gains: SampleGains | None = None
+    ) -> Replayed:
+        """Replay every window in every bucket.
+
+        Args:
+            trace: The log.
+            base: Its base's motion.
+            windows: Where to start.
+            mode: What is given.
+            gains: Of every sample; None leaves those of the robot as it is simulated.
+        """
         joints = self._env.manifest.robot.joint_names
         whole = dict(recorded(trace, base, windows, joints, mode))
         names = (*whole, TOUCHING) if contact_signal(trace) else tuple(whole)
@@ -120,7 +137,7 @@ class Replay:
         for first in range(0, len(windows), size):
             chosen = np.minimum(np.arange(first, first + size), len(windows) - 1)  # the last batch is filled up
             batch = Windows(windows.start[chosen], windows.num_steps, windows.step_dt)
-            got = self._run_batch(trace, base, batch, mode, names)
+            got = self._run_batch(trace, base, batch, mode, gains, names)
             for name, values in got.items():
                 parts[name].append(values[:, :, : len(windows) - first])
         simulated = {name: np.concatenate(values, axis=2) for name, values in parts.items()}
@@ -130,12 +147,29 @@ class Replay:
 
     @torch.no_grad()
     def _run_batch(
-        self, trace: Trace, base: BaseMotion, windows: Windows, mode: Mode, names: tuple[str, ...]
+        self,
+        trace: Trace,
+        base: BaseMotion,
+        windows: Windows,
+        mode: Mode,
+        gains: SampleGains | None,
+        names: tuple[str, ...],
     ) -> dict[str, FloatArray]:
         env, steps = self._env, windows.num_steps * self._decimation
         if abs(windows.step_dt - self._timestep * self._decimation) > 1e-9:
             raise SurefootError(f"Windows of {windows.step_dt:g} s steps do not fit this task's control step.")
-        commands = self._table(trace, windows, mode, steps + 1)
+        torque = mode == "torque"
+        commands = MotorTable(
+            trace,
+            windows,
+            env.manifest.robot.joint_names,
+            "tau" if torque else "q_des",
+            gains,
+            dt=self._timestep,
+            count=steps + 1,
+            before=0 if torque else self._longest,
+            device=env.device,
+        )
         motion = _BaseTable(trace, base, windows, self._timestep, steps + 1 if mode == "actuator" else 1)
         self._start(trace, windows, motion)
         out = {name: [] for name in names}
@@ -153,45 +187,64 @@ class Replay:
         shape = (len(windows), self._num_buckets, -1)
         return {name: np.stack(rows).reshape(len(rows), *shape).swapaxes(1, 2) for name, rows in out.items()}
 
-    def _table(self, trace: Trace, windows: Windows, mode: Mode, count: int) -> Tensor:
-        """Targets (rad) or torques (N m) at physics steps, `longest` of them before the start. Shape (K, W, J)."""
-        values = trace.get("tau" if mode == "torque" else "q_des", self._env.manifest.robot.joint_names)
-        before = 0 if mode == "torque" else self._longest
-        table = held(trace, windows, values, dt=self._timestep, count=count + before, first=-before)
-        return self._tensor(table)
-
-    def _targets(self, table: Tensor, step: int, mode: Mode) -> Tensor:
-        """Joint targets in force in a physics step. Shape (N, J)."""
-        window = self._everyone // self._num_buckets
+    def _targets(self, table: MotorTable, step: int, mode: Mode) -> Tensor:
+        """Joint targets in force in a physics step; gains that come with them are written. Shape (N, J)."""
+        row = torch.full_like(self._window, step) if mode == "torque" else step + self._longest - self._delay
+        value = table.value[row, self._window]
+        if not table.has_gains:
+            return self._for_torque(value, self._stiffness, self._damping) if mode == "torque" else value
+        stiffness, damping, added = table.gains(row, self._window)
+        free = stiffness <= 0.0  # no target gives such a motor a torque: it gets one by a gain of 1
+        stiffness = torch.where(free, 1.0, stiffness)
+        self._write_gains(stiffness, damping)
         if mode == "torque":
-            return self._targets_for_torque(table[step, window])
-        return table[step + self._longest - self._delay, window]
+            return self._for_torque(value, stiffness, damping)
+        position = self._read("joint_pos") if bool(free.any()) else value
+        return torch.where(free, position + added, value + added / stiffness)
 
-    def _targets_for_torque(self, torque: Tensor) -> Tensor:
-        """Targets for which the motors' law gives a torque: the motors' damping stays part of the integration."""
-        state = self._env.robot_state
-        state.invalidate()
-        stiffness, damping = self._gains
-        return state.read("joint_pos") + (torque + damping * state.read("joint_vel")) / stiffness
+    def _for_torque(self, torque: Tensor, stiffness: Tensor, damping: Tensor) -> Tensor:
+        """Targets for which the motors' law gives a torque: the motors' damping stays part of the integration.
 
-    def _motor_gains(self) -> tuple[Tensor, Tensor]:
-        """Stiffness, N m/rad, and damping, N m s/rad, as each environment's bucket has them. Shape (N, J) each."""
-        env, joints = self._env, self._env.manifest.robot.joints
-        one = torch.ones(env.num_envs, device=env.device)
+        A torque at the motor's limit is asked for from beyond it: the integration of a motor that is held back by its
+        limit is another one.
 
-        def as_drawn(nominal: list[float], factor: str) -> Tensor:
-            values = env.buckets.values
-            scale = values.get(factor, one) * values.get("motor_strength", one)
-            return scale.unsqueeze(1) * torch.tensor(nominal, device=env.device)
+        Args:
+            torque: N m. Shape (N, J).
+            stiffness: N m/rad, without the factors of the bucket. Shape (N, J) or (J,).
+            damping: N m s/rad, without the factors.
+        """
+        torque = torch.where(torque.abs() >= self._limit * (1 - 1e-6), 1.01 * torque, torque)
+        on_stiffness, on_damping = self._factors
+        push = torque + on_damping * damping * self._read("joint_vel")
+        return self._read("joint_pos") + push / (on_stiffness * stiffness)
 
-        return (
-            as_drawn([joint.stiffness for joint in joints], "stiffness"),
-            as_drawn([joint.damping for joint in joints], "damping"),
-        )
+    def _read(self, name: str) -> Tensor:
+        self._env.robot_state.invalidate()
+        return cast("Tensor", self._env.robot_state.read(name))
+
+    def _factor(self, name: str) -> Tensor:
+        """Value of a factor in each environment; 1 where the task has none. Shape (N, 1)."""
+        one = torch.ones(self._env.num_envs, device=self._env.device)
+        return self._env.buckets.values.get(name, one).unsqueeze(1)
+
+    def _gain_factors(self) -> tuple[Tensor, Tensor]:
+        """What each environment's bucket makes of stiffness and damping. Shape (N, 1) each."""
+        strength = self._factor("motor_strength")
+        return strength * self._factor("stiffness"), strength * self._factor("damping")
+
+    def _write_gains(self, stiffness: Tensor, damping: Tensor) -> None:
+        """Gains of the log times the factors of each environment, where they have changed."""
+        before = self._written
+        if before is not None and torch.equal(before[0], stiffness) and torch.equal(before[1], damping):
+            return
+        self._written = stiffness, damping
+        on_stiffness, on_damping = self._factors
+        self._env.write_gains(stiffness * on_stiffness, damping * on_damping)
 
     def _start(self, trace: Trace, windows: Windows, motion: "_BaseTable") -> None:
         env, joints = self._env, self._env.manifest.robot.joint_names
         env.reset()
+        self._written = None  # a reset may write the factors anew
         rows = windows.start.repeat(self._num_buckets)
         env.write_state(
             self._everyone,

@@ -18,6 +18,7 @@ from surefoot.replay.base_motion import BaseMotion, base_motion
 from surefoot.replay.card import Gains, TraceCard
 from surefoot.replay.contact import ContactTiming, contact_timing
 from surefoot.replay.explain import Explanation, bucket_centres, explain
+from surefoot.replay.motors import gain_signals, sample_gains
 from surefoot.replay.rollout import NEEDS, Mode, Replay, Replayed
 from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.windows import Windows, cut_windows
@@ -112,7 +113,11 @@ def run_replay(
     manifest = replay_manifest(manifest, card.gains if card is not None else None)
     step_dt = manifest.simulation.step_dt
     windows = cut_windows(
-        trace, num_steps=max(1, round(horizon / step_dt)), step_dt=step_dt, needs=NEEDS[mode], card=card
+        trace,
+        num_steps=max(1, round(horizon / step_dt)),
+        step_dt=step_dt,
+        needs=(*NEEDS[mode], *gain_signals(trace)),
+        card=card,
     )
     labels, values = bucket_values(manifest)
     at_once = min(len(windows), max(1, max_envs // len(labels)))
@@ -123,7 +128,8 @@ def run_replay(
     try:
         base = base_motion(trace, env)
         delay = torch.tensor(np.tile(values["control_delay"], at_once)).long()
-        replayed = Replay(env, len(labels), delay).run(trace, base, windows, mode)
+        gains = sample_gains(trace, manifest.robot, card)
+        replayed = Replay(env, len(labels), delay).run(trace, base, windows, mode, gains)
     finally:
         env.close()
     return _judge(trace, mode, engine, manifest, windows, base, replayed, labels, values, seed)

@@ -3,6 +3,7 @@
 Axis letters: K physics steps, N environments, J joints.
 """
 
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -24,9 +25,29 @@ _FIELDS = {
 }
 
 
+@dataclass(frozen=True)
+class LoggedGains:
+    """Gains that go with the targets of a log. Shape (K, J) each.
+
+    Attributes:
+        stiffness: N m/rad.
+        damping: N m s/rad.
+        torque: N m, added to the motors'; reached by the target, so it needs a stiffness.
+    """
+
+    stiffness: FloatArray
+    damping: FloatArray
+    torque: FloatArray
+
+
 @torch.no_grad()
 def simulated_logs(
-    env: EngineEnv, targets: FloatArray, name: str = "simulated", delay: Tensor | None = None, engine: str = "mujoco"
+    env: EngineEnv,
+    targets: FloatArray,
+    name: str = "simulated",
+    delay: Tensor | None = None,
+    engine: str = "mujoco",
+    gains: LoggedGains | None = None,
 ) -> list[Trace]:
     """Drive every robot with the same joint targets from its reset on, and log each at every physics step.
 
@@ -36,6 +57,7 @@ def simulated_logs(
         name: Of the traces.
         delay: Physics steps until a target is in force; before the first one, that one is. Shape (N,), int64.
         engine: Name of the engine, for the header.
+        gains: In place of the robot's and of the factors on them; logged as kp, kd and tau_ff.
 
     Returns:
         One trace for each environment. Row k holds the state before physics step k, the target given at that time and
@@ -43,21 +65,27 @@ def simulated_logs(
     """
     state = env.robot_state
     env.reset()
-    table = torch.tensor(targets, dtype=torch.float32, device=env.device)
+    given = {"q_des": targets}
+    if gains is not None:
+        given |= {"kp": gains.stiffness, "kd": gains.damping, "tau_ff": gains.torque}
+    tables = {key: torch.tensor(values, dtype=torch.float32, device=env.device) for key, values in given.items()}
     late = torch.zeros(env.num_envs, dtype=torch.long) if delay is None else delay
     late = late.to(env.device)
     everyone = torch.arange(env.num_envs, device=env.device)
     rows: dict[str, list[np.ndarray]] = {field: [] for field in _FIELDS}
-    for step in range(len(table)):
-        env.command_joints(table[(step - late).clamp(min=0)])
+    for step in range(len(targets)):
+        now = {key: table[(step - late).clamp(min=0)] for key, table in tables.items()}
+        if gains is not None:
+            env.write_gains(now["kp"], now["kd"])
+        env.command_joints(now["q_des"] if gains is None else now["q_des"] + now["tau_ff"] / now["kp"])
         env.refresh(everyone)  # the torque is that of these targets, before the step
         state.invalidate()
         for signal, field in _FIELDS.items():
             rows[signal].append(cast("Tensor", state.read(field)).cpu().numpy().copy())
         env.physics_step()
-    stamp = np.round(np.arange(len(table)) * env.manifest.simulation.timestep * 1e9).astype(np.int64)
+    stamp = np.round(np.arange(len(targets)) * env.manifest.simulation.timestep * 1e9).astype(np.int64)
     robot = env.manifest.robot
-    infos = {field: SignalInfo(origin="simulated", source=env.manifest.name) for field in (*rows, "q_des")}
+    infos = {field: SignalInfo(origin="simulated", source=env.manifest.name) for field in (*rows, *given)}
     header = TraceHeader(
         name=name,
         robot=robot.name,
@@ -66,11 +94,11 @@ def simulated_logs(
         signals=infos,
         clock="simulated time",
         engine=engine,
-        num_samples=len(table),
+        num_samples=len(targets),
         rate_hz=1.0 / env.manifest.simulation.timestep,
     )
     values = {field: np.stack(column).astype(float) for field, column in rows.items()}
     return [
-        Trace(header, stamp, {field: column[:, index] for field, column in values.items()} | {"q_des": targets})
+        Trace(header, stamp, {field: column[:, index] for field, column in values.items()} | given)
         for index in range(env.num_envs)
     ]

@@ -56,7 +56,8 @@ def cut_windows(
         num_steps: Control steps of a window.
         step_dt: s.
         needs: Signals that must be numbers all through a window.
-        card: Its segments say what may be replayed: only `policy` and `stand`, and only where `valid`.
+        card: Its segments say what may be replayed: only `policy` and `stand`, and `damping` where its gains are known,
+            from the log or the card; and only where `valid`.
         stride: Control steps between starts; default: `num_steps`, so that windows do not overlap.
 
     Raises:
@@ -80,7 +81,7 @@ def cut_windows(
     problems = {
         "gap": bad_step[end] > bad_step[start],
         "missing samples": lost_before[end + 1] > lost_before[start],
-        "segment": _outside_segments(time[start], time[end], card),
+        "segment": _outside_segments(time[start], time[end], card, trace.has("kp", "kd")),
     }
     keep = np.ones(len(start), dtype=bool)
     dropped: dict[str, int] = {}
@@ -98,13 +99,16 @@ def cut_windows(
     return Windows(start[keep], num_steps, step_dt, dropped)
 
 
-def _outside_segments(start: FloatArray, end: FloatArray, card: TraceCard | None) -> NDArray[np.bool_]:
+def _outside_segments(
+    start: FloatArray, end: FloatArray, card: TraceCard | None, gains_known: bool
+) -> NDArray[np.bool_]:
     """Windows that do not lie wholly in one segment that may be replayed; none where there are no segments."""
     if card is None or not card.segments:
         return np.zeros(len(start), dtype=bool)
     inside = np.zeros(len(start), dtype=bool)
     for segment in card.segments:
-        if segment.valid and segment.mode in ("policy", "stand"):
+        damping = segment.mode == "damping" and (gains_known or segment.gains is not None)
+        if segment.valid and (damping or segment.mode in ("policy", "stand")):
             inside |= (start >= segment.start - _SNAP) & (end <= segment.end + _SNAP)
     return ~inside
 

@@ -162,6 +162,11 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.handle.set_targets(targets)
         self.scene.write_data_to_sim()
 
+    def write_gains(self, stiffness: Tensor, damping: Tensor) -> None:
+        everyone = torch.arange(self.num_envs, device=self.device)
+        for name, value in (("stiffness", stiffness), ("damping", damping)):
+            self.handle.write_joint_parameter(name, everyone, value[:, self.handle.to_isaac])
+
     def physics_step(self) -> None:
         self.sim.step(render=False)
         self.scene.update(dt=self.physics_dt)

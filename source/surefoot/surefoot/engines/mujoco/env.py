@@ -153,6 +153,9 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
         robot.set_joint_position_target(targets, joint_ids=robot.find_joints(names, preserve_order=True)[0])
         self.scene.write_data_to_sim()
 
+    def write_gains(self, stiffness: Tensor, damping: Tensor) -> None:
+        self.factors.write_gains(stiffness, damping)
+
     def physics_step(self) -> None:
         self.sim.step()
         self.scene.update(dt=self.physics_dt)

@@ -74,6 +74,17 @@ class ModelFactors:
                 self._check_read_back(write, getattr(self._sim.model, write.field)[rows, write.ids])
         self._calls += 1
 
+    def write_gains(self, stiffness: Tensor, damping: Tensor) -> None:
+        """Gains of all motors in place of the robot's and of the factors on them. Shape (num_envs, num_joints) each."""
+        fields = ("actuator_gainprm", "actuator_biasprm")
+        if not set(fields) <= set(self._sim.expanded_fields):
+            self._sim.expand_model_fields(fields)
+        motors = self._nominal.motor_ids
+        gain, bias = (getattr(self._sim.model, name)[:, motors].clone() for name in fields)
+        gain[..., 0], bias[..., 1], bias[..., 2] = stiffness, -stiffness, -damping
+        for name, value in zip(fields, (gain, bias), strict=True):
+            getattr(self._sim.model, name)[:, motors] = value
+
     def writes(self, values: dict[str, Tensor]) -> list[ModelWrite]:
         """What the model must hold for given values, from the nominal model."""
         return self._nominal.writes(values)

@@ -49,6 +49,9 @@ class NominalModel:
         driven = {int(joint) for joint in self._joints.tolist()}
         motors = [index for index in range(model.nu) if int(model.actuator_trnid[index, 0]) in driven]
         self._motors = torch.tensor(motors, device=device)
+        order = [int(model.actuator_trnid[index, 0]) for index in motors]
+        self.motor_ids = torch.tensor([motors[order.index(joint)] for joint in self._joints.tolist()], device=device)
+        """Actuators in the manifest's order of joints. Shape (num_joints,)."""
         self._base = ids("body", [robot.base_body])
         names = [model.body(index).name for index in range(model.nbody)]
         links = [index for index, name in enumerate(names) if name.startswith("robot/") and index != int(self._base[0])]
