@@ -1,11 +1,11 @@
-"""Time to import ten minutes of a 500 Hz log of a Go2 from CSV, Parquet and a bag.
+"""Time to import ten minutes of a 500 Hz log of a Go2 from CSV, Parquet, NPZ and bags.
 
 python benchmarks/bench_traces.py
 python benchmarks/bench_traces.py --minutes 1 --rounds 3
 
-The table has q, dq, tau and q_des of 12 joints; the bag LowState and LowCmd, complete. Bars: 10 s from CSV or Parquet,
-60 s from a bag. CPU seconds are those of all threads of this process: they say what a quiet machine would take at most.
-Ratios are of CPU seconds to those of hashing the CSV's bytes once.
+The tables have q, dq, tau and q_des of 12 joints; the bags (rosbag2 with sqlite3 and with MCAP) LowState and LowCmd,
+complete. Bars: 10 s from CSV or Parquet, 60 s from a bag. CPU seconds are those of all threads of this process: they
+say what a quiet machine would take at most. Ratios are of CPU seconds to those of hashing the CSV's bytes once.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from measure import OtherLoad, interleave, machine, parser, publish, spread, table
-from rosbags.rosbag2 import Writer
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from surefoot.replay.importer import import_trace
 from surefoot.replay.joint_orders import read_joint_orders
@@ -32,7 +32,7 @@ START = 1_763_146_355_000_000_000
 
 
 def write_tables(folder: Path, count: int) -> None:
-    """The same numbers as CSV and as Parquet."""
+    """The same numbers as CSV and as Parquet; as NPZ, in arrays."""
     rng = np.random.default_rng(0)
     joints = read_joint_orders(manifest_root()).get("unitree_sdk_go2").joints
     columns = {"stamp_ns": START + STEP_NS * np.arange(count, dtype=np.int64)}
@@ -41,18 +41,22 @@ def write_tables(folder: Path, count: int) -> None:
     whole = pa.table(columns)
     pacsv.write_csv(whole, folder / "log.csv")
     pq.write_table(whole, folder / "log.parquet")
+    arrays = {
+        name: np.stack([columns[f"{name}_{joint}"] for joint in joints], axis=1) for name in ("q", "dq", "tau", "q_des")
+    }
+    np.savez_compressed(folder / "log.npz", stamp_ns=columns["stamp_ns"], **arrays)
 
 
-def write_bag(folder: Path, count: int) -> None:
-    """LowState and LowCmd with random bytes where the motors are, stamps that rise."""
-    store = typestore()
+def write_bag(path: Path, count: int, storage: StoragePlugin) -> None:
+    """LowState and LowCmd of random bytes, stamps that rise."""
+    store, rng = typestore(), np.random.default_rng(0)
     kinds = {"/lowstate": "unitree_go/msg/LowState", "/lowcmd": "unitree_go/msg/LowCmd"}
     sizes = {"/lowstate": 1180, "/lowcmd": 812}
-    with Writer(folder / "bag", version=9) as writer:
+    with Writer(path, version=9, storage_plugin=storage) as writer:
         connections = {topic: writer.add_connection(topic, kind, typestore=store) for topic, kind in kinds.items()}
         for at in range(count):
             for topic, size in sizes.items():
-                writer.write(connections[topic], START + at * STEP_NS, b"\0\1\0\0" + bytes(size - 4))
+                writer.write(connections[topic], START + at * STEP_NS, b"\0\1\0\0" + rng.bytes(size - 4))
 
 
 def main() -> None:
@@ -66,8 +70,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_tables(folder, count)
-        write_bag(folder, count)
-        logs = {"CSV": ("log.csv", "go2_columns"), "Parquet": ("log.parquet", "go2_columns"), "bag": ("bag", "go2_bag")}
+        for storage in StoragePlugin:
+            write_bag(folder / storage.name.lower(), count, storage)
+        logs = {
+            "CSV": ("log.csv", "go2_columns"),
+            "Parquet": ("log.parquet", "go2_columns"),
+            "NPZ": ("log.npz", "go2_arrays"),
+            "rosbag2, sqlite3": ("sqlite3", "go2_bag"),
+            "rosbag2, MCAP": ("mcap", "go2_bag"),
+        }
 
         def importing(log: str, profile: str) -> Callable[[], float]:
             chosen, accept = read_profile(root, profile), ("units", "norm", "drift", "jump", "frozen")

@@ -24,6 +24,8 @@ from surefoot.replay.trace_file import TraceWriter
 FloatArray = NDArray[np.float64]
 Part = tuple[NDArray[np.int64], Mapping[str, FloatArray]]
 _MIN_MATCHED = 0.5
+MAX_SAMPLES = 1_000_000_000
+"""Of one trace: 23 days at 500 Hz."""
 
 
 @dataclass
@@ -88,6 +90,8 @@ def import_trace(
                     signals |= cursor.sample(stamp)
                 apply_mount(profile, signals)
                 quality.add(base.rows, stamp, signals)
+                if quality.samples > MAX_SAMPLES:
+                    raise TraceError(f"{log}: more than {MAX_SAMPLES:,} samples; cut the log into parts.")
                 writer.write(stamp, signals)
             findings = source.findings + [found for part in (base, *others) for found in part.clock.findings()]
             findings += quality.findings() + _overlap(base, others, cursors)

@@ -19,10 +19,12 @@ from surefoot.replay.header import Finding
 from surefoot.replay.profile import Topic
 from surefoot.replay.sources.messages import Decoder, header_stamp, typestore
 from surefoot.replay.sources.raw import RawBatch, Request, to_ns
+from surefoot.replay.sources.unpacked import MAX_BLOCK, check_file, limit_chunks, unpacked
 
 _BATCH_MESSAGES = 4_096
 _STAMP_FIELDS = ("header.stamp.sec", "header.stamp.nanosec")
 STORAGES = (".db3", ".mcap")
+limit_chunks()
 
 
 class Bag:
@@ -37,8 +39,14 @@ class Bag:
         self.findings: list[Finding] = []
         self.files = self._files()
         target = path if path.is_dir() and not self.findings else self.files[0]
+        if target.is_dir() and _compression(target) == "file":
+            for file in self.files:
+                check_file(file)
         self._reader = Reader(target)
         self._guard(self._reader.open, f"{path}: the bag cannot be opened")
+        self._packed = self._reader.compression_mode == "message"
+        if self._packed:  # unpacked here, with a limit
+            self._reader.storage.metadata = self._reader.storage.metadata._replace(compression_mode=None)
         self._store = typestore()
         for connection in self._reader.connections:
             self._register(connection)
@@ -91,8 +99,12 @@ class Bag:
             item = self._guard(lambda: next(stream, None), f"{self.path}: truncated or corrupt after {read} messages")
             if item is None:
                 return
+            blob = item[2]
+            if self._packed:
+                where = f"{self.path}, {item[0].topic}, message {read + 1}"
+                blob = self._guard(lambda data=blob: unpacked(data, MAX_BLOCK), f"{where}: cannot be unpacked")
             read += 1
-            yield item[1], item[2]
+            yield item[1], blob
 
     def _files(self) -> list[Path]:
         """Storage files in their order; files of a folder that its metadata does not name are taken if there is one."""
@@ -143,15 +155,24 @@ class Bag:
             raise TraceError(f"{what} ({first}). `ros2 bag reindex` or `mcap recover` may save the rest.") from None
 
 
-def _named_files(folder: Path) -> list[str]:
+def _metadata(folder: Path) -> dict[str, Any]:
+    """What metadata.yaml says of the bag; empty where there is none."""
     path = folder / "metadata.yaml"
     if not path.is_file():
-        return []
+        return {}
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
-        names = list(plain["rosbag2_bagfile_information"]["relative_file_paths"])
+        plain = yaml.safe_load(path.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        return {**plain, "relative_file_paths": list(plain["relative_file_paths"])}
     except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as error:
         raise TraceError(f"{path}: not the metadata of a rosbag2 ({type(error).__name__}).") from None
+
+
+def _compression(folder: Path) -> str:
+    return str(_metadata(folder).get("compression_mode") or "none").lower()
+
+
+def _named_files(folder: Path) -> list[str]:
+    path, names = folder / "metadata.yaml", _metadata(folder).get("relative_file_paths", [])
     for name in names:
         text = str(name)
         parts = PurePosixPath(text).parts + PureWindowsPath(text).parts

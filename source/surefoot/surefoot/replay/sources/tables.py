@@ -3,6 +3,7 @@
 # pyright: basic
 # pyarrow comes without types.
 
+import math
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from surefoot.replay.profile import Stamp
 from surefoot.replay.sources.raw import BATCH_ROWS, RawBatch, Request, to_ns
 
 _BLOCK_BYTES = 8 * 1024**2
-_MAX_NPZ_BYTES = 8 * 1024**3
+_MAX_NPZ_BYTES = 8 * 10**9
 _MISSING = ["", "nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "-nan", "-nan(ind)"]
 
 
@@ -87,8 +88,9 @@ def read_npz(path: Path, stamp: Stamp, requests: Sequence[Request]) -> Iterator[
             size = sum(info.file_size for info in archive.infolist())
         if size > _MAX_NPZ_BYTES:
             raise TraceError(
-                f"{path}: {size / 1e9:.0f} GB uncompressed, at most {_MAX_NPZ_BYTES / 1e9:.0f}; save it as Parquet."
+                f"{path}: {size / 1e9:.1f} GB uncompressed, at most {_MAX_NPZ_BYTES / 1e9:.1f}; save it as Parquet."
             )
+        _check_npz(path)
         with np.load(path, allow_pickle=False) as arrays:
             wanted = _fields(path, stamp, requests, arrays.files)
             loaded = {name: arrays[name] for name in wanted}
@@ -100,6 +102,8 @@ def read_npz(path: Path, stamp: Stamp, requests: Sequence[Request]) -> Iterator[
         raise TraceError(f"{path}: corrupt ({error}).") from None
     except (OSError, zipfile.BadZipFile, EOFError) as error:
         raise TraceError(f"{path}: corrupt, or not an NPZ file ({error}).") from None
+    except MemoryError:
+        raise TraceError(f"{path}: {size / 1e9:.1f} GB do not fit into memory; save it as Parquet.") from None
     lengths = {name: len(values) if values.ndim else 0 for name, values in loaded.items()}
     if len(set(lengths.values())) > 1:
         raise TraceError(f"{path}: arrays of different lengths: {lengths}.")
@@ -109,6 +113,25 @@ def read_npz(path: Path, stamp: Stamp, requests: Sequence[Request]) -> Iterator[
     for row in range(0, next(iter(lengths.values()), 0), BATCH_ROWS):
         part = {name: values[row : row + BATCH_ROWS] for name, values in loaded.items()}
         yield _batch(path, part, stamp, requests, row)
+
+
+def _check_npz(path: Path) -> None:
+    """Refuse arrays that announce more numbers than the file holds: numpy makes room for them before it reads."""
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            with archive.open(info) as member:
+                if member.peek(6)[:6] != np.lib.format.MAGIC_PREFIX:
+                    continue
+                version = np.lib.format.read_magic(member)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(member)
+            announced = math.prod(shape) * dtype.itemsize
+            if announced > info.file_size and not dtype.hasobject:
+                name = info.filename.removesuffix(".npy")
+                raise TraceError(
+                    f"{path}: corrupt: array {name!r} announces shape {shape}, {announced:,} bytes; the file holds "
+                    f"{info.file_size:,} of it."
+                )
 
 
 def _csv_header(path: Path) -> list[str]:
