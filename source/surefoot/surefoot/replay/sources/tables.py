@@ -120,8 +120,9 @@ def _check_npz(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             with archive.open(info) as member:
-                if member.peek(6)[:6] != np.lib.format.MAGIC_PREFIX:
+                if member.read(6) != np.lib.format.MAGIC_PREFIX:
                     continue
+                member.seek(0)
                 version = np.lib.format.read_magic(member)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(member)
