@@ -61,7 +61,7 @@ def _grid(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     provenance, result = evaluate_checkpoint(
         args.checkpoint, CommandGrid(duration=duration, replicates=replicates), seed=args.seed or 0, **settings
     )
-    out = args.json or default_report_path(args.checkpoint, provenance.iteration, provenance.contact_model)
+    out = args.json or default_report_path(args.checkpoint, provenance)
     print(report.heading(provenance), report.table(result), sep="\n\n")
     report.write_json(out, provenance, result)
     print(f"Report: {out}")

@@ -177,6 +177,9 @@ def test_falling_after_a_kick_is_never_recovering():
     script = walking(panel, [0.0] * 20 + [1.0] * 80)
     script[30].fall(0)
     assert one(play(script, panel), "recovery_time") == pytest.approx(80 * DT)
+    late = walking(panel, [0.0] * 100)  # on its feet and on its way for a second, and down after that
+    late[70].fall(0)
+    assert one(play(late, panel), "recovery_time") == pytest.approx(80 * DT)
     before = walking(panel, [0.0] * 100)
     before[10].fall(0)
     assert math.isnan(one(play(before, panel), "recovery_time"))  # it was never kicked

@@ -87,13 +87,26 @@ def test_conditions_that_two_trainings_had_apart_were_never_had_together():
     icy = override_manifest(go1(), ["randomization.factors.friction.edges=[0.1,1.2]"])
     loaded = override_manifest(go1(), ["randomization.factors.payload_mass.edges=[-1,6]"])
     panel = panel_of({"both": {"friction": 0.1, "payload_mass": 6.0}})
-    assert memberships(panel, [icy, loaded])["both"].held_out
+    found = memberships(panel, [icy, loaded])["both"]
+    assert found.held_out
+    assert found.reasons == (
+        "combination: friction 0.1; trained on each of its conditions, in no manifest all of them",
+    )
+
+
+def test_a_reason_is_a_condition_that_no_training_had():
+    """Ice was trained on first: the resumed run's manifest does not know it, and the report must not say that."""
+    icy = override_manifest(go1(), ["randomization.factors.friction.edges=[0.1,1.2]"])
+    panel = panel_of({"both": {"friction": 0.1, "payload_mass": 6.0}})
+    for order in ([icy, go1()], [go1(), icy]):
+        assert memberships(panel, order)["both"].reasons == ("payload_mass: 6 kg; trained on -0.5 to 2 kg",)
 
 
 def test_another_robot_is_held_out_whatever_the_cell():
     panel = panel_of({"control": {"control": True}})
-    assert not memberships(panel, [go1()], go1().robot.name)["control"].held_out
-    found = memberships(panel, [go1()], "unitree_go2")["control"]
+    other = go1().model_copy(update={"robot": go1().robot.model_copy(update={"name": "unitree_go2"})})
+    assert not memberships(panel, [go1()], go1())["control"].held_out
+    found = memberships(panel, [go1()], other)["control"]
     assert found.held_out and not found.refused
     assert found.reasons == ("robot: unitree_go2; trained on unitree_go1",)
 
@@ -120,9 +133,49 @@ def test_a_payload_out_of_place_is_held_out_unless_training_had_places():
     assert is_held_out(cell, "+randomization.factors.payload_x={edges: [-0.1, 0.05], mode: reset}")
 
 
-def test_noise_is_held_out_where_training_had_none():
-    assert is_held_out({}, "task.observations.actor.noise=false")
-    assert not is_held_out({"noise_level": 0.0}, "task.observations.actor.noise=false")
+def test_a_level_of_no_noise_is_no_noise():
+    """A policy that was trained without noise is measured without: no cell of its own manifest disturbs its sensors."""
+    quiet = override_manifest(go1(), ["task.observations.actor.noise=false"])
+    panel = panel_of({"nominal": {}, "loud": {"noise_level": 3.0}, "bias": {"sensor_bias": 2.0}})
+    assert not any(member.held_out for member in memberships(panel, [quiet]).values())
+    there = memberships(panel, [quiet], go1())  # on the task that has noise
+    assert all(member.held_out for member in there.values())
+    assert there["nominal"].reasons == ("noise_level: 1 of noise up to inf times training's; trained on no noise",)
+
+
+def test_noise_is_compared_as_an_amplitude():
+    """Level 1 of three times the amplitude is what level 3 of training's would be."""
+    loud = override_manifest(go1(), ["task.observations.actor.terms.base_ang_vel.noise=0.6"])
+    wide = override_manifest(go1(), ["+randomization.factors.noise_level={edges: [1, 3], mode: reset}"])
+    panel = panel_of({"nominal": {}})
+    assert memberships(panel, [go1()], loud)["nominal"].held_out
+    assert not memberships(panel, [wide], loud)["nominal"].held_out
+    assert not memberships(panel, [loud], go1())["nominal"].held_out
+
+
+def test_less_noise_than_in_training_is_inside():
+    """Readings without noise are among those with it: leaving the noise out disturbs nobody."""
+    quiet = override_manifest(go1(), ["task.observations.actor.noise=false"])
+    panel = panel_of({"nominal": {}})
+    assert not is_held_out({"noise_level": 0.0})
+    assert not is_held_out({"noise_level": 0.0}, "+randomization.factors.noise_level={edges: [1, 2], mode: reset}")
+    assert not memberships(panel, [go1()], quiet)["nominal"].held_out
+
+
+def test_a_timetable_that_repeats_a_command_changes_nothing():
+    """Twenty entries a second of one command are no faster than training's."""
+    same = [[0.01 * k, 0.5, 0, 0] for k in range(10)]
+    assert not is_held_out({"commands": same})
+    assert is_held_out({"commands": [*same, [0.1, 0.4, 0, 0]]})
+
+
+def test_a_kick_that_waits_for_its_phase_may_come_later_than_it_is_due():
+    """0.05 s apart on paper; at 2 Hz the second one may wait for 0.5 s."""
+    kicks = [{"at": 0.1, "lin_vel": 0.3}, {"at": 0.15, "lin_vel": 0.3, "phase": 0.5}]
+    every = "randomization.push.interval=[0.3,1]"
+    cycle = 1 / go1().task.gait.frequency
+    assert 0.25 < cycle < 0.6 and not is_held_out({"kicks": kicks}, every)
+    assert is_held_out({"kicks": [kick | {"phase": None} for kick in kicks]}, every)
 
 
 def test_kicks_where_training_never_kicked():
@@ -141,7 +194,13 @@ def test_every_condition_of_a_cell_is_compared():
     """A new key of `Cell` that nobody compares would be a hole."""
     from surefoot.panel.manifest import Cell
 
-    cell = {"payload_mass": 1.0, "payload_x": 0.1, "payload_y": 0.1, "payload_z": 0.1, "kicks": [{"at": 0.1}]}
+    cell = {
+        "payload_mass": 1.0,
+        "payload_x": 0.1,
+        "payload_y": 0.1,
+        "payload_z": 0.1,
+        "kicks": [{"at": 0.1, "lin_vel": 1}],
+    }
     compared = {finding.factor.split(".")[0] for finding in compare_cell(panel_of({"a": cell}).cells["a"], go1())}
     known = set(Cell.model_fields) - {"why", "control", "kicks", "commands"} | {"kick", "command"}
     assert compared == known

@@ -48,6 +48,7 @@ def test_cells_inherit_what_is_nominal():
         (changed(cells=[]), "cells: expected a mapping"),
         (changed(cells={"a": None}), "cells.a: expected a mapping with at least `why`"),
         (changed(cells={"a": {}}), "cells.a.why: missing key"),
+        (changed(cells={"1": {"why": WHY}, 1: {"why": WHY, "friction": 0.3}}), "cells.1: two cells have this name"),
         (changed(cells={"a": {"why": "because"}}), "cells.a.why: string should have at least 20"),
         (changed(robots=[]), "robots: "),
         (changed(duration=float("nan")), "duration: "),
@@ -64,7 +65,11 @@ def test_cells_inherit_what_is_nominal():
         (with_cell(commands=[[0, 0, 0]]), "cells.a.commands.0.3: missing key"),
         (with_cell(commands=[[0, 0, 0, 0], [9, 1, 0, 0]]), "cells.a: something happens at 9 s, after 4 s"),
         (with_cell(kicks=[{"at": 5.0, "lin_vel": 1.0}]), "cells.a: something happens at 5 s"),
-        (with_cell(kicks=[{"at": 2.0}, {"at": 1.0}]), "cells.a.kicks: expected ascending times"),
+        (
+            with_cell(kicks=[{"at": 2.0, "lin_vel": 1.0}, {"at": 1.0, "lin_vel": 1.0}]),
+            "cells.a.kicks: expected ascending times",
+        ),
+        (with_cell(kicks=[{"at": 2.0}]), "cells.a.kicks.0.lin_vel: a kick that changes nothing"),
         (with_cell(payload_x=0.1), "cells.a.payload_x: places a payload, but payload_mass is 0"),
         (with_cell(terrain={"kind": "plane", "difficulty": 0.5}), "terrain.kind: a plane has no difficulty"),
         (changed(cells={"a": {"why": WHY}, "b": {"why": WHY + " again"}}), "cells.b: has the conditions of 'a'"),
@@ -84,6 +89,11 @@ def write(folder: Path, plain: dict, name: str = "small_v1.yaml") -> Path:
 
 def test_files_and_names(tmp_path: Path):
     assert load_panel(write(tmp_path, PLAIN), manifest_root()).name == "small_v1"
+    shipped = yaml.safe_load((manifest_root() / "panels" / "quick_v1.yaml").read_text())
+    assert load_panel(write(tmp_path, shipped, "quick_v1.yaml"), manifest_root()).name == "quick_v1"
+    easier = shipped | {"success": {"lin_vel_error": 3.0, "yaw_rate_error": 3.0}}
+    with pytest.raises(PanelError, match="'quick_v1' is a shipped panel with other cells or numbers"):
+        load_panel(write(tmp_path, easier, "quick_v1.yaml"), manifest_root())
     with pytest.raises(PanelError, match="name: expected 'other_v1', as the file is called, got 'small_v1'"):
         load_panel(write(tmp_path, PLAIN, "other_v1.yaml"), manifest_root())
     with pytest.raises(UnknownName, match="Did you mean 'quick_v1'"):

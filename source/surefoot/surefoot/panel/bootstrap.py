@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rliable.library import StratifiedBootstrap  # pyright: ignore[reportMissingTypeStubs]
 
-from surefoot.panel.statistics import Z_95, Interval
+from surefoot.panel.statistics import Z_95, Interval, bounded_mean_interval
 
 Floats = NDArray[np.float64]
 RESAMPLES = 1000
@@ -63,6 +63,44 @@ def mean_of_cells(scores: Floats) -> float:
     count = known.sum(axis=0)
     sums = np.where(known, scores, 0.0).sum(axis=0)
     return float((sums[count > 0] / count[count > 0]).mean())
+
+
+def share_interval(scores: Floats) -> Interval | None:
+    """Mean over cells of numbers between 0 and 1 by `bounded_mean_interval`, 95 %; None without one. Shape (R, C).
+
+    Too wide where cells differ. A bootstrap interval has no width where every pair was won.
+    """
+    n = _equivalent(scores)
+    return bounded_mean_interval(mean_of_cells(scores), n) if n else None
+
+
+def share_difference_interval(changes: Floats) -> Interval | None:
+    """Mean over cells of numbers between -1 and 1, nearly all of them 0, 95 %; None without one. Shape (R, C).
+
+    Gains and losses have intervals as shares; these are put together with the covariance that they have, because a
+    pair gains or loses (`mean(gain) * mean(loss)`).
+
+    Source: MOVER: Zou & Donner 2008, "Construction of confidence limits about effect measures".
+    """
+    n = _equivalent(changes)
+    if not n:
+        return None
+    gains, losses = (bounded_mean_interval(mean_of_cells(np.maximum(part, 0.0)), n) for part in (changes, -changes))
+    p, q = gains.value, losses.value
+    together = math.sqrt(p * q / ((1 - p) * (1 - q))) if p + q < 1 else 1.0
+
+    def half(one: float, two: float) -> float:
+        return math.sqrt(one**2 + two**2 + 2 * together * one * two)
+
+    low = p - q - half(p - gains.low, losses.high - q)
+    return Interval(p - q, max(-1.0, low), min(1.0, p - q + half(gains.high - p, q - losses.low)))
+
+
+def _equivalent(scores: Floats) -> float:
+    """Numbers of one sample that has the variance of the mean over cells, if all numbers vary alike; 0 without one."""
+    counts = (~np.isnan(scores)).sum(axis=0)
+    counts = counts[counts > 0]
+    return len(counts) ** 2 / float((1.0 / counts).sum()) if len(counts) else 0.0
 
 
 def aggregate_interval(

@@ -149,7 +149,7 @@ class CellRecorder:
             "foot_slip": slip / feet,
             "action_rate": rate / count,
             "torque_saturation": saturation / count,
-            "recovery_time": self._recovery.time(steps),
+            "recovery_time": self._recovery.time(steps, ends.failed),
         }
         return CellEpisodes(**{name: value.cpu().clone() for name, value in results.items()})
 
@@ -158,7 +158,7 @@ class Recovery:
     """How long after its last kick a robot follows its command again.
 
     Recovered is the start of the first window after the kick whose mean linear velocity error is within the bound. A
-    robot that falls, or does not recover before the measurement ends, gets the time from its kick to that end.
+    robot that falls, then or later, or does not recover, gets the time from its kick to the end of the measurement.
     """
 
     def __init__(self, num_envs: int, device: str, dt: float, bound: float) -> None:
@@ -186,11 +186,12 @@ class Recovery:
         """s from the start to the last kick, NaN without one. Shape (N,)."""
         return torch.where(self._kick >= 0, self._kick * self._dt, math.nan)
 
-    def time(self, steps: int) -> Tensor:
+    def time(self, steps: int, failed: Tensor) -> Tensor:
         """s; NaN where no kick came. Shape (N,).
 
         Args:
             steps: Control steps of the whole measurement.
+            failed: Whose episode ended by failure. Shape (N,).
         """
-        censored = torch.where(self._steps.isnan(), (steps - self._kick).double(), self._steps)
+        censored = torch.where(self._steps.isnan() | failed, (steps - self._kick).double(), self._steps)
         return torch.where(self._kick >= 0, censored * self._dt, math.nan)

@@ -9,7 +9,13 @@ from typing import Any, cast
 import numpy as np
 
 from surefoot.errors import PanelError
-from surefoot.panel.bootstrap import Floats, aggregate_interval, mean_of_cells
+from surefoot.panel.bootstrap import (
+    Floats,
+    aggregate_interval,
+    mean_of_cells,
+    share_difference_interval,
+    share_interval,
+)
 from surefoot.panel.metrics import PANEL_METRICS
 from surefoot.panel.panel_report import SCHEMA_VERSION
 from surefoot.panel.statistics import Interval
@@ -20,6 +26,11 @@ _SAME = {
     "metric_versions": "metric versions",
     "setting_sha256": "settings (robot, physics or terminations)",
 }
+_KEYS = ("valid", "reasons", "score", "units", "checkpoint", "iteration", "engine", "panel", "replicates", "duration")
+"""That a report must have beside `_SAME`."""
+
+
+_TITLES = {"held_out": "held out", "in_distribution": "in distribution", "mixed": "held out for one of them"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,28 @@ def read_report(path: Path) -> dict[str, Any]:
         raise PanelError(
             f"{path}: schema version {found.get('schema_version')!r}, this version reads {SCHEMA_VERSION}."
         )
+    if problem := _damage(found):
+        raise PanelError(f"{path}: not a whole report: {problem}.")
     return found
+
+
+def _damage(report: dict[str, Any]) -> str:
+    """What a report lacks; empty where it is whole."""
+    missing = [key for key in (*_KEYS, *_SAME) if key not in report]
+    if missing:
+        return f"it lacks {', '.join(missing)}"
+    cells, metrics = report["cells"], report["metric_versions"]
+    if not isinstance(cells, list) or not isinstance(metrics, dict) or not isinstance(report["units"], dict):
+        return "cells, metric_versions or units are of another kind"
+    for entry in cast("list[Any]", cells):
+        cell = cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
+        samples = cell.get("samples")
+        if not isinstance(samples, dict) or not {"name", "group", "sha256"} <= cell.keys():
+            return "a cell has no name, group, hash or samples"
+        rows = [cast("dict[str, Any]", samples).get(metric) for metric in cast("dict[str, Any]", metrics)]
+        if not all(isinstance(row, list) and len(cast("list[Any]", row)) == report["replicates"] for row in rows):
+            return f"cell {cell['name']} has not {report['replicates']} samples of every metric"
+    return ""
 
 
 def check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
@@ -74,6 +106,13 @@ def check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
             )
         else:
             wrong.append(f"{what}: {str(cast('Any', one))[:12]} and {str(cast('Any', two))[:12]}")
+    if a["engine"] != b["engine"] and a.get("checkpoint_sha256") != b.get("checkpoint_sha256"):
+        wrong.append(f"engines: {a['engine']} and {b['engine']} (of one policy they can be compared)")
+    noise, other = a.get("sensor_noise", {}), b.get("sensor_noise", {})
+    if louder := [name for name in noise if name in other and noise[name] != other[name]]:
+        wrong.append("sensor noise: " + ", ".join(f"{name} {noise[name]:g} and {other[name]:g}" for name in louder))
+    if {cell["name"]: cell["sha256"] for cell in a["cells"]} != {cell["name"]: cell["sha256"] for cell in b["cells"]}:
+        wrong.append("cells, although the panel's hash is the same: one of the files was changed")
     if wrong:
         raise PanelError("These results cannot be compared: different " + "; different ".join(wrong) + ".")
     for report, which in ((a, "A"), (b, "B")):
@@ -84,20 +123,25 @@ def check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
 def compare(a: dict[str, Any], b: dict[str, Any]) -> list[MetricComparison]:
     """Compare two reports, metric by metric.
 
-    `held_out` are the cells that are held out for both policies, `in_distribution` the others.
+    `held_out` are the cells that are held out for both policies, `in_distribution` those that are for neither, `mixed`
+    those that are for one of them.
 
     Raises:
         PanelError: They were not measured alike.
     """
     check_comparable(a, b)
     first, second = ({cell["name"]: cell for cell in report["cells"]} for report in (a, b))
-    held = {name for name in first if first[name]["group"] == second[name]["group"] == "held_out"}
+    groups = {
+        name: first[name]["group"] if first[name]["group"] == second[name]["group"] else "mixed" for name in first
+    }
     rows: list[MetricComparison] = []
-    for group in ("held_out", "in_distribution"):
-        names = sorted(name for name in first if (name in held) == (group == "held_out"))
+    for group in _TITLES:
+        names = sorted(name for name in first if groups[name] == group)
+        if group == "mixed" and not names:
+            continue
         for metric in PANEL_METRICS:
             one, two = (_samples(cells, names, metric) for cells in (first, second))
-            rows.append(_row(metric, group, one, two))
+            rows.append(_row(metric, group, one, two, a["duration"]))
     return rows
 
 
@@ -107,18 +151,23 @@ def _samples(cells: dict[str, dict[str, Any]], names: list[str], metric: str) ->
     return np.array(rows, dtype=np.float64).reshape(len(names), -1).T
 
 
-def _row(metric: str, group: str, a: Floats, b: Floats) -> MetricComparison:
+def _row(metric: str, group: str, a: Floats, b: Floats, duration: float) -> MetricComparison:
     change = b - a
     better = change if PANEL_METRICS[metric].better == "higher" else -change
     won = np.where(np.isnan(change), math.nan, (better > 0) + 0.5 * (better == 0))
 
-    def interval(scores: Floats, what: str) -> Interval | None:
+    def interval(scores: Floats) -> Interval | None:
         if scores.size == 0:
             return None
-        return aggregate_interval(scores, mean_of_cells, np.random.default_rng(draw_key(f"{what}/{group}/{metric}")))
+        if bound := {"success_rate": 1.0, "fall_rate": 1.0, "survival_time": duration}.get(metric):
+            found = share_difference_interval(scores / bound)
+            return Interval(*(bound * end for end in (found.value, found.low, found.high))) if found else None
+        return aggregate_interval(
+            scores, mean_of_cells, np.random.default_rng(draw_key(f"difference/{group}/{metric}"))
+        )
 
     pairs = int((~np.isnan(change)).sum())
-    return MetricComparison(metric, group, pairs, interval(change, "difference"), interval(won, "improvement"))
+    return MetricComparison(metric, group, pairs, interval(change), share_interval(won))
 
 
 def comparison_text(a: dict[str, Any], b: dict[str, Any], rows: list[MetricComparison]) -> str:
@@ -128,7 +177,8 @@ def comparison_text(a: dict[str, Any], b: dict[str, Any], rows: list[MetricCompa
         f"B: {b['checkpoint']}, iteration {b['iteration']}, engine {b['engine']}",
         f"panel {a['panel']}, sha256 {a['panel_sha256'][:12]}; pairs of episodes with the same cell and start",
     ]
-    for group, title in (("held_out", "held out"), ("in_distribution", "in distribution")):
+    shown = {row.group for row in rows}
+    for group, title in ((group, title) for group, title in _TITLES.items() if group in shown):
         lines += ["", f"{title:<32} {'pairs':>6}  {'B - A':^30}  {'P(B better)':^26}"]
         for row in rows:
             if row.group == group:

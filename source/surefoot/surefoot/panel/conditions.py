@@ -27,7 +27,8 @@ SPARE = 1.0
 def panel_manifest(task: Manifest, panel: Panel, seed: int) -> Manifest:
     """The manifest that a panel is run with: the task's own robot, physics, observations and terminations.
 
-    Start, episode length, seed and randomisation are the panel's; a factor that every cell leaves neutral is left out.
+    Start, episode length, seed, delays and randomisation are the panel's; a factor that every cell leaves neutral is
+    left out.
 
     Raises:
         ManifestError: A condition that the task cannot have.
@@ -35,6 +36,9 @@ def panel_manifest(task: Manifest, panel: Panel, seed: int) -> Manifest:
     plain = task.to_plain()
     plain["seed"] = seed
     plain["task"]["episode_length"] = panel.duration + SPARE
+    plain["task"]["actions"]["delay_steps"] = [0, 0]  # drawn, and on top of what a cell imposes
+    for term in plain["task"]["observations"]["actor"]["terms"].values():
+        term["delay_steps"] = [0, 0]
     plain["task"]["resets"] = panel.start.model_dump(mode="json") | {"randomize_episode_start": False}
     values = factor_values(panel, task)
     edges = {name: _span(name, column) for name, column in values.items()}
@@ -69,6 +73,24 @@ def panel_conditions(panel: Panel, task: Manifest) -> Conditions:
         timetable=_timetable(cells, spread),
         ground=tiles,
     )
+
+
+def check_kicks(panel: Panel, task: Manifest) -> None:
+    """Refuse a kick that may come after the end, because it waits for its phase of the gait.
+
+    Raises:
+        PanelError: Names the cell.
+    """
+    cycle = 1.0 / task.task.gait.frequency
+    for name, cell in panel.cells.items():
+        latest = 0.0
+        for kick in cell.kicks:
+            latest = max(latest, kick.at) + (0.0 if kick.phase is None else cycle)
+        if latest >= panel.duration:
+            raise PanelError(
+                f"panel {panel.name}: cells.{name}.kicks: with a gait cycle of {cycle:g} s the last one may wait until "
+                f"{latest:g} s, after the end at {panel.duration:g} s."
+            )
 
 
 def factor_values(panel: Panel, task: Manifest) -> dict[str, list[float]]:

@@ -9,7 +9,7 @@ from surefoot.engines.base import load_engine
 from surefoot.errors import RunFolderError
 from surefoot.manifest import Manifest, compose_manifest, diff_manifests, override_manifest, validate
 from surefoot.panel.command_grid import CommandGrid
-from surefoot.panel.report import Provenance
+from surefoot.panel.report import OWN_CHANGES, Provenance
 from surefoot.panel.rollout import GridResult, evaluate_grid, grid_manifest
 from surefoot.rl.checkpoint import Checkpoint, check_fits, load
 from surefoot.rl.policy import load_policy
@@ -91,9 +91,13 @@ def task_manifest(own: Manifest, manifests: Path, task: str | None, overrides: l
     return override_manifest(own, [text for text in overrides if text not in groups])
 
 
-def default_report_path(path: Path, iteration: int, contact_model: str) -> Path:
-    """Beside the checkpoint."""
-    return path.parent / f"eval_{iteration}_{contact_model}.json"
+def default_report_path(path: Path, provenance: Provenance) -> Path:
+    """Beside the checkpoint; another seed or overrides do not take the place of the evaluation without them."""
+    p = provenance
+    marks = [f"seed{p.seed}"] if p.seed else []
+    if any(key not in OWN_CHANGES and not key.startswith("simulation.") for key, _, _ in p.manifest_changes):
+        marks.append(p.manifest_sha256[:8])
+    return path.parent / ("_".join(["eval", str(p.iteration), p.contact_model, *marks]) + ".json")
 
 
 def check_writable(path: Path) -> None:

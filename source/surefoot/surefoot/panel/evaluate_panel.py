@@ -9,7 +9,7 @@ from surefoot.panel.load import load_panel
 from surefoot.panel.panel_files import write_heatmap, write_parquet
 from surefoot.panel.panel_report import PanelReport
 from surefoot.panel.panel_table import panel_text
-from surefoot.panel.run import run_and_keep
+from surefoot.panel.run import changes_that_count, run_and_keep
 from surefoot.rl.checkpoint import load
 
 
@@ -40,12 +40,15 @@ def evaluate_panel(
         num_threads: Physics threads on a CPU.
         seed: In place of the panel's.
         out: JSON file; default: `panel_<panel>_<iteration>.json` beside the checkpoint, with the task in its name where
-            it is not training's, and the engine where it is not mujoco.
+            it is not training's, the engine where it is not mujoco, and seed and manifest hash where they were changed.
         films: Cells to film, the worst ones.
     """
     loaded, chosen = load(checkpoint), load_panel(panel, manifests)
+    measured_on = task_manifest(loaded.manifest, manifests, task, overrides)
     elsewhere = [task] if task not in (None, loaded.manifest.name) else []
     elsewhere += [engine.replace(":", "_")] if engine != "mujoco" else []
+    elsewhere += [f"seed{seed}"] if seed not in (None, chosen.seed) else []
+    elsewhere += [measured_on.sha256[:8]] if overrides and changes_that_count(loaded.manifest, measured_on) else []
     out = out or checkpoint.parent / ("_".join(["panel", chosen.name, str(loaded.iteration), *elsewhere]) + ".json")
     check_writable(out)
     if out.suffix != ".json":
@@ -70,7 +73,6 @@ def evaluate_panel(
     write_heatmap(heatmap, report)
     print(f"Report: {out}, {parquet.name}, {heatmap.name}")
     if films:
-        measured_on = task_manifest(loaded.manifest, manifests, task, overrides)
         for path in film_worst(loaded, measured_on, report, result, engine, device, films, out):
             print(f"Film: {path}")
     return report

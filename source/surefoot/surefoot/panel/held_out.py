@@ -2,12 +2,13 @@
 
 A cell is held out if at least one of its conditions is one that the training manifest never produces, and that for
 every manifest that the policy was ever trained with. In doubt it is not: ranges include their edges, a direction counts
-only where no heading of the robot would give it, an offset that training leaves open is taken for inside.
+only where no heading of the robot would give it, an offset that training leaves open is taken for inside, and so is
+less noise than training's, which its noise includes.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from surefoot.manifest.factors import FACTORS
@@ -50,42 +51,59 @@ class Membership:
         return tuple(str(finding) for finding in self.findings if finding.held_out)
 
 
-def memberships(panel: Panel, trained_on: Sequence[Manifest], robot: str | None = None) -> dict[str, Membership]:
+def memberships(
+    panel: Panel, trained_on: Sequence[Manifest], measured_on: Manifest | None = None
+) -> dict[str, Membership]:
     """Compare every cell with what a policy was trained on, by name of the cell.
 
     Args:
         panel: The cells.
         trained_on: Every manifest that the policy was trained with, the newest last.
-        robot: Whom the panel is run on; default: training's.
+        measured_on: The task that the panel is run with: robot, declared noise, gait; default: training's newest.
     """
     found: dict[str, Membership] = {}
     for name, cell in panel.cells.items():
-        findings = _nearest([compare_cell(cell, training, robot) for training in trained_on])
+        task = measured_on or trained_on[-1]
+        findings = _of_all([compare_cell(cell, training, task) for training in trained_on])
         held_out = _outside(findings)
         found[name] = Membership(held_out, findings, refused=not held_out and not cell.control)
     return found
 
 
-def _nearest(compared: list[tuple[Finding, ...]]) -> tuple[Finding, ...]:
-    """The training that had all of a cell's conditions, otherwise the newest."""
-    return next((findings for findings in compared if not _outside(findings)), compared[-1])
+def _of_all(compared: list[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """The training that had all of a cell's conditions; otherwise the newest, less what an earlier one had."""
+    for findings in compared:
+        if not _outside(findings):
+            return findings
+    had = {_key(finding) for findings in compared for finding in findings if not finding.held_out}
+    merged = tuple(replace(finding, held_out=finding.held_out and _key(finding) not in had) for finding in compared[-1])
+    if _outside(merged):
+        return merged
+    apart = [finding for finding in compared[-1] if finding.held_out]
+    what = ", ".join(f"{finding.factor} {finding.cell}" for finding in apart)
+    return (*merged, Finding("combination", what, "each of its conditions, in no manifest all of them", True))
+
+
+def _key(finding: Finding) -> tuple[str, str]:
+    """The same for one condition whatever it is compared with."""
+    return finding.factor, finding.cell.partition(": ")[0]
 
 
 def _outside(findings: tuple[Finding, ...]) -> bool:
     return any(finding.held_out for finding in findings)
 
 
-def compare_cell(cell: Cell, training: Manifest, robot: str | None = None) -> tuple[Finding, ...]:
-    """Every condition of a cell against one training manifest."""
-    known = training.robot.name
-    other = robot is not None and robot != known
+def compare_cell(cell: Cell, training: Manifest, measured_on: Manifest | None = None) -> tuple[Finding, ...]:
+    """Every condition of a cell, met by a robot of `measured_on`, against one training manifest."""
+    task = measured_on or training
+    robot, known = task.robot.name, training.robot.name
     return (
-        *((Finding("robot", str(robot), known, True),) if other else ()),
+        *((Finding("robot", robot, known, True),) if robot != known else ()),
         ground_finding(cell.terrain, training, Finding),
         *_factor_findings(cell, training),
         *_delay_findings(cell, training),
-        *_sensor_findings(cell, training),
-        *_kick_findings(cell, training),
+        *_sensor_findings(cell, training, task),
+        *_kick_findings(cell, training, task),
         *_command_findings(cell, training),
     )
 
@@ -150,20 +168,29 @@ def _delay_findings(cell: Cell, training: Manifest) -> list[Finding]:
     ]
 
 
-def _sensor_findings(cell: Cell, training: Manifest) -> list[Finding]:
-    group = training.task.observations.actor
-    if not group.noise or not any(term.noise > 0 for term in group.terms.values()):
-        return [
-            Finding("noise_level", f"{cell.noise_level:g}", "no noise", cell.noise_level > 0),
-            Finding("sensor_bias", f"{cell.sensor_bias:g}", "no noise", cell.sensor_bias > 0),
-        ]
-    level = factor_range(training, "noise_level", 1.0)
-    bias = factor_range(training, "sensor_bias", 0.0)
-    assert level is not None and bias is not None
-    return [_ranged("noise_level", cell.noise_level, level), _ranged("sensor_bias", cell.sensor_bias, bias)]
+def declared_noise(task: Manifest) -> dict[str, float]:
+    """Half-width of the noise of each actor observation, in its own unit, by term; 0 where there is none."""
+    group = task.task.observations.actor
+    return {name: term.noise if group.noise else 0.0 for name, term in group.terms.items()}
 
 
-def _kick_findings(cell: Cell, training: Manifest) -> list[Finding]:
+def _sensor_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Finding]:
+    """Compared as amplitudes: what a level multiplies is the noise that the task declares."""
+    here, there = declared_noise(task), declared_noise(training)
+    scale = max(
+        (noise / there[name] if there.get(name) else math.inf for name, noise in here.items() if noise), default=0.0
+    )
+    findings: list[Finding] = []
+    for factor, value, neutral in (("noise_level", cell.noise_level, 1.0), ("sensor_bias", cell.sensor_bias, 0.0)):
+        _, most = factor_range(training, factor, neutral) or (neutral, neutral)
+        amplitude = value * scale if value > 0 else 0.0
+        words = f"{value:g}" + ("" if scale in (0.0, 1.0) else f" of noise up to {scale:g} times training's")
+        trained = "no noise" if not any(there.values()) else f"up to {most:g}"
+        findings.append(Finding(factor, words, trained, not _within(amplitude, (0.0, most))))
+    return findings
+
+
+def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Finding]:
     push = training.randomization.push
     strength = (factor_range(training, "push_strength", 1.0) or (1.0, 1.0))[1]
     reach = push.lin_vel_xy * math.sqrt(2) * strength  # corner of the square that training draws from
@@ -173,7 +200,11 @@ def _kick_findings(cell: Cell, training: Manifest) -> list[Finding]:
         turn = push.ang_vel_z * strength
         findings.append(_ranged("kick.ang_vel_z", kick.ang_vel_z, (-turn, turn), "rad/s"))
     if len(cell.kicks) > 1:
-        gap = min(after.at - before.at for before, after in pairwise(cell.kicks))
+        cycle = 1.0 / task.task.gait.frequency  # what a kick may wait for its phase
+        waits = [0.0 if kick.phase is None else cycle for kick in cell.kicks]
+        gap = min(
+            after.at + wait - before.at for (before, after), wait in zip(pairwise(cell.kicks), waits[1:], strict=True)
+        )
         shortest = push.interval[0] if reach > 0 or push.ang_vel_z > 0 else math.inf
         findings.append(Finding("kick.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6))
     return findings
@@ -183,14 +214,16 @@ def _command_findings(cell: Cell, training: Manifest) -> list[Finding]:
     ranges = training.task.commands
     findings: list[Finding] = []
     axes = (("lin_vel_x", ranges.lin_vel_x), ("lin_vel_y", ranges.lin_vel_y), ("ang_vel_z", ranges.ang_vel_z))
+    standing = ranges.standing_fraction > 0
     for axis, (name, bounds) in enumerate(axes, start=1):
         unit = "rad/s" if name == "ang_vel_z" else "m/s"
-        standing = ranges.standing_fraction > 0
         values = [entry[axis] for entry in cell.commands if not (standing and entry[1:] == (0.0, 0.0, 0.0))]
         for value in sorted({min(values), max(values)} if values else ()):
             findings.append(_ranged(f"command.{name}", value, bounds, unit))
-    if len(cell.commands) > 1:
-        gap = min(after[0] - before[0] for before, after in pairwise(cell.commands))
+        if not values:
+            findings.append(Finding(f"command.{name}", f"0 {unit}", "standing", False))
+    if len(cell.changes) > 1:
+        gap = min(after - before for before, after in pairwise(cell.changes))
         shortest = ranges.resampling_time[0]
         findings.append(Finding("command.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6))
     return findings

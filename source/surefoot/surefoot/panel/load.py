@@ -41,6 +41,12 @@ def load_panel(panel: str | Path, manifests: Path) -> Panel:
     found = read_panel(_plain(path), str(path))
     if found.name != path.stem:
         raise PanelError(f"{path}: name: expected {path.stem!r}, as the file is called, got {found.name!r}")
+    shipped = manifests / FOLDER / f"{found.name}.yaml"
+    if shipped.is_file() and not shipped.samefile(path) and load_panel(found.name, manifests).sha256 != found.sha256:
+        raise PanelError(
+            f"{path}: name: {found.name!r} is a shipped panel with other cells or numbers. "
+            "A panel is frozen: a changed one gets a new name."
+        )
     return found
 
 
@@ -59,6 +65,8 @@ def read_panel(plain: dict[str, Any], source: str = "panel") -> Panel:
     for name, cell in cast("dict[str, Any]", cells).items():
         if not isinstance(cell, dict):
             raise PanelError(f"{source}: cells.{name}: expected a mapping with at least `why`, got {cell!r}")
+        if str(name) in merged:
+            raise PanelError(f"{source}: cells.{name}: two cells have this name")
         merged[str(name)] = cast("dict[str, Any]", nominal) | cast("dict[str, Any]", cell)
     try:
         return Panel.model_validate_json(json.dumps(plain | {"cells": merged}, default=str))

@@ -52,6 +52,12 @@ class Kick(Section):
     ang_vel_z: float = 0.0
     """rad/s, counter-clockwise."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.lin_vel == 0 and self.ang_vel_z == 0:
+            raise KeyedError("lin_vel", "a kick that changes nothing: lin_vel and ang_vel_z are both 0")
+        return self
+
 
 Entry = tuple[NonNegativeFloat, float, float, float]
 """Time, s; vx, vy, m/s; yaw rate, rad/s; base yaw frame."""
@@ -110,6 +116,12 @@ class Cell(Section):
     def offset(self) -> tuple[float | None, float | None, float | None]:
         """The payload's place."""
         return self.payload_x, self.payload_y, self.payload_z
+
+    @property
+    def changes(self) -> list[float]:
+        """s at which the command becomes another one, the start included."""
+        before: list[tuple[float, ...] | None] = [None, *(entry[1:] for entry in self.commands)]
+        return [entry[0] for entry, last in zip(self.commands, before, strict=False) if entry[1:] != last]
 
     @property
     def conditions(self) -> dict[str, Any]:

@@ -57,14 +57,14 @@ PANEL_METRICS: dict[str, Metric] = {
     for metric in (
         Metric("success_rate", 1, "share of valid episodes", "higher"),
         Metric("fall_rate", 1, "share of valid episodes"),
-        Metric("survival_time", 1, "s", "higher"),
+        Metric("survival_time", 2, "s", "higher"),
         Metric("lin_vel_error", 1, "m/s"),
         Metric("yaw_rate_error", 1, "rad/s"),
         Metric("cost_of_transport", 1, "-"),
         Metric("foot_slip", 1, "m/s"),
         Metric("action_rate", 1, "rad/s"),
         Metric("torque_saturation", 1, "-"),
-        Metric("recovery_time", 1, "s"),
+        Metric("recovery_time", 2, "s"),
     )
 }
 """Of a panel, by name; docs/metrics.md defines them. The first two are rates, the others are numbers of an episode."""

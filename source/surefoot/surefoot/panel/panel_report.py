@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from surefoot.files import write_atomically
-from surefoot.panel.bootstrap import Floats, aggregate_interval, interquartile_mean, mean_interval
+from surefoot.panel.bootstrap import Floats, aggregate_interval, interquartile_mean, mean_interval, share_interval
 from surefoot.panel.cell_episodes import CellEpisodes
 from surefoot.panel.cell_rollout import PanelResult
 from surefoot.panel.held_out import Membership
@@ -26,6 +26,8 @@ SCHEMA_VERSION = 1
 GROUPS = ("held_out", "in_distribution")
 MAX_FAULT_SHARE = 0.05
 """Of the episodes; with more of them broken, the rest may not be what the panel asked for."""
+MAX_CELL_FAULT_SHARE = 0.25
+"""Of the episodes of one cell: those that are left would speak for the ones that broke."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,9 @@ def panel_report(result: PanelResult, members: dict[str, Membership], provenance
         "reasons": reasons,
         "score": sum(known) / len(known) if known else None,
         "refused_as_held_out": sorted(name for name, member in members.items() if member.refused),
+        "controls_held_out": sorted(
+            name for name, cell in result.panel.cells.items() if cell.control and members[name].held_out
+        ),
         **groups,
         "cells": sorted(cells, key=_badness),
     }
@@ -101,7 +106,7 @@ def within(episodes: CellEpisodes, lin_vel_error: float, yaw_rate_error: float) 
 
 def _cell(result: PanelResult, samples: dict[str, Floats], row: int, name: str, member: Membership) -> dict[str, Any]:
     cell, episodes = result.panel.cells[name], result.episodes
-    seed = result.panel.seed
+    seed, duration = result.panel.seed, result.panel.duration
     return {
         "name": name,
         "group": "held_out" if member.held_out else "in_distribution",
@@ -115,17 +120,23 @@ def _cell(result: PanelResult, samples: dict[str, Floats], row: int, name: str, 
         "truncated": int((episodes.valid & episodes.truncated)[row].sum()),
         "failures": [dataclasses.asdict(kind) for kind in failure_kinds(cell, episodes, row, result.causes)],
         "metrics": {
-            metric: _entry(metric, cell_interval(metric, values[row], f"{cell.sha256}/{metric}", seed))
+            metric: _entry(metric, cell_interval(metric, values[row], f"{cell.sha256}/{metric}", seed, duration))
             for metric, values in samples.items()
         },
         "samples": {metric: values[row].tolist() for metric, values in samples.items()},
     }
 
 
-def cell_interval(metric: str, values: Floats, key: str, seed: int) -> Interval | None:
-    """Wilson's interval of a rate, a bootstrap interval of a mean; None without a number. Shape (R,)."""
+def cell_interval(metric: str, values: Floats, key: str, seed: int, duration: float) -> Interval | None:
+    """Wilson's interval of a rate, a bootstrap interval of a mean; None without a number. Shape (R,).
+
+    Survival times, nearly all of which are the duration, have Wilson's interval too, as shares of it.
+    """
     if metric in RATES:
         return _wilson(values)
+    if metric == "survival_time":
+        share = share_interval(np.minimum(values[:, None] / duration, 1.0))
+        return Interval(*(duration * end for end in (share.value, share.low, share.high))) if share else None
     return mean_interval(values, _generator(key, seed))
 
 
@@ -171,9 +182,10 @@ def _reasons(result: PanelResult, members: dict[str, Membership]) -> list[str]:
     broken = int(episodes.faulted.sum())
     if broken > MAX_FAULT_SHARE * episodes.faulted.numel():
         reasons.append(f"{broken} of {episodes.faulted.numel()} episodes are faults: simulation or policy broke")
-    empty = [name for row, name in enumerate(result.panel.cells) if not episodes.valid[row].any()]
-    if empty:
-        reasons.append(f"no valid episode in {', '.join(empty)}")
+    share = episodes.faulted.double().mean(dim=1)
+    worst = [name for row, name in enumerate(result.panel.cells) if share[row] > MAX_CELL_FAULT_SHARE]
+    if worst:
+        reasons.append(f"more than {MAX_CELL_FAULT_SHARE:.0%} of the episodes are faults in {', '.join(worst)}")
     return reasons
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from surefoot.manifest import format_diff
 from surefoot.panel.panel_report import PanelReport
 
 _TITLES = {"held_out": "held out", "in_distribution": "in distribution"}
@@ -26,8 +27,20 @@ def _heading(p: dict[str, Any]) -> str:
             f"task {p['task']}, engine {p['engine']} on {p['device']}, contact model {p['contact_model']}; "
             f"success: no end, {bounds['lin_vel_error']:g} m/s, {bounds['yaw_rate_error']:g} rad/s",
             *((lineage,) if earlier else ()),
+            *_changes(p.get("manifest_changes", [])),
         )
     )
+
+
+_MOST_CHANGES = 12
+
+
+def _changes(rows: list[tuple[str, Any, Any]]) -> list[str]:
+    """Keys in which the policy is measured otherwise than it was trained."""
+    if not rows:
+        return []
+    more = [f"  ... and {len(rows) - _MOST_CHANGES} more"] if len(rows) > _MOST_CHANGES else []
+    return ["measured otherwise than it was trained:", format_diff(rows[:_MOST_CHANGES]), *more]
 
 
 def _groups(p: dict[str, Any], cells: list[dict[str, Any]]) -> str:
@@ -53,6 +66,8 @@ def _cell(cell: dict[str, Any]) -> str:
         f"{kind['count']}x {kind['cause']} after {kind['after']}, from {kind['first']:.1f} s"
         for kind in cell["failures"]
     ]
+    if cell["truncated"]:
+        kinds.append(f"{cell['truncated']} cut short by a termination that is no failure")
     if cell["faults"]:
         kinds.append(f"{cell['faults']} faults")
     return line + (f"  ({'; '.join(kinds)})" if kinds else "")
@@ -60,7 +75,10 @@ def _cell(cell: dict[str, Any]) -> str:
 
 def _verdict(p: dict[str, Any]) -> str:
     score = "-" if p["score"] is None else f"{p['score']:.1%}"
-    lines = [f"score {score}: mean success rate of the held-out cells"]
+    count = sum(cell["group"] == "held_out" for cell in p["cells"])
+    lines = [f"score {score}: mean success rate of the {count} held-out cells; of another policy these may be others"]
+    if p["controls_held_out"]:
+        lines.append(f"meant as controls, and outside the training distribution: {', '.join(p['controls_held_out'])}")
     if p["refused_as_held_out"]:
         lines.append(
             f"refused as held out, inside the training distribution: {', '.join(p['refused_as_held_out'])}; "

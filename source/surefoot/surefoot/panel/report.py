@@ -67,7 +67,7 @@ def write_json(path: Path, provenance: Provenance, result: GridResult) -> None:
     write_atomically(path, (text + "\n").encode())
 
 
-_OWN_CHANGES = ("seed", "task.episode_length")
+OWN_CHANGES = ("seed", "task.episode_length")
 """Keys that every evaluation sets."""
 
 
@@ -81,7 +81,7 @@ def heading(provenance: Provenance) -> str:
         f"conditions: deterministic policy, commands held, sensor noise {noise}, no pushes, "
         f"{_factors(p.conditions['factors'])}",
     ]
-    changed = [row for row in p.manifest_changes if row[0] not in _OWN_CHANGES]
+    changed = [row for row in p.manifest_changes if row[0] not in OWN_CHANGES]
     if changed:
         lines += ["differs from what it was trained with:", format_diff(changed)]
     return "\n".join(lines)

@@ -10,14 +10,14 @@ from typing import Any
 import surefoot
 from surefoot.engines.base import Engine, load_engine
 from surefoot.errors import PanelError, did_you_mean
-from surefoot.manifest import Manifest
+from surefoot.manifest import Manifest, diff_manifests
 from surefoot.manifest.factors import FACTORS
 from surefoot.manifest.manifest import canonical_data
 from surefoot.panel.cell_rollout import PanelResult, run_cells
-from surefoot.panel.conditions import factor_values, panel_conditions, panel_manifest
+from surefoot.panel.conditions import check_kicks, factor_values, panel_conditions, panel_manifest
 from surefoot.panel.evaluate import check_writable, package_versions, task_manifest
 from surefoot.panel.ground import check_reach, tiles_of
-from surefoot.panel.held_out import memberships
+from surefoot.panel.held_out import declared_noise, memberships
 from surefoot.panel.load import load_panel
 from surefoot.panel.manifest import Panel
 from surefoot.panel.metrics import PANEL_METRICS
@@ -99,7 +99,7 @@ def run_and_keep(
     check_fits(loaded, measured_on)
     simulator = load_engine(engine)
     manifest = fit_panel(chosen, measured_on, simulator, engine)
-    members = memberships(chosen, loaded.trained_on, measured_on.robot.name)
+    members = memberships(chosen, loaded.trained_on, measured_on)
     policy = load_policy(loaded, manifest, device)
 
     began = time.perf_counter()
@@ -110,6 +110,7 @@ def run_and_keep(
     finally:
         env.close()
     provenance = _provenance(chosen, loaded, file_sha256, manifest, engine, device)
+    provenance["manifest_changes"] = changes_that_count(loaded.manifest, measured_on)
     report = panel_report(result, members, provenance)
     report.plain["seconds"] = round(time.perf_counter() - began, 2)
     if out is not None:
@@ -138,6 +139,7 @@ def fit_panel(panel: Panel, task: Manifest, engine: Engine, engine_name: str) ->
                 f"class {kind!r}. {did_you_mean(kind, engine.TERRAINS)}"
             )
     check_reach(panel)
+    check_kicks(panel, task)
     manifest = panel_manifest(task, panel, panel.seed)
     for factor in manifest.randomization.factors:
         if factor not in engine.FACTORS:
@@ -171,6 +173,7 @@ def _provenance(
         "engine": engine,
         "device": device,
         "contact_model": manifest.simulation.contact_model,
+        "sensor_noise": declared_noise(manifest),
         "seed": panel.seed,
         "replicates": panel.replicates,
         "duration": panel.duration,
@@ -178,6 +181,19 @@ def _provenance(
         "success": panel.success.model_dump(),
         "versions": {"surefoot": surefoot.__version__} | package_versions(),
     }
+
+
+_PANELS_OWN = (
+    "name", "seed", "training.", "ppo.", "schedule.", "audit.", "randomization.", "task.rewards.", "task.curriculum.",
+    "task.resets.", "task.episode_length", "task.terrain.", "task.commands.lin_vel", "task.commands.ang_vel",
+    "task.commands.resampling_time", "task.commands.standing_fraction", "task.observations.critic.",
+)  # fmt: skip
+"""Keys that a panel sets itself, or that nothing measured depends on."""
+
+
+def changes_that_count(trained: Manifest, measured_on: Manifest) -> list[tuple[str, Any, Any]]:
+    """Keys in which a policy is measured otherwise than it was trained, though the panel does not say so."""
+    return [row for row in diff_manifests(trained, measured_on) if not row[0].startswith(_PANELS_OWN)]
 
 
 def setting_sha256(manifest: Manifest) -> str:

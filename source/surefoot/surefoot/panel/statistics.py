@@ -29,13 +29,24 @@ def wilson_interval(failures: int, n: int) -> Interval:
     """
     if n < 1 or not 0 <= failures <= n:
         raise ValueError(f"Need 0 <= failures <= n and n >= 1, got {failures} of {n}.")
-    rate = failures / n
+    return bounded_mean_interval(failures / n, n)
+
+
+def bounded_mean_interval(mean: float, n: float) -> Interval:
+    """Wilson's interval for the mean of n numbers between 0 and 1, which vary at most as much as zeros and ones.
+
+    Too wide where they lie closer together, and not empty where all are 1: a normal or a bootstrap interval is.
+
+    Args:
+        mean: Of the numbers.
+        n: How many; a mean over cells of different sizes has fewer than it has numbers.
+    """
     z_sq = Z_95**2
-    centre = (rate + z_sq / (2 * n)) / (1 + z_sq / n)
-    half = Z_95 / (1 + z_sq / n) * math.sqrt(rate * (1 - rate) / n + z_sq / (4 * n * n))
-    low = 0.0 if failures == 0 else centre - half  # exact at the ends, where rounding would leave 1e-18
-    high = 1.0 if failures == n else centre + half
-    return Interval(rate, low, high)
+    centre = (mean + z_sq / (2 * n)) / (1 + z_sq / n)
+    half = Z_95 / (1 + z_sq / n) * math.sqrt(mean * (1 - mean) / n + z_sq / (4 * n * n))
+    low = 0.0 if mean <= 0 else centre - half  # exact at the ends, where rounding would leave 1e-18
+    high = 1.0 if mean >= 1 else centre + half
+    return Interval(mean, low, high)
 
 
 def mean_over_commands(values: Tensor) -> Interval | None:

@@ -56,7 +56,7 @@ def circumstance(cell: Cell, end: float, kick: float) -> str:
         end: s from the start.
         kick: s from the start to the last kick before the end; NaN without one.
     """
-    changes = [entry[0] for entry in cell.commands[1:] if entry[0] < end]
+    changes = [time for time in cell.changes[1:] if time < end]
     events = {"start": 0.0, "command": max(changes, default=-math.inf), "kick": -math.inf if math.isnan(kick) else kick}
     last = max(events, key=lambda name: events[name])
     return last if end - events[last] <= AFTERMATH + 1e-6 else "nothing"
