@@ -1,7 +1,7 @@
 """Replay a robot's log in simulation, in all randomisation buckets of a task at once, and measure the gap.
 
 python scripts/replay.py --trace walk.parquet --card walk.yaml --task Surefoot-Velocity-Flat-Unitree-Go2-v0
-python scripts/replay.py --trace walk.parquet --task ... --mode actuator --horizon 1.0
+python scripts/replay.py --trace walk.parquet --task ... --mode actuator --horizon 1.0 --film walk.mp4
 python scripts/replay.py --trace walk.parquet --task ... 'randomization.bucket_by=[control_delay]' \
     'randomization.factors.control_delay={edges: [0, 1, 2, 3], mode: startup}'
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import surefoot.cli
 from surefoot.manifest import compose_manifest
 from surefoot.replay import closed_loop, read_card, read_trace, report
+from surefoot.replay.film import check_film, film
 from surefoot.replay.plots import draw
 from surefoot.replay.rollout import NEEDS
 from surefoot.replay.run import MAX_ENVS, run_replay
@@ -37,6 +38,8 @@ def main() -> None:
     parser.add_argument("--max_envs", type=int, default=MAX_ENVS, help="environments of one batch")
     parser.add_argument("--seed", type=int, default=0, help="of the resampling")
     parser.add_argument("--out", type=Path, default=Path("outputs/replay"), help="folder for the report and pictures")
+    parser.add_argument("--film", type=Path, metavar="MP4", help="recorded and simulated motion side by side")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of the log in the film")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     args = parser.parse_intermixed_args()
 
@@ -51,6 +54,8 @@ def main() -> None:
         return
     if args.task is None:
         parser.error("expected --task TASK or --checkpoint PATH")
+    if args.film is not None:
+        check_film(args.film, args.engine)
     manifest = compose_manifest(manifest_root(), args.task, args.overrides)
     result = run_replay(
         trace, manifest, mode=args.mode, horizon=args.horizon, max_envs=args.max_envs, seed=args.seed, **shared
@@ -60,6 +65,8 @@ def main() -> None:
     pictures = draw(result, args.out)
     report.write_json(args.out / f"{args.mode}.json", plain)
     print(f"Report: {args.out / args.mode}.json\nPictures: {', '.join(str(picture) for picture in pictures)}")
+    if args.film is not None:
+        print(f"Film: {args.film}, {film(result, args.film, card, args.seconds)} frames")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,22 @@
-"""Pictures of a replay: overlay with band, gap heatmap, error against horizon, buckets."""
+"""Pictures of a replay: overlay with band, gap heatmap, error against horizon, buckets and pairs of factors."""
 
 # pyright: basic
 # Half of matplotlib is without types.
 
+import itertools
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from surefoot.audit.plots.style import COLOURS, GREY, legend_beside, new_figure, nothing, save, tidy
 from surefoot.errors import RunFolderError
 from surefoot.randomization.factors import interval_label
 from surefoot.replay import gap as gaps
 from surefoot.replay.run import ReplayResult
+from surefoot.replay.trace import FloatArray
 
 
 def draw(result: ReplayResult, folder: Path) -> list[Path]:
@@ -27,6 +31,8 @@ def draw(result: ReplayResult, folder: Path) -> list[Path]:
         "horizon": horizon(result),
         "buckets": buckets(result),
     }
+    if len(result.explanation.factors) > 1:
+        figures["pairs"] = pairs(result)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [save(figure, folder / f"{result.mode}_{name}.png") for name, figure in figures.items()]
@@ -35,7 +41,7 @@ def draw(result: ReplayResult, folder: Path) -> list[Path]:
 
 
 def overlay(result: ReplayResult, seconds: float = 4.0) -> Figure:
-    """Joint positions: the log, the best bucket and the 5-95 % band of all buckets, window after window."""
+    """Joint positions: the log, best bucket, median and 5-95 % band of all buckets, window after window."""
     real, simulated = result.replayed.real["q"], result.replayed.simulated["q"]
     steps, _, count, joints = simulated.shape
     dt = result.windows.step_dt
@@ -44,7 +50,7 @@ def overlay(result: ReplayResult, seconds: float = 4.0) -> Figure:
     rows = -(-joints // columns)
     figure = new_figure(13, 2.1 * rows, f"{result.trace.header.name}: joint positions, {result.mode}")
     axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
-    low, high = np.quantile(simulated, (0.05, 0.95), axis=1)
+    low, middle, high = np.quantile(simulated, (0.05, 0.5, 0.95), axis=1)
     starts = result.trace.time[result.windows.start]
     for joint, (ax, name) in enumerate(zip(axes, result.manifest.robot.joint_names, strict=False)):
         for window in range(shown):
@@ -53,6 +59,10 @@ def overlay(result: ReplayResult, seconds: float = 4.0) -> Figure:
             ax.fill_between(
                 time, low[:, window, joint], high[:, window, joint], color=COLOURS[1], alpha=0.6, linewidth=0,
                 label="5-95 % of the buckets" if last else None,
+            )  # fmt: skip
+            ax.plot(
+                time, middle[:, window, joint], color=COLOURS[0], linewidth=0.8, linestyle="--",
+                label="their median" if last else None,
             )  # fmt: skip
             best = simulated[:, result.explanation.best, window, joint]
             ax.plot(time, best, color=COLOURS[2], linewidth=1, label="best bucket" if last else None)
@@ -122,3 +132,44 @@ def buckets(result: ReplayResult) -> Figure:
              last=False)  # fmt: skip
         axes.tick_params(axis="x", labelrotation=45)
     return figure
+
+
+def pairs(result: ReplayResult) -> Figure:
+    """For each pair of factors: how often their intervals win together (colour), the lowest score there (number)."""
+    names = result.manifest.randomization.bucket_by
+    factors = result.manifest.randomization.factors
+    shape = tuple(factors[name].num_intervals for name in names)
+    share, score = result.explanation.share.reshape(shape), result.gap.scores.reshape(shape)
+    chosen = list(itertools.combinations(range(len(names)), 2))[:6]
+    figure = new_figure(
+        1.5 + 4.2 * min(3, len(chosen)), 1.0 + 3.2 * -(-len(chosen) // 3),
+        f"{result.trace.header.name}: share of resamples, gap score, {result.mode}",
+    )  # fmt: skip
+    axes = figure.subplots(-(-len(chosen) // 3), min(3, len(chosen)), squeeze=False)
+    image = None
+    for ax, pair in zip(axes.ravel(), chosen, strict=False):
+        others = tuple(index for index in range(len(names)) if index not in pair)
+        image = _pair(ax, share.sum(axis=others), score.min(axis=others))
+        for index, axis in zip(pair, (ax.yaxis, ax.xaxis), strict=True):
+            labels = [
+                interval_label(names[index], factors[names[index]], part).removeprefix(f"{names[index]} ")
+                for part in range(shape[index])
+            ]
+            axis.set_ticks(range(shape[index]), labels)
+            axis.set_label_text(names[index])
+        ax.tick_params(axis="x", labelrotation=30)
+    for ax in axes.ravel()[len(chosen) :]:
+        ax.set_visible(False)
+    assert image is not None
+    figure.colorbar(image, ax=axes, label="share of resamples")
+    return figure
+
+
+def _pair(ax: Axes, share: FloatArray, score: FloatArray) -> AxesImage:
+    image = ax.imshow(share, aspect="auto", cmap="viridis", vmin=0, vmax=1)
+    for (row, column), value in np.ndenumerate(score):
+        dark = share[row, column] < 0.6
+        ax.text(
+            column, row, f"{value:.3f}", ha="center", va="center", fontsize=8, color="white" if dark else "black"
+        )  # fmt: skip
+    return image

@@ -3,7 +3,7 @@
 Axis letters: N environments, B buckets, W windows, H control steps of a window, J joints.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -93,12 +93,15 @@ class Replay:
         env: With one environment for each bucket and window of a batch; its factors are imposed already.
         num_buckets: B.
         delay: Physics steps between a target and the motor. Shape (N,), int64.
+        on_step: Called after each control step, when derived quantities follow.
     """
 
-    def __init__(self, env: EngineEnv, num_buckets: int, delay: Tensor) -> None:
+    def __init__(
+        self, env: EngineEnv, num_buckets: int, delay: Tensor, on_step: Callable[[], None] | None = None
+    ) -> None:
         if env.num_envs % num_buckets:
             raise SurefootError(f"Expected a multiple of {num_buckets} environments, one a bucket, got {env.num_envs}.")
-        self._env, self._num_buckets = env, num_buckets
+        self._env, self._num_buckets, self._on_step = env, num_buckets, on_step
         self._delay = delay.to(env.device)
         self._longest = int(delay.max()) if len(delay) else 0
         simulation = env.manifest.simulation
@@ -262,6 +265,8 @@ class Replay:
         for name in out:
             if name != TOUCHING:
                 self._note(out, name, _FIELDS[name])
+        if self._on_step is not None:
+            self._on_step()
 
     def _note(self, out: dict[str, list[NDArray[Any]]], name: str, field: str) -> None:
         out[name].append(cast("Tensor", self._env.robot_state.read(field)).cpu().numpy().copy())
