@@ -58,14 +58,13 @@ def set_in(plain: dict[str, Any], key: str, value: str) -> None:
 def test_its_id_gives_the_same_environment(task: str) -> None:
     """Gymnasium's interface on the same simulation: equal starts, and the reward of each step."""
     import gymnasium
-    from isaaclab_tasks.utils import load_cfg_from_registry
+    from isaaclab_tasks.utils import parse_env_cfg
 
     from surefoot_tasks.registration import register
 
     register()
     manifest = composed(task, f"training.num_envs={NUM}")
-    cfg = load_cfg_from_registry(task, "env_cfg_entry_point")
-    cfg.scene.num_envs = NUM
+    cfg = parse_env_cfg(task, device="cpu", num_envs=NUM)
     for override in small_ground(manifest):
         set_in(cfg.manifest, *override.split("="))
     registered = gymnasium.make(task, cfg=cfg)
