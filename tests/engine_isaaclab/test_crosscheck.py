@@ -9,31 +9,35 @@ from pathlib import Path
 import pytest
 
 import engines_here
+from composed_tasks import small_ground
 from surefoot.crosscheck.report import Outcome
 from surefoot.crosscheck.run import Question, crosscheck, parse_sides
+from surefoot.manifest import compose_manifest
 from surefoot_tasks import manifest_root
 
 ROOT = Path(__file__).parents[2]
 MUJOCO_PYTHON = os.environ.get("SUREFOOT_MUJOCO_PYTHON", str(ROOT / ".venv/bin/python"))
 """Interpreter that has the engine `mujoco`; `make setup` makes the default one."""
-TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
+TASK, ROUGH = "Surefoot-Velocity-Flat-Unitree-Go1-v0", "Surefoot-Velocity-Rough-Unitree-Go1-v0"
 
 Ask = Callable[..., Outcome]
 
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Ask:
-    """Compare `mujoco` with `isaaclab`, with overrides of the second."""
+    """Compare `mujoco` with `isaaclab`, with overrides of the second, on small ground."""
     if lacking := engines_here.missing("isaaclab"):
         pytest.skip(lacking)
     found = [MUJOCO_PYTHON, "-c", "import mjlab, mjbatch"]
     if not Path(MUJOCO_PYTHON).is_file() or subprocess.run(found, capture_output=True).returncode:
         pytest.skip(f"no engine 'mujoco' in {MUJOCO_PYTHON} (make setup; or SUREFOOT_MUJOCO_PYTHON)")
 
-    def compare(*overrides: str) -> Outcome:
+    def compare(*overrides: str, task: str = TASK) -> Outcome:
+        small = small_ground(compose_manifest(manifest_root(), task, []))
         pythons = [f"mujoco={MUJOCO_PYTHON}", f"isaaclab={sys.executable}"]
-        sides = parse_sides("mujoco,isaaclab", pythons, [f"b:{text}" for text in overrides], "cpu")
-        return crosscheck(Question(TASK, manifest_root(), sides, num_envs=12, quiet=True), tmp_path)
+        own = [f"{side}:{text}" for side in "ab" for text in small] + [f"b:{text}" for text in overrides]
+        sides = parse_sides("mujoco,isaaclab", pythons, own, "cpu")
+        return crosscheck(Question(task, manifest_root(), sides, num_envs=12, quiet=True), tmp_path)
 
     return compare
 
@@ -45,6 +49,13 @@ def test_no_definition_differs_and_each_engine_equals_itself(ask: Ask) -> None:
     assert len(compared) > 10
     assert {floor for row in compared for floor in row.floors} == {0.0}
     assert all(row.largest is not None and row.largest < 0.1 for row in compared if row.part == "hold")
+
+
+def test_no_definition_differs_on_rough_ground(ask: Ask) -> None:
+    outcome = ask(task=ROUGH)
+    assert outcome.different == []
+    equal = {check.name for check in outcome.checks if check.part == "fields" and check.status == "equal"}
+    assert {"height_scan", "base_height", "foot_height", "distance_to_tile_edge"} <= equal
 
 
 def test_a_changed_weight_and_scale_on_one_engine_are_found(ask: Ask) -> None:

@@ -22,6 +22,7 @@ class Tolerance:
 
 SINGLE = Tolerance(1e-4, 1e-6, "single precision")
 """For equal states. Measured between MuJoCo C and Newton: 1e-5 of the largest value at most."""
+MOVED = Tolerance(1e-4, 2e-5, "single precision of positions up to 100 m from the origin")
 SETTLED = Tolerance(0.05, 1e-3, "standing on the ground in two solvers")
 LANDING = Tolerance(0.15, 1e-3, "still landing, and force one physics step old on some engines")
 REACTION = Tolerance(0.05, 1e-5, "one control step of motion in two solvers")

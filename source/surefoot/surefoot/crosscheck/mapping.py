@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from surefoot.crosscheck.check import ONE_STEP, REACTION, Check, check_equal, check_values
+from surefoot.crosscheck.check import MOVED, ONE_STEP, REACTION, Check, check_equal, check_values
 from surefoot.crosscheck.parts import JOINT_OFFSET, JOINT_SPEED
 from surefoot.crosscheck.probe_file import Array, Probe
 
@@ -16,8 +16,9 @@ def joint_checks(a: Probe, b: Probe) -> Iterator[Check]:
     """For each joint: where it is, which feet it carries, and what its motor does."""
     one, two = a.part("joints"), b.part("joints")
     for index, joint in enumerate(a.header["joints"]):
-        for name in ("position", "velocity", "feet"):
+        for name in ("position", "velocity"):
             yield check_values("joints", f"{joint}: {name}", one[name][index], two[name][index])
+        yield check_values("joints", f"{joint}: feet", one["feet"][index], two["feet"][index], MOVED)
         for name, (first, second) in _motor(one, two, index).items():
             yield check_values("joints", f"{joint}: {name}", first, second)
         yield _moves(joint, index, one["moved_by_action"], two["moved_by_action"])

@@ -32,6 +32,8 @@ PENETRATION = 0.003
 """m, of its sole."""
 SLIDE = 0.5
 """m/s."""
+_EPISODE = 1000
+"""Number of the episodes that are compared while the physics runs; more than there were before."""
 
 
 def start(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
@@ -168,8 +170,7 @@ def hold(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
 def _stand(env: EngineEnv) -> Tensor:
     """Start episodes in the default pose on the ground; the action that keeps it."""
     leave_the_ground(env)  # the last physical step must not be one with contact
-    env.reset()
-    env.episode_length_buf.zero_()
+    _begin(env)
     pose = standing(env, height=0.0)
     zero = torch.zeros_like(pose.joint_pos)
     env.step_to(zero, pose)
@@ -178,6 +179,15 @@ def _stand(env: EngineEnv) -> Tensor:
 
 def open_loop(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
     """The plan's actions from the start of an episode."""
+    _begin(env)
+    return roll(env, [tensor(env, action) for action in plan.open_loop])
+
+
+def _begin(env: EngineEnv) -> None:
+    """Start episodes of the same number and on the same tiles, whichever have ended on this engine before."""
+    env.streams.episode.fill_(_EPISODE)
+    generator = env.manifest.task.terrain.generator
+    if env.terrain_levels is not None and generator is not None:
+        env.terrain_levels.level.copy_(torch.arange(env.num_envs, device=env.device) % generator.levels)
     env.reset()
     env.episode_length_buf.zero_()
-    return roll(env, [tensor(env, action) for action in plan.open_loop])
