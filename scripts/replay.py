@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, help="run its policy under the log's commands (mode closed_loop)")
     parser.add_argument("--mode", choices=tuple(NEEDS), default="open_loop", help="without a checkpoint")
     parser.add_argument("--horizon", type=float, default=0.4, help="s, length of a window")
+    parser.add_argument("--lead", type=float, default=0.0, help="s that commands were in force before their stamps")
     parser.add_argument("--engine", default="mujoco")
     parser.add_argument("--device", default="cpu", help="cpu or cuda:N")
     parser.add_argument("--threads", type=int, default=0, help="physics threads on a CPU; 0 means all cores")
@@ -45,10 +46,10 @@ def main() -> None:
 
     trace = read_trace(args.trace)
     card = read_card(args.card) if args.card is not None else None
-    shared = {"engine": args.engine, "device": args.device, "card": card, "num_threads": args.threads}
+    how = {"engine": args.engine, "device": args.device, "card": card, "num_threads": args.threads}
     args.out.mkdir(parents=True, exist_ok=True)
     if args.checkpoint is not None:
-        judged = closed_loop.run_closed_loop(trace, args.checkpoint, **shared)
+        judged = closed_loop.run_closed_loop(trace, args.checkpoint, **how)
         print(closed_loop.text(judged))
         report.write_json(args.out / "closed_loop.json", report.finite(closed_loop.to_plain(judged)))
         return
@@ -57,9 +58,8 @@ def main() -> None:
     if args.film is not None:
         check_film(args.film, args.engine)
     manifest = compose_manifest(manifest_root(), args.task, args.overrides)
-    result = run_replay(
-        trace, manifest, mode=args.mode, horizon=args.horizon, max_envs=args.max_envs, seed=args.seed, **shared
-    )
+    how |= {"horizon": args.horizon, "lead": args.lead, "max_envs": args.max_envs, "seed": args.seed}
+    result = run_replay(trace, manifest, mode=args.mode, **how)
     plain = report.to_plain(result)
     print(report.text(plain))
     pictures = draw(result, args.out)

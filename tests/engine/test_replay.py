@@ -135,6 +135,35 @@ def test_contact_has_the_time_of_the_log_that_the_engine_wrote(late: int) -> Non
     assert f"events {-5 * late:+} ms after the log's" in text(to_plain(result))
 
 
+def test_targets_that_were_in_force_before_their_stamps() -> None:
+    """A log that has its targets two physics steps late: 10 ms of lead, and nothing is left of the gap."""
+    payload = task("payload_mass", "[-1,1,3]")
+    (log,) = logs_of(payload, trot(payload), payload_mass=[2.0])
+    late = Trace(
+        log.header, log.stamp, dict(log.signals) | {"q_des": np.roll(log.signals["q_des"], 2, axis=0)}, log.path
+    )
+    led, as_it_is = (run_replay(late, payload, mode="open_loop", horizon=0.2, lead=lead) for lead in (0.01, 0.0))
+    assert np.sqrt(led.gap.window[1, :-1]).max() < 1e-5  # the log ends before the last targets of the last window
+    assert np.sqrt(as_it_is.gap.window[1, :-1]).min() > 0.02
+    assert "commands taken to be in force 10 ms before their stamps" in text(to_plain(led))
+    with pytest.raises(TraceError, match=r"lead: expected at most 0\.1 s either way, got 5 s"):
+        run_replay(late, payload, mode="open_loop", lead=5.0)
+
+
+def test_a_log_without_orientation_is_taken_to_be_level_and_says_so() -> None:
+    """A robot that stands; gravity and gyro are not compared then."""
+    standing = task("friction", "[0.8,0.8]")
+    targets = np.tile(np.array(standing.robot.default_joint_pos), (300, 1)).astype(np.float32).astype(float)
+    (log,) = logs_of(standing, targets, friction=[0.8])
+    joints = {name: values for name, values in log.signals.items() if name in ("q", "dq", "tau", "q_des")}
+    settled = Trace(log.header, log.stamp, joints, log.path).slice(0.8, 1.5)
+    result = run_replay(settled, standing, mode="open_loop", horizon=0.2)
+    assert result.base.sources["orientation"] == "nothing: TAKEN to be level" and not result.base.oriented
+    assert result.gap.absent == ("gravity", "gyro", "base_lin_vel")
+    assert np.abs(result.replayed.simulated["q"][:, 0] - result.replayed.real["q"]).max() < 0.1  # rad
+    assert "gravity, gyro" in text(to_plain(result))
+
+
 def test_friction_of_feet_that_do_not_slip_is_said_not_to_be_identified() -> None:
     """A robot that holds its pose: any friction above what standing needs explains it."""
     standing = task("friction", "[0.8,1.0,1.2]")

@@ -32,6 +32,7 @@ class BaseMotion:
         lin_vel_w: m/s. Shape (T, 3).
         ang_vel_b: rad/s, base frame. Shape (T, 3).
         sources: What each part was taken from, for the report.
+        oriented: Whether the log has an orientation; otherwise the base is taken to be level.
     """
 
     pos_w: FloatArray
@@ -39,9 +40,10 @@ class BaseMotion:
     lin_vel_w: FloatArray
     ang_vel_b: FloatArray
     sources: dict[str, str]
+    oriented: bool = True
 
 
-def base_motion(trace: Trace, env: EngineEnv) -> BaseMotion:
+def base_motion(trace: Trace, env: EngineEnv, *, level: bool = False) -> BaseMotion:
     """The base's motion, with feet that touch the ground.
 
     Orientation: `base_quat_w` or `imu_quat`; where both are there, heading from the first and tilt from the second: a
@@ -53,13 +55,14 @@ def base_motion(trace: Trace, env: EngineEnv) -> BaseMotion:
     Args:
         trace: Needs q, dq and an orientation.
         env: For forward kinematics, any number of environments.
+        level: Take the base of a log without orientation to be level and to keep its heading.
 
     Raises:
         TraceError: A signal is missing.
     """
     trace.require("q", "dq", purpose="replay")
     sources: dict[str, str] = {}
-    quat = _orientation(trace, sources)
+    quat = _orientation(trace, sources, level)
     ang_vel = _angular_velocity(trace, quat, sources)
     soles, foot_vel = _feet(trace, env, quat, ang_vel)
     lowest = soles.min(axis=1)
@@ -85,11 +88,14 @@ def base_motion(trace: Trace, env: EngineEnv) -> BaseMotion:
         if not trace.has("base_pos_w"):
             step = np.diff(trace.time, prepend=0.0)[:, None]
             pos[:, :2] = np.nancumsum(lin_vel[:, :2] * step, axis=0)
-    return BaseMotion(pos, quat, lin_vel, ang_vel, sources)
+    return BaseMotion(pos, quat, lin_vel, ang_vel, sources, oriented=trace.has("base_quat_w") or trace.has("imu_quat"))
 
 
-def _orientation(trace: Trace, sources: dict[str, str]) -> FloatArray:
+def _orientation(trace: Trace, sources: dict[str, str], level: bool) -> FloatArray:
     names = [name for name in ("base_quat_w", "imu_quat") if trace.has(name)]
+    if not names and level:
+        sources["orientation"] = "nothing: TAKEN to be level"
+        return np.tile([1.0, 0.0, 0.0, 0.0], (len(trace.stamp), 1))
     if not names:
         raise TraceError(
             f"{trace.path}: replay needs the base's orientation: base_quat_w or imu_quat; neither is there."
@@ -116,6 +122,9 @@ def _angular_velocity(trace: Trace, quat: FloatArray, sources: dict[str, str]) -
     if trace.has("base_ang_vel_w"):
         sources["angular velocity"] = "base_ang_vel_w"
         return frames.rotate_inverse(torch.tensor(quat), torch.tensor(trace.signals["base_ang_vel_w"])).numpy()
+    if not (trace.has("base_quat_w") or trace.has("imu_quat")):
+        sources["angular velocity"] = "nothing: TAKEN to be zero"
+        return np.zeros((len(quat), 3))
     sources["angular velocity"] = f"differences of {sources['orientation']}"
     return _differentiated(trace, quat)
 

@@ -64,7 +64,7 @@ def film(result: ReplayResult, path: Path, card: TraceCard | None = None, second
         with VideoFile(path, (2 * SIZE[0], SIZE[1]), 1 / (windows.step_dt * stride)) as video:
             frames = _Frames(result, windows, envs[0], envs[1], video, stride)
             delay = torch.tensor(values["control_delay"]).long()
-            replay = Replay(envs[1], 1, delay, on_step=frames.step)
+            replay = Replay(envs[1], 1, delay, on_step=frames.step, lead=result.lead)
             replay.run(
                 result.trace, result.base, windows, result.mode, sample_gains(result.trace, manifest.robot, card)
             )

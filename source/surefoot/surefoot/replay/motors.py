@@ -79,6 +79,7 @@ class MotorTable:
         dt: s, physics step.
         count: Physics steps from the start on.
         before: Physics steps before it, for delays.
+        lead: s that commands were given before their stamps.
         device: Of the tensors.
     """
 
@@ -94,9 +95,10 @@ class MotorTable:
         count: int,
         before: int,
         device: str,
+        lead: float = 0.0,
     ) -> None:
         def table(values: FloatArray) -> Tensor:
-            found = held(trace, windows, values, dt=dt, count=count + before, first=-before)
+            found = held(trace, windows, values, dt=dt, count=count + before, first=-before, lead=lead)
             return torch.tensor(found, dtype=torch.float32, device=device)
 
         self.value = table(trace.get(signal, joints))

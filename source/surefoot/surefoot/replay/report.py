@@ -37,6 +37,7 @@ def to_plain(result: ReplayResult) -> dict[str, Any]:
         "windows": len(result.windows),
         "dropped": result.windows.dropped | ({"simulation broke": result.broken} if result.broken else {}),
         "base": result.base.sources,
+        "lead": result.lead,
         "score": float(gap.scores[best]),
         "worst_score": float(gap.scores.max()),
         "persistence": result.persistence,
@@ -140,6 +141,8 @@ def text(plain: dict[str, Any]) -> str:
         f"{plain['windows']} windows of {plain['horizon']:.2f} s, {len(plain['buckets'])} buckets",
         "base: " + "; ".join(f"{part} from {source}" for part, source in plain["base"].items()),
     ]
+    if plain["lead"]:
+        lines.append(f"commands taken to be in force {_ms(plain['lead'])} ms before their stamps")
     if plain["dropped"]:
         lines.append("left out: " + ", ".join(f"{count} windows ({why})" for why, count in plain["dropped"].items()))
     if plain["absent"]:

@@ -30,7 +30,7 @@ NEEDS: dict[Mode, tuple[str, ...]] = {
     "open_loop": ("q", "dq", "q_des"),
     "torque": ("q", "dq", "tau"),
 }
-"""Signals without which a mode cannot run, beside an orientation of the base."""
+"""Signals without which a mode cannot run; without an orientation the base is taken to be level."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def recorded(
     yield "dq", line(trace.get("dq", joints))
     if trace.has("tau") and mode != "torque":
         yield "tau", line(trace.get("tau", joints))
-    if mode == "actuator":
+    if mode == "actuator" or not base.oriented:
         return
     quat = sampled_quat(trace, windows, base.quat_w, dt=windows.step_dt, count=windows.num_steps + 1)
     flat = torch.tensor(quat.reshape(-1, 4))
@@ -94,14 +94,20 @@ class Replay:
         num_buckets: B.
         delay: Physics steps between a target and the motor. Shape (N,), int64.
         on_step: Called after each control step, when derived quantities follow.
+        lead: s that the log's commands were given before their stamps.
     """
 
     def __init__(
-        self, env: EngineEnv, num_buckets: int, delay: Tensor, on_step: Callable[[], None] | None = None
+        self,
+        env: EngineEnv,
+        num_buckets: int,
+        delay: Tensor,
+        on_step: Callable[[], None] | None = None,
+        lead: float = 0.0,
     ) -> None:
         if env.num_envs % num_buckets:
             raise SurefootError(f"Expected a multiple of {num_buckets} environments, one a bucket, got {env.num_envs}.")
-        self._env, self._num_buckets, self._on_step = env, num_buckets, on_step
+        self._env, self._num_buckets, self._on_step, self._lead = env, num_buckets, on_step, lead
         self._delay = delay.to(env.device)
         self._longest = int(delay.max()) if len(delay) else 0
         simulation = env.manifest.simulation
@@ -172,6 +178,7 @@ class Replay:
             count=steps + 1,
             before=0 if torque else self._longest,
             device=env.device,
+            lead=self._lead,
         )
         motion = _BaseTable(trace, base, windows, self._timestep, steps + 1 if mode == "actuator" else 1)
         self._start(trace, windows, motion)
@@ -187,8 +194,8 @@ class Replay:
                 if TOUCHING in out:
                     env.robot_state.invalidate()
                     self._note(out, TOUCHING, "foot_in_contact")
-        shape = (len(windows), self._num_buckets, -1)
-        return {name: np.stack(rows).reshape(len(rows), *shape).swapaxes(1, 2) for name, rows in out.items()}
+        each = (len(windows), self._num_buckets, -1)
+        return {name: np.stack(rows).reshape(len(rows), *each).swapaxes(1, 2) for name, rows in out.items()}
 
     def _targets(self, table: MotorTable, step: int, mode: Mode) -> Tensor:
         """Joint targets in force in a physics step; gains that come with them are written. Shape (N, J)."""

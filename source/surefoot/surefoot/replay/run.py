@@ -25,6 +25,8 @@ from surefoot.replay.windows import Windows, cut_windows
 
 MAX_ENVS = 4096
 """Environments of one batch."""
+MAX_LEAD = 0.1
+"""s."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class ReplayResult:
     coverage: dict[str, FloatArray]
     excess: dict[str, FloatArray]
     persistence: float
+    lead: float
+    """s that the log's commands were taken to be in force before their stamps."""
     contact: ContactTiming
     """Of the best bucket."""
     broken: int
@@ -90,6 +94,7 @@ def run_replay(
     device: str = "cpu",
     card: TraceCard | None = None,
     horizon: float = 0.4,
+    lead: float = 0.0,
     num_threads: int = 0,
     max_envs: int = MAX_ENVS,
     seed: int = 0,
@@ -102,6 +107,7 @@ def run_replay(
         mode: See `surefoot.replay.rollout`.
         card: Segments and gains.
         horizon: s, length of a window.
+        lead: s that the log's commands were in force before their stamps; at most 0.1.
         max_envs: Environments of one batch, at least one window of all buckets.
         seed: Of the resampling.
 
@@ -110,6 +116,8 @@ def run_replay(
     """
     trace.require_robot(manifest.robot.name)
     trace.require(*NEEDS[mode], purpose=f"mode {mode}")
+    if not abs(lead) <= MAX_LEAD:
+        raise TraceError(f"lead: expected at most {MAX_LEAD:g} s either way, got {lead:g} s.")
     manifest = replay_manifest(manifest, card.gains if card is not None else None)
     step_dt = manifest.simulation.step_dt
     windows = cut_windows(
@@ -126,13 +134,13 @@ def run_replay(
         manifest, device=device, num_threads=num_threads, evaluation=True, conditions=conditions
     )
     try:
-        base = base_motion(trace, env)
+        base = base_motion(trace, env, level=True)
         delay = torch.tensor(np.tile(values["control_delay"], at_once)).long()
         gains = sample_gains(trace, manifest.robot, card)
-        replayed = Replay(env, len(labels), delay).run(trace, base, windows, mode, gains)
+        replayed = Replay(env, len(labels), delay, lead=lead).run(trace, base, windows, mode, gains)
     finally:
         env.close()
-    return _judge(trace, mode, engine, manifest, windows, base, replayed, labels, values, seed)
+    return _judge(trace, mode, engine, manifest, windows, base, replayed, labels, values, lead, seed)
 
 
 def bucket_values(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
@@ -178,6 +186,7 @@ def _judge(
     replayed: Replayed,
     labels: tuple[str, ...],
     values: dict[str, FloatArray],
+    lead: float,
     seed: int,
 ) -> ReplayResult:
     good = gaps.valid_windows(replayed.simulated)
@@ -209,6 +218,7 @@ def _judge(
         coverage={name: gaps.coverage(kept.real[name], kept.simulated[name]) for name in kept.real},
         excess={name: gaps.excess(kept.real[name], kept.simulated[name]) for name in kept.real},
         persistence=gaps.persistence(kept.first, kept.real),
+        lead=lead,
         contact=_contact(trace, manifest, windows, kept, explanation.best),
         broken=int((~good).sum()),
     )

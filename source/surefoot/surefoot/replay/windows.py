@@ -145,7 +145,9 @@ def sampled_quat(trace: Trace, windows: Windows, values: FloatArray, *, dt: floa
     return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
 
 
-def held(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int, first: int = 0) -> FloatArray:
+def held(
+    trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int, first: int = 0, lead: float = 0.0
+) -> FloatArray:
     """A command at equally spaced times of each window: the last one that was given, or the trace's first.
 
     Args:
@@ -155,12 +157,13 @@ def held(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count
         dt: s between the times.
         count: Number of times.
         first: Number of `dt` from the window's start to the first time; may be negative.
+        lead: s that commands were given before their stamps.
 
     Returns:
         Shape (count, W, c).
     """
     time = trace.time
-    wanted = time[windows.start][None, :] + dt * (first + np.arange(count))[:, None]
+    wanted = time[windows.start][None, :] + dt * (first + np.arange(count))[:, None] + lead
     return values[np.maximum(np.searchsorted(time, wanted + _SNAP, side="right") - 1, 0)]
 
 
