@@ -51,6 +51,14 @@ def test_another_version_of_a_metric_is_not_compared(folder: EventFolder):
     assert best is not None and best.job.iteration == 2
 
 
+def test_a_mean_over_other_cells_is_not_compared(folder: EventFolder):
+    """Resumed with a wider training: hard cells are held out no longer, and the mean of the rest is higher."""
+    old, newer = scored(folder, 1, 0.9), add_job(folder, "", 2)
+    other = finding(0.0).model_copy(update={"score": 0.5, "scored_cells_sha256": "1" * 64})
+    best = find_best([old, answered(newer, other, "", 1, 1.0)])
+    assert best is not None and best.job.iteration == 2
+
+
 def test_the_checkpoint_is_kept_with_where_it_comes_from(folder: EventFolder):
     results = [scored(folder, 1, 0.5)]
     assert keep_best(folder, results) == results[0]

@@ -155,7 +155,37 @@ def test_killed_between_checkpoint_and_job_the_job_is_written_on_resume_and_only
     (run / "model_2.pt").unlink()
     (run / "model_2.pt").write_bytes(b"other weights of iteration 2")  # an earlier checkpoint was resumed from
     make(resumed_at=1).submit(2, run / "model_2.pt")
-    assert resumed.folder.job_ids() == ["000001-panel-2", "000002-panel-2"]
+    assert resumed.folder.job_ids() == ["000002-panel-2"]
+
+
+def test_what_was_found_about_checkpoints_that_the_run_has_left_is_put_aside(
+    make: Make, run: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Gone back to iteration 1: the score of a policy that this run never had must not be its best or its newest."""
+    limits = {"falls": Limit(metric="fall_rate", maximum=0.05, action="stop")}
+    first = make(mode="off", events={"panel": event(limits=limits)})
+    for iteration in (1, 2, 3):
+        first.submit(iteration, run / f"model_{iteration}.pt")
+    answer(first, 0.2, 1, fall_rate=0.01)
+    answer(first, 0.9, 2)
+    resumed = make(mode="off", events={"panel": event(limits=limits)}, resumed_at=1)
+    resumed.start(1, run / "model_1.pt")
+    assert "put aside: 000002-panel-2, 000003-panel-3" in capsys.readouterr().out
+    assert resumed.poll(2) == [] and [result.job.iteration for result in resumed.news()] == [1]
+    assert (run / "model_best.pt").read_bytes() == b"weights of iteration 1"
+    assert resumed.waiting() == []
+    assert sorted(path.name for path in resumed.folder.jobs.glob("*given_up*")) == [
+        "000002-panel-2.given_up1", "000003-panel-3.given_up1",
+    ]  # fmt: skip
+    resumed.submit(2, run / "model_2.pt")
+    assert resumed.folder.job_ids() == ["000001-panel-1", "000004-panel-2"]  # a number of before means what it did
+
+
+def test_a_changed_panel_is_run_on_a_checkpoint_that_another_one_was_run_on(make: Make, run: Path):
+    make(mode="off").submit(1, run / "model_1.pt")
+    other = make(mode="off", events={"panel": event(seed=7)}, resumed_at=1)
+    other.start(1, run / "model_1.pt")
+    assert [other.folder.job(job).seed for job in other.folder.job_ids()] == [None, 7]
 
 
 def test_a_killed_worker_is_started_again_and_nothing_is_done_twice(make: Make, run: Path):
@@ -269,12 +299,12 @@ def test_inline_the_trainer_waits_and_a_bug_is_a_traceback(make: Make, run: Path
     assert pids(events.folder) == [os.getpid()]
     with pytest.raises(ZeroDivisionError):
         make(mode="inline", events={"panel": event("bug")}).submit(2, run / "model_2.pt")
-    resumed = make(mode="inline", resumed_at=1)  # the job that the bug left
+    resumed = make(mode="inline", resumed_at=2)  # the job that the bug left
     (resumed.folder.jobs / "000002-panel-2.json").unlink()
-    add_job(resumed.folder, "score-4", iteration=3)
-    again = make(mode="inline", resumed_at=1)
-    again.start(1, run / "model_1.pt")
-    again.poll(1)
+    add_job(resumed.folder, "score-4", iteration=3, seed=None)
+    again = make(mode="inline", resumed_at=3)
+    again.start(3, run / "model_3.pt")
+    again.poll(3)
     assert [result.job.iteration for result in again.news()] == [3]
 
 

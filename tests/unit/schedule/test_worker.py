@@ -251,3 +251,19 @@ def test_the_best_checkpoint_follows_results_that_come_when_nobody_trains(folder
     work(folder, started)
     assert (folder.run / "model_best.pt").read_bytes() == b"weights of iteration 2"
     assert json.loads((folder.run / "model_best.json").read_text())["score"] == 0.9
+
+
+def test_what_an_older_job_of_this_name_left_is_not_its_answer(folder: EventFolder, started: Started):
+    """Jobs and results were deleted, reports were not: the number is given anew, and means another checkpoint."""
+    old = add_job(folder, "score-9", iteration=1)
+    work(folder, started)
+    left = folder.reports / old.id / "outcome.json"
+    assert left.is_file()
+    for path in (folder.jobs, folder.results):
+        (path / f"{old.id}.json").unlink()
+    (folder.run / "model_1.pt").unlink()
+    (folder.run / "model_1.pt").write_bytes(b"other weights of iteration 1")
+    new = add_job(folder, "score-1", iteration=1)
+    work(folder, started)
+    result = folder.result(new.id)
+    assert new.id == old.id and result is not None and result.finding is not None and result.finding.score == 1.0

@@ -17,7 +17,8 @@ SCHEMA_VERSION = 1
 def find_best(results: list[Result]) -> Result | None:
     """The valid result with the highest score; of equal ones the earliest checkpoint.
 
-    Only results that can be compared take part: same event, panel, engine and seed as the newest of them.
+    Only results that can be compared take part: same event, panel, held-out cells, engine and seed as the newest of
+    them.
 
     Args:
         results: In the order of their jobs.
@@ -90,7 +91,8 @@ def _score(result: Result) -> float | None:
 def _conditions(result: Result) -> tuple[object, ...]:
     job, finding = result.job, result.finding
     versions = {} if finding is None else {name: metric.version for name, metric in finding.held_out.items()}
-    return job.event, job.kind, job.content_sha256, job.engine, job.seed, tuple(sorted(versions.items()))
+    cells = "" if finding is None else finding.scored_cells_sha256
+    return job.event, job.kind, job.content_sha256, cells, job.engine, job.seed, tuple(sorted(versions.items()))
 
 
 def _provenance(best: Result) -> dict[str, Any]:

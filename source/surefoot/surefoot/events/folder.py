@@ -69,15 +69,39 @@ class EventFolder:
         return read_job(self.jobs / f"{identity}.json")
 
     def result(self, identity: str) -> Result | None:
-        """The whole result of a job, or None."""
+        """The whole result of a job, or None; one that answers another job of this name is none."""
         try:
-            return read_result(self.results / f"{identity}.json")
+            result = read_result(self.results / f"{identity}.json")
         except RunFolderError:
             return None
+        try:
+            return result if self.job(identity) == result.job else None
+        except RunFolderError:
+            return result  # of a job whose file is gone
 
     def next_number(self) -> int:
-        """Of the next job."""
-        return max((number_of(identity) or 0 for identity in self.job_ids()), default=0) + 1
+        """Of the next job; numbers of jobs that were put aside are not given again."""
+        try:
+            names = [name.partition(".")[0] for name in os.listdir(self.jobs)]
+        except OSError:
+            names = []
+        return max((number_of(name) or 0 for name in (*names, *self.job_ids())), default=0) + 1
+
+    def give_up_after(self, iteration: int) -> list[str]:
+        """Put aside jobs about checkpoints after an iteration that the run goes on from, and their results.
+
+        Those checkpoints belong to a course that the run has left; what it makes in their place is evaluated anew.
+
+        Returns:
+            Their ids.
+        """
+        left = [identity for identity in self.job_ids() if int(identity.rpartition("-")[2]) > iteration]
+        for identity in left:
+            for folder in (self.jobs, self.results):
+                with suppress(OSError):
+                    self.set_aside(folder / f"{identity}.json", "given_up")
+            self.unpin(identity)
+        return left
 
     def pin(self, checkpoint: Path, identity: str) -> tuple[str, str]:
         """Keep a checkpoint for a job, whatever happens to the file it came from.
@@ -109,12 +133,14 @@ class EventFolder:
         write_atomically(self.jobs / f"{job.id}.json", to_json(job))
 
     def answer(self, result: Result) -> bool:
-        """Write a result; False where a whole one was there, which stays.
+        """Write a result; False where a whole one was there, which stays, or where the job's file is gone.
 
         Raises:
             RunFolderError: The folder cannot be written.
         """
         path = self.results / f"{result.job.id}.json"
+        if not (self.jobs / path.name).exists():
+            return False  # nobody asks any more
         if path.exists():
             if self.result(result.job.id) is not None:
                 return False
@@ -122,10 +148,11 @@ class EventFolder:
         write_atomically(path, to_json(result.sealed()))
         return True
 
-    def set_aside(self, path: Path) -> Path:
+    def set_aside(self, path: Path, suffix: str = "broken") -> Path:
         """Keep a damaged file under a name that nobody reads as a job or a result."""
-        free = next(n for n in range(1, 10_000) if not path.with_suffix(f".broken{n}").exists())
-        return path.rename(path.with_suffix(f".broken{free}"))
+        stem = path.name.removesuffix(".json")
+        free = next(n for n in range(1, 10_000) if not path.with_name(f"{stem}.{suffix}{n}").exists())
+        return path.rename(path.with_name(f"{stem}.{suffix}{free}"))
 
 
 def fault(job: Job, reason: str, attempts: int, seconds: float = 0.0) -> Result:

@@ -2,10 +2,10 @@
 
 import json
 import re
-from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from surefoot.errors import RunFolderError
 
@@ -55,6 +55,15 @@ class Job(Document):
     attempts: Annotated[int, Field(ge=1)]
     written: str
     """Time of day with zone."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.id != job_id(number_of(self.id) or 0, self.event, self.iteration):
+            raise ValueError(f"its id {self.id!r} is not that of event {self.event!r}, iteration {self.iteration}")
+        path = PurePosixPath(self.checkpoint)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"its checkpoint {self.checkpoint!r} is outside of the run folder")
+        return self
 
 
 def job_id(number: int, event: str, iteration: int) -> str:

@@ -32,6 +32,8 @@ class Finding(Document):
     """Why it is not valid."""
     score: float | None = None
     """Held out; higher is better."""
+    scored_cells_sha256: str = ""
+    """Of what the score is a mean over: training with another manifest leaves other cells held out."""
     held_out: dict[str, Metric] = Field(default_factory=dict[str, Metric])
     in_distribution: dict[str, Metric] = Field(default_factory=dict[str, Metric])
     content_sha256: str = ""
@@ -99,4 +101,6 @@ def read_result(path: Path) -> Result:
 
 def _digest(result: Result) -> str:
     plain: dict[str, Any] = result.model_dump(mode="json", exclude={"sha256"})
+    if result.finding is not None and not result.finding.scored_cells_sha256:
+        del plain["finding"]["scored_cells_sha256"]  # results of before the field have their hash without it
     return hashlib.sha256(json.dumps(plain, sort_keys=True, allow_nan=False).encode()).hexdigest()

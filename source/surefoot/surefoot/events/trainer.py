@@ -49,6 +49,8 @@ class RunEvents:
         self.plan = plan
         self.folder = EventFolder(run)
         self.folder.make()
+        self.given_up = self.folder.give_up_after(resumed_at) if resumed_at else []
+        """Jobs about checkpoints of a course that the run has left."""
         self.seconds = 0.0
         """Wall-clock spent in `submit` and `poll` since the caller last set this to 0."""
         self._manifest_sha256 = manifest_sha256
@@ -77,6 +79,8 @@ class RunEvents:
 
     def start(self, iteration: int, checkpoint: Path | None) -> None:
         """Start the worker, and write the jobs of the checkpoint that is continued if they are missing."""
+        if self.given_up:
+            print(f"Events about checkpoints after iteration {iteration} are put aside: {', '.join(self.given_up)}")
         self.submit(iteration, checkpoint)
         if self._worker is not None:
             self._worker.watch()
@@ -233,7 +237,8 @@ class RunEvents:
 
     def _write_job(self, order: _Order, now: int) -> None:
         event, settings = order.event, self.plan.schedule.worker
-        twins = [job for job in self._jobs.values() if (job.event, job.iteration) == (event.name, order.iteration)]
+        same = (event.name, order.iteration, event.content_sha256, event.config.seed)
+        twins = [j for j in self._jobs.values() if (j.event, j.iteration, j.content_sha256, j.seed) == same]
         if (
             twins
             and order.checkpoint.is_file()

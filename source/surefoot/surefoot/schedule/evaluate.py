@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from surefoot.errors import SurefootError
 from surefoot.events.folder import EventFolder
 from surefoot.events.inline import Evaluate, checkpoint_for, report_folder
-from surefoot.events.job import Document, to_json
+from surefoot.events.job import Document, Job, to_json
 from surefoot.events.result import Finding
 from surefoot.files import write_atomically
 
@@ -28,6 +28,7 @@ class Outcome(Document):
     """What this process leaves for the worker."""
 
     schema_version: Literal[1] = 1
+    job: Job
     finding: Finding | None = None
     fault: str = ""
     seconds: Annotated[float, Field(ge=0)]
@@ -60,7 +61,7 @@ def main(arguments: list[str], evaluate: Evaluate | None = None) -> None:
         finding, problem = evaluate(folder.run, job, out), ""
     except SurefootError as error:
         finding, problem = None, str(error)
-    outcome = Outcome(finding=finding, fault=problem, seconds=time.monotonic() - start)
+    outcome = Outcome(job=job, finding=finding, fault=problem, seconds=time.monotonic() - start)
     write_atomically(out / OUTCOME, to_json(outcome))
 
 

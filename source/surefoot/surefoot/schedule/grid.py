@@ -15,6 +15,8 @@ _FROM_SUMMARY = {
     "cost_of_transport": "cost_of_transport",
 }
 _FROM_RATES = {"fall_rate": "fall_rate", "survival_time": "survival_time", "success_rate": "success_rate"}
+MEASURED = (*_FROM_SUMMARY, *_FROM_RATES)
+"""Metrics, all of them of the training distribution."""
 
 
 def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> tuple[str, tuple[str, ...]]:
@@ -27,6 +29,7 @@ def evaluate(run: Path, job: Job, out: Path) -> Finding:
     from surefoot.panel import CommandGrid, report  # heavy: only where something is evaluated
     from surefoot.panel.evaluate import evaluate_checkpoint
     from surefoot.panel.metrics import METRICS
+    from surefoot.panel.panel_report import MAX_FAULT_SHARE
 
     provenance, result = evaluate_checkpoint(
         checkpoint_for(run, job),
@@ -42,8 +45,10 @@ def evaluate(run: Path, job: Job, out: Path) -> Finding:
     values = {name: summary[key] for name, key in _FROM_SUMMARY.items()}
     values |= {name: summary["rates"][key] for name, key in _FROM_RATES.items()}
     found = {name: _metric(value, METRICS[name]) for name, value in values.items()}
-    valid = summary["rates"]["valid"]
-    reasons = () if valid else ("no episode is valid: simulation or policy broke in every one",)
+    episodes = summary["rates"]["episodes"]
+    broken = episodes - summary["rates"]["valid"]
+    few = broken <= MAX_FAULT_SHARE * episodes
+    reasons = () if few else (f"{broken} of {episodes} episodes are faults: simulation or policy broke",)
     return Finding(valid=not reasons, reasons=reasons, in_distribution=found)
 
 

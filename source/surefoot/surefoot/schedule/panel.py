@@ -1,5 +1,6 @@
 """Kind `panel`: a frozen panel, cells that training never saw beside cells that it did."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,16 @@ def evaluate(run: Path, job: Job, out: Path) -> Finding:
         valid=report.valid,
         reasons=tuple(plain["reasons"]),
         score=report.score,
+        scored_cells_sha256=_scored_cells(plain["cells"]),
         held_out=_metrics(plain["held_out"], units),
         in_distribution=_metrics(plain["in_distribution"], units),
         content_sha256=plain["panel_sha256"],
     )
+
+
+def _scored_cells(cells: list[dict[str, Any]]) -> str:
+    hashes = sorted(cell["sha256"] for cell in cells if cell["group"] == "held_out")
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
 
 def _metrics(group: dict[str, Any], units: dict[str, str]) -> dict[str, Metric]:

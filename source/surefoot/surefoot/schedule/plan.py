@@ -12,6 +12,7 @@ from surefoot.events.plan import MODES, EventPlan, Mode, PlannedEvent
 from surefoot.events.result import Finding
 from surefoot.manifest import Manifest
 from surefoot.schedule.kinds import kind_of
+from surefoot.schedule.limits import check_limits
 from surefoot.torch_threads import torch_threads
 
 COMMAND = (sys.executable, "-m", "surefoot.schedule.worker")
@@ -42,6 +43,7 @@ def plan_events(
     events: list[PlannedEvent] = []
     for name, event in manifest.schedule.events.items():
         try:
+            check_limits(event)
             digest, notes = kind_of(event.kind).check(manifest, event, manifests, engine)
         except SurefootError as error:
             raise ManifestError(str(error), f"schedule.events.{name}") from error

@@ -126,9 +126,10 @@ class Worker:
 
     def _outcome(self, job: Job) -> Outcome | None:
         try:
-            return read_document(self._folder.reports / job.id / OUTCOME, Outcome, "outcome")
+            outcome = read_document(self._folder.reports / job.id / OUTCOME, Outcome, "outcome")
         except RunFolderError:
             return None
+        return outcome if outcome.job == job else None  # a number may be given anew after files were deleted
 
     def _result(self, job: Job, outcome: Outcome, attempt: int) -> Result:
         if outcome.finding is None:
