@@ -37,6 +37,13 @@ class Totals:
     """Wall-clock of the iterations."""
     fault_steps: dict[str, float] = field(default_factory=dict[str, float])
     invalid_steps: float = 0.0
+    uncounted: int = 0
+    """Samples of iterations whose accounts are lost: neither seconds nor faults are known of them."""
+
+    @property
+    def counted(self) -> int:
+        """Samples that `seconds` and the faults are about."""
+        return self.samples - self.uncounted
 
 
 def read_run_record(run: Path) -> Record:
@@ -83,11 +90,11 @@ def write_run_record(
             num_envs=manifest.training.num_envs,
             samples=totals.samples,
             seconds=seconds,
-            samples_per_s=totals.samples / seconds if seconds > 0 else None,
+            samples_per_s=totals.counted / seconds if seconds > 0 else None,
         ),
         scheduled=tuple(manifest.schedule.events),
         events_mode=mode,
-        **_from_files(run, totals.fault_steps, totals.invalid_steps / totals.samples if totals.samples else None),
+        **_from_files(run, totals.fault_steps, totals.invalid_steps / totals.counted if totals.counted else None),
     )
     write_atomically(run / FILE_NAME, to_json(record))
     return record

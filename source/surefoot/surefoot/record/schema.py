@@ -30,9 +30,9 @@ class Training(Document):
     samples: Count
     """Environment steps over all environments."""
     seconds: float
-    """Wall-clock of the iterations, without checkpoints."""
+    """Wall-clock of the iterations, without checkpoints; of those whose accounts are not lost."""
     samples_per_s: float | None
-    """`samples / seconds`."""
+    """Samples of the same iterations over `seconds`."""
 
 
 class Evaluation(Document):

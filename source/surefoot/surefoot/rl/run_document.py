@@ -33,7 +33,7 @@ class RunDocument:
         self._manifest = manifest
         self._mode: Mode = mode
         self._retry = Retry("Run record")
-        self._totals = _totals(folder, resumed_at) if resumed_at else Totals()
+        self._totals, self._counted_until = _totals(folder, resumed_at) if resumed_at else (Totals(), 0)
 
     @property
     def failures(self) -> int:
@@ -43,7 +43,9 @@ class RunDocument:
     def add(self, iteration: int, flush: Flush, fault_kinds: Sequence[str]) -> None:
         """Take in one iteration."""
         totals = self._totals
-        totals.iterations, totals.samples = iteration, int(flush[learning.SAMPLES])
+        samples, steps = int(flush[learning.SAMPLES]), max(1, iteration - self._counted_until)
+        totals.uncounted += (samples - totals.samples) * (steps - 1) // steps
+        totals.iterations, totals.samples, self._counted_until = iteration, samples, iteration
         totals.seconds += float(flush[learning.SECONDS])
         totals.invalid_steps += float(flush[_INVALID])
         for kind, count in zip(fault_kinds, flush[_STEPS].tolist(), strict=True):
@@ -65,23 +67,28 @@ class RunDocument:
         )
 
 
-def _totals(folder: Path, iteration: int) -> Totals:
-    """Sums of the accounts up to an iteration; 0 where there are none."""
+def _totals(folder: Path, iteration: int) -> tuple[Totals, int]:
+    """Sums of the accounts up to an iteration, and the last one that has a row; 0 where there are none."""
     try:
         table = read_record(folder, (learning.SAMPLES, learning.SECONDS, _STEPS, _INVALID))
     except RecordError:
-        return Totals(iterations=iteration)
+        return Totals(iterations=iteration), 0
     rows = table.iteration <= iteration
 
     def total(name: str) -> float:
         return float(np.nansum(table.values[name][rows])) if name in table.values else 0.0
 
     steps = np.nansum(table.values[_STEPS][rows], axis=0) if _STEPS in table.values else ()
-    samples = table.values.get(learning.SAMPLES, np.zeros(0))[rows]
-    return Totals(
+    samples, iterations = table.values.get(learning.SAMPLES, np.zeros(0))[rows], table.iteration[rows]
+    if not len(samples):
+        return Totals(iterations=iteration), 0
+    gaps = np.diff(iterations, prepend=0)  # more than 1 where rows are lost
+    found = Totals(
         iterations=iteration,
-        samples=int(samples[-1]) if len(samples) else 0,
+        samples=int(samples[-1]),
         seconds=total(learning.SECONDS),
         fault_steps={kind: float(count) for kind, count in zip(table.names("fault"), steps, strict=False)},
         invalid_steps=total(_INVALID),
+        uncounted=int((np.diff(samples, prepend=0.0) * (gaps - 1) / gaps).sum()),
     )
+    return found, int(iterations[-1])
