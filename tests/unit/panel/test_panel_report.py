@@ -17,9 +17,9 @@ from surefoot.panel.held_out import memberships
 from surefoot.panel.manifest import Panel
 from surefoot.panel.metrics import PANEL_METRICS
 from surefoot.panel.panel_files import write_heatmap, write_parquet
-from surefoot.panel.panel_report import PanelReport, panel_report
+from surefoot.panel.panel_report import PanelReport, cell_interval, panel_report
 from surefoot.panel.panel_table import panel_text
-from surefoot.panel.statistics import wilson_interval
+from surefoot.panel.statistics import Interval, wilson_interval
 from surefoot.panel.taxonomy import circumstance
 
 PROVENANCE = {
@@ -120,6 +120,18 @@ def test_faults_make_a_result_invalid():
     ]  # fmt: skip
     assert report.plain["cells"][0]["name"] == "heavy"  # nothing known is worse than anything known
     assert "NOT VALID" in panel_text(report)
+
+
+def test_intervals_end_where_values_do():
+    """Eleven robots recover in a tenth of a second, one never does: 0.51 s, and nothing below 0 or beyond the end."""
+    values = np.array([0.1] * 5 + [0.12] * 6 + [5.0])
+    found = cell_interval("recovery_time", values, "x", 0, 8.0)
+    assert found is not None and found.value == pytest.approx(6.22 / 12)
+    assert (found.low, found.high) == (0.0, 8.0)
+    assert cell_interval("recovery_time", values[:1], "x", 0, 8.0) == Interval(0.1, -math.inf, math.inf)
+    survived = cell_interval("survival_time", np.full(12, 8.0), "x", 0, 8.0)
+    assert survived is not None and survived.high == survived.value == 8.0
+    assert survived.low == pytest.approx(8.0 * wilson_interval(12, 12).low)  # 6.06 s: one in four may fall at once
 
 
 def test_without_a_held_out_cell_there_is_no_score():

@@ -137,7 +137,11 @@ def cell_interval(metric: str, values: Floats, key: str, seed: int, duration: fl
     if metric == "survival_time":
         share = share_interval(np.minimum(values[:, None] / duration, 1.0))
         return Interval(*(duration * end for end in (share.value, share.low, share.high))) if share else None
-    return mean_interval(values, _generator(key, seed))
+    found = mean_interval(values, _generator(key, seed))
+    if found is None or math.isinf(found.low):
+        return found
+    most = {"torque_saturation": 1.0, "recovery_time": duration}.get(metric, math.inf)
+    return Interval(found.value, max(0.0, found.low), min(most, found.high))  # one outlier leads far beyond
 
 
 def _group(
