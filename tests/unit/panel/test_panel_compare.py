@@ -65,6 +65,21 @@ def test_shares_of_one_cell_have_wilsons_interval():
     assert share_difference_interval(np.full((3, 2), np.nan)) is None
 
 
+def test_without_ties_the_share_of_pairs_won_has_wilsons_interval():
+    """9 of 12 pairs won and 3 lost: a lead of a half, and 75 % won."""
+    found, wilson = share_difference_interval(np.array([[1.0]] * 9 + [[-1.0]] * 3)), wilson_interval(9, 12)
+    assert found is not None and (1 + found.value) / 2 == 0.75
+    assert ((1 + found.low) / 2, (1 + found.high) / 2) == pytest.approx((wilson.low, wilson.high))
+
+
+def test_a_policy_against_itself_is_even():
+    one = improved(0.0)
+    for row in compare(one, one):
+        if row.improvement is not None:
+            assert row.improvement.value == 0.5 and row.difference.value == 0.0
+            assert 0.5 - row.improvement.low == pytest.approx(row.improvement.high - 0.5)
+
+
 def test_no_difference_in_every_pair_is_not_known_for_certain():
     found = share_difference_interval(np.zeros((12, 3)))
     assert found is not None and found.value == 0.0

@@ -75,10 +75,10 @@ def share_interval(scores: Floats) -> Interval | None:
 
 
 def share_difference_interval(changes: Floats) -> Interval | None:
-    """Mean over cells of numbers between -1 and 1, nearly all of them 0, 95 %; None without one. Shape (R, C).
+    """Mean over cells of numbers between -1 and 1, 95 %; None without one. Shape (R, C).
 
     Gains and losses have intervals as shares; these are put together with the covariance that they have, because a
-    pair gains or loses (`mean(gain) * mean(loss)`).
+    pair gains or loses (`mean(gain) * mean(loss)`). Where every pair is won or lost it is Wilson's interval.
 
     Source: MOVER: Zou & Donner 2008, "Construction of confidence limits about effect measures".
     """

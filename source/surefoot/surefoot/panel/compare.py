@@ -14,7 +14,6 @@ from surefoot.panel.bootstrap import (
     aggregate_interval,
     mean_of_cells,
     share_difference_interval,
-    share_interval,
 )
 from surefoot.panel.metrics import PANEL_METRICS
 from surefoot.panel.panel_report import SCHEMA_VERSION
@@ -154,7 +153,6 @@ def _samples(cells: dict[str, dict[str, Any]], names: list[str], metric: str) ->
 def _row(metric: str, group: str, a: Floats, b: Floats, duration: float) -> MetricComparison:
     change = b - a
     better = change if PANEL_METRICS[metric].better == "higher" else -change
-    won = np.where(np.isnan(change), math.nan, (better > 0) + 0.5 * (better == 0))
 
     def interval(scores: Floats) -> Interval | None:
         if scores.size == 0:
@@ -167,7 +165,9 @@ def _row(metric: str, group: str, a: Floats, b: Floats, duration: float) -> Metr
         )
 
     pairs = int((~np.isnan(change)).sum())
-    return MetricComparison(metric, group, pairs, interval(change), share_interval(won))
+    lead = share_difference_interval(np.sign(better))  # share of pairs won less the share lost
+    won = Interval(*((1 + end) / 2 for end in (lead.value, lead.low, lead.high))) if lead else None
+    return MetricComparison(metric, group, pairs, interval(change), won)
 
 
 def comparison_text(a: dict[str, Any], b: dict[str, Any], rows: list[MetricComparison]) -> str:
