@@ -85,7 +85,7 @@ class Clock:
         self._signal(signal.SIGSTOP if busy else signal.SIGCONT)
         self.start()
 
-    def show_events(self, results: Any) -> None:
+    def show_events(self, results: Any, run: Any) -> None:
         """Results that came."""
         self.done += len(results)
 

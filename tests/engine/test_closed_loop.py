@@ -10,7 +10,8 @@ from cases import manifest
 from surefoot.engines.base import load_engine
 from surefoot.errors import CheckpointError, TraceError
 from surefoot.manifest import Manifest
-from surefoot.replay import Trace
+from surefoot.replay import Trace, TraceCard
+from surefoot.replay.card import Segment
 from surefoot.replay.closed_loop import METRICS, run_closed_loop, text, to_plain
 from surefoot.replay.header import SignalInfo
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
@@ -85,6 +86,21 @@ def test_a_policy_that_stands_does_not_beat_a_log_that_walks(task: Manifest, sta
     assert result.seconds == pytest.approx(0.8)
     assert result.log["lin_vel_error"] < 0.01 and not result.passed and result.better["lin_vel_error"] is False
     assert "does NOT do better" in text(result) and to_plain(result)["passed"] is False
+
+
+def test_of_a_failed_run_the_commands_count_all_through_and_lying_still_is_no_merit(
+    task: Manifest, standing: Path
+) -> None:
+    """Its card says where it failed: after 0.4 s. It does not turn at all; the policy does, by less than the margin."""
+    log = stand_log(task)
+    log.signals["q_des"][:] += 2.0 * log.time[:, None]
+    log.signals["gyro"][:] = 0.0
+    segments = (Segment(mode="policy", start=0.0, end=0.4), Segment(mode="fault", start=0.4, end=9.0, valid=False))
+    completed = TraceCard.model_construct(segments=segments, outcome="completed")
+    assert run_closed_loop(log, standing, card=completed).seconds == pytest.approx(0.4, abs=0.05)
+    result = run_closed_loop(log, standing, card=completed.model_copy(update={"outcome": "failed"}))
+    assert result.seconds == pytest.approx(1.2, abs=0.05)
+    assert result.better["yaw_rate_error"] is False and result.better["following"] and result.passed
 
 
 def test_what_the_log_lacks_is_not_compared(task: Manifest, standing: Path) -> None:

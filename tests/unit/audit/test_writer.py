@@ -54,6 +54,30 @@ class Logger:
         self.flush()
 
 
+class Gallery(Logger):
+    """A logger that takes pictures."""
+
+    def add_picture(self, tag: str, path: Path, step: int) -> None:
+        self.add_scalar(tag, float(len(path.read_bytes())), step)
+
+
+def test_pictures_wait_like_scalars_and_one_that_is_gone_is_left_out(tmp_path: Path):
+    disk = Disk()
+    (tmp_path / "a.png").write_bytes(b"12345")
+    for make, expected in ((Gallery, [("a", 1.0, 1), ("b", 5.0, 1)]), (Logger, [("a", 1.0, 1)])):
+        disk.kept.clear()
+        writer = ResilientWriter(lambda make=make: make(disk), disk.said.append, lambda: disk.now, capacity=6)
+        writer.add_scalar("a", 1.0, 1)
+        writer.add_picture("b", tmp_path / "a.png", 1)
+        writer.add_picture("c", tmp_path / "none.png", 1)
+        disk.full = True
+        writer.flush()
+        assert disk.kept == []
+        disk.full = False
+        writer.close()
+        assert disk.kept == expected and writer.dropped == 0
+
+
 def test_scalars_of_a_full_disk_arrive_when_it_has_room():
     disk = Disk()
     writer = disk.writer()

@@ -1,5 +1,6 @@
 """Limits: which numbers break them, and what the alert says."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,16 +8,18 @@ import pytest
 from event_cases import add_job, finding, make_run
 from surefoot.audit.alerts import Alert
 from surefoot.events.folder import answered, fault
+from surefoot.events.job import to_json
 from surefoot.events.plan import PlannedEvent
-from surefoot.events.reactions import broken, react, silencing
-from surefoot.events.result import Finding, Result
+from surefoot.events.reactions import broken, new_failures, react, silencing
+from surefoot.events.result import Finding, Metric, Result, read_result
 from surefoot.manifest.schedule import Event, Limit
 
 
 @pytest.fixture
 def result(tmp_path: Path) -> Result:
-    """Fall rate 0.1 [0.05, 0.2], score 0.5, of iteration 2."""
-    return answered(add_job(make_run(tmp_path), "", iteration=2), finding(0.5, fall_rate=0.1), "", 1, 1.0)
+    """Fall rate 0.1 [0.05, 0.2], score 0.5, a gap of 0.3 above the floor, of iteration 2."""
+    found = finding(0.5, fall_rate=0.1).model_copy(update={"transfer": {"gap_above_floor": Metric(value=0.3)}})
+    return answered(add_job(make_run(tmp_path), "", iteration=2), found, "", 1, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,7 @@ def result(tmp_path: Path) -> Result:
         ({"metric": "score", "minimum": 0.5}, None),
         ({"metric": "score", "minimum": 0.6}, "score is 0.5, below 0.6"),
         ({"metric": "slip", "maximum": 9.0}, "held_out slip was not measured"),
+        ({"metric": "gap_above_floor", "maximum": 0.2, "group": "transfer"}, "transfer gap_above_floor is 0.3, above"),
     ],
 )
 def test_a_limit(result: Result, limit: dict[str, object], expected: str | None):
@@ -80,3 +84,50 @@ def test_an_event_that_the_manifest_no_longer_has_breaks_nothing(result: Result)
 )
 def test_the_way_on_is_an_override_of_the_manifest(kind: str, subject: str, override: str):
     assert silencing(Alert(kind, 1, subject, "", "stop")) == override
+
+
+GAP, POLICY = "gap/log/open_loop", "beats_failed_run/log"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "news"),
+    [
+        (None, (f"{GAP}=pass", f"{POLICY}=pass"), []),
+        (None, (f"{GAP}=fail",), [GAP]),
+        (None, (f"{GAP}=unknown",), []),
+        (None, (f"{POLICY}=fail",), []),  # every training begins like that
+        ((f"{GAP}=fail", f"{POLICY}=fail"), (f"{GAP}=fail", f"{POLICY}=fail"), []),
+        ((f"{GAP}=pass", f"{POLICY}=pass"), (f"{GAP}=fail", f"{POLICY}=fail"), [GAP, POLICY]),
+        ((f"{GAP}=unknown",), (f"{GAP}=fail",), [GAP]),
+        ((f"{GAP}=fail", f"{POLICY}=fail"), (f"{GAP}=pass", f"{POLICY}=pass"), []),
+    ],
+)
+def test_a_failure_is_told_where_it_is_news(
+    result: Result, before: tuple[str, ...] | None, now: tuple[str, ...], news: list[str]
+):
+    numbers = {f"log/open_loop/{name}": Metric(value=v) for name, v in (("gap", 0.5), ("limit", 0.2), ("floor", 0.05))}
+
+    def tagged(tags: tuple[str, ...] | None) -> Result | None:
+        if tags is None:
+            return None
+        return answered(result.job, Finding(valid=True, transfer=numbers, tags=tags), "", 1, 1.0)
+
+    this = tagged(now)
+    assert this is not None
+    alerts = new_failures(this, tagged(before), iteration=7)
+    assert [(alert.kind, alert.subject, alert.action) for alert in alerts] == [
+        ("event_transfer", f"panel.{name}", "log") for name in news
+    ]
+    said = {GAP: "gap score 0.5 is above 0.2 (floor 0.05)", POLICY: f"{POLICY} failed, and passed before"}
+    assert [alert.message for alert in alerts] == [f"iteration 2: {said[name]}" for name in news]
+
+
+def test_results_of_before_jobs_named_their_data_are_read(tmp_path: Path, result: Result):
+    """Their hash was over a job without the key."""
+    plain = json.loads(to_json(result))
+    assert plain["job"].pop("data") == ""
+    path = tmp_path / f"{result.job.id}.json"
+    path.write_text(json.dumps(plain))
+    assert read_result(path) == result
+    with_data = result.model_copy(update={"job": result.job.model_copy(update={"data": "/x"})}).sealed()
+    assert with_data.sha256 != result.sha256

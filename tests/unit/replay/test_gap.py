@@ -87,3 +87,15 @@ def test_coverage_counts_the_time_inside_the_band() -> None:
 def test_persistence_of_a_log_that_stands_still_is_zero_and_of_a_step_is_its_size() -> None:
     assert gaps.persistence({"q": np.zeros((3, 2))}, {"q": np.zeros((5, 3, 2))}) == 0
     assert gaps.persistence({"q": np.zeros((3, 2))}, {"q": np.full((5, 3, 2), 0.02)}) == pytest.approx(1.0)
+
+
+def test_the_interval_of_a_score_holds_it_and_is_a_point_where_windows_are_alike() -> None:
+    """400 windows with errors of 0 or 2 scales: mean square 2; its standard error is 0.1, that of the root 0.035."""
+    rng = np.random.default_rng(0)
+    real = {"q": np.zeros((5, 400, 1))}
+    simulated = {"q": np.broadcast_to(0.04 * rng.permutation(np.repeat([0.0, 1.0], 200))[None, :, None], (5, 400, 1))}
+    low, high = gaps.score_interval(real, simulated, np.random.default_rng(1))
+    assert low < 2**0.5 < high and high - low == pytest.approx(4 * 0.0354, rel=0.15)
+    alike = {"q": np.full((5, 400, 1), 0.02)}
+    assert gaps.score_interval(real, alike, np.random.default_rng(1)) == pytest.approx((1.0, 1.0))
+    assert gaps.measure(real, {"q": alike["q"][:, None]}).scores[0] == pytest.approx(1.0)

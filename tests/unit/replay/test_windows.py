@@ -3,7 +3,7 @@ import pytest
 
 from surefoot.errors import TraceError
 from surefoot.replay import Trace
-from surefoot.replay.card import Segment, TraceCard
+from surefoot.replay.card import Estimate, Gains, Segment, TraceCard
 from surefoot.replay.windows import cut_windows, held, sampled, sampled_quat
 from trace_cases import trace_of
 
@@ -105,3 +105,22 @@ def test_quaternions_of_either_sign_are_one_orientation() -> None:
     got = sampled_quat(trace, windows, quat, dt=0.01, count=3)[:, 1]
     yaw = 2 * np.arctan2(got[:, 3], got[:, 0])
     assert np.allclose(np.angle(np.exp(1j * (yaw - [0.2, 0.21, 0.22]))), 0, atol=1e-9)
+
+
+def test_fewer_windows_are_spread_over_all_of_them() -> None:
+    windows = cut_windows(line(111), num_steps=10, step_dt=0.02, needs=("q",))
+    assert len(windows) == 11 and windows.thinned(11) is windows
+    few = windows.thinned(3)
+    assert few.start.tolist() == [0, 50, 100] and few.dropped == {"more than asked for": 8}
+
+
+def test_damping_counts_where_its_gains_are_known() -> None:
+    """In the card's segment or, sample by sample, in the log."""
+    gain = Estimate(value=5.0, unit="N m s/rad", known_by="stated")
+    segment = Segment(mode="damping", start=0.0, end=1.0)
+    known = segment.model_copy(update={"gains": Gains(stiffness=gain, damping=gain)})
+    with pytest.raises(TraceError, match="5 for segment"):
+        cut_windows(line(51), num_steps=10, step_dt=0.02, needs=("q",), card=card_with(segment))
+    assert len(cut_windows(line(51), num_steps=10, step_dt=0.02, needs=("q",), card=card_with(known))) == 5
+    logged = trace_of(51, ("q", "dq", "kp", "kd"), step_ns=20 * MS)
+    assert len(cut_windows(logged, num_steps=10, step_dt=0.02, needs=("q",), card=card_with(segment))) == 5

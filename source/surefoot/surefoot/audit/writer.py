@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 from surefoot.audit.resilience import Retry
@@ -14,7 +15,7 @@ CAPACITY = 100_000
 
 
 class ScalarWriter(Protocol):
-    """Anything with TensorBoard's `add_scalar`; a `flush` is called where there is one."""
+    """Anything with TensorBoard's `add_scalar`; a `flush` is called where there is one, and so is `add_picture`."""
 
     def add_scalar(self, tag: str, value: float, step: int) -> None: ...
     def close(self) -> None: ...
@@ -42,7 +43,7 @@ class ResilientWriter:
     ) -> None:
         self._make = make
         self._retry = Retry("Logger", report, clock) if report is not None else Retry("Logger", clock=clock)
-        self._pending: deque[tuple[str, float, int]] = deque()
+        self._pending: deque[tuple[str, float | Path, int]] = deque()
         self._capacity = capacity
         self._writer: ScalarWriter | None = None
         self.dropped = 0
@@ -66,6 +67,13 @@ class ResilientWriter:
 
     def add_scalar(self, tag: str, value: float, step: int) -> None:
         """Keep a scalar; those of the step before are passed on first."""
+        self._keep(tag, value, step)
+
+    def add_picture(self, tag: str, path: Path, step: int) -> None:
+        """Keep the path of a PNG in the same way."""
+        self._keep(tag, path, step)
+
+    def _keep(self, tag: str, value: float | Path, step: int) -> None:
         if self._pending and self._pending[-1][2] != step:
             self.flush()
         if len(self._pending) == self._capacity:
@@ -90,7 +98,10 @@ class ResilientWriter:
         self._writer = None  # dead, unless everything below succeeds
         try:
             for tag, value, step in self._pending:
-                writer.add_scalar(tag, value, step)
+                if isinstance(value, Path):
+                    _add_picture(writer, tag, value, step)
+                else:
+                    writer.add_scalar(tag, value, step)
             flush = getattr(writer, "flush", None)
             if flush is not None:
                 flush()
@@ -107,3 +118,10 @@ class ResilientWriter:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             writer.close()
+
+
+def _add_picture(writer: ScalarWriter, tag: str, path: Path, step: int) -> None:
+    """Pass a picture on to a logger that takes pictures; one that is gone is no reason to start the logger anew."""
+    add = getattr(writer, "add_picture", None)
+    if add is not None and path.is_file():
+        add(tag, path, step)

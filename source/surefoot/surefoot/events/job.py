@@ -30,7 +30,7 @@ class Job(Document):
     event: str
     kind: str
     content: str
-    """Name of the panel; empty where the kind has none."""
+    """Name of the panel or suite; empty where the kind has none."""
     content_sha256: str
     """Of the content as it was when the run started; empty where the kind has none."""
     iteration: Annotated[int, Field(ge=0)]
@@ -48,6 +48,8 @@ class Job(Document):
     device: str
     manifests: str
     """Folder of the manifests, absolute."""
+    data: str = ""
+    """Folder of the data that the content names, absolute; empty where it names none."""
     threads: Annotated[int, Field(ge=1)]
     nice: Annotated[int, Field(ge=0, le=19)]
     timeout: Annotated[float, Field(gt=0)]

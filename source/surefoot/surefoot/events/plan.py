@@ -15,15 +15,29 @@ MODES: tuple[Mode, ...] = ("worker", "inline", "off")
 
 
 @dataclass(frozen=True)
+class Content:
+    """What an event evaluates, once it has been found and checked."""
+
+    sha256: str = ""
+    """Of the panel or suite; empty where the kind has no content."""
+    notes: tuple[str, ...] = ()
+    """What the person who starts the run should know."""
+    data: str = ""
+    """Folder of the data that it names, absolute; empty where it names none."""
+
+
+@dataclass(frozen=True)
 class PlannedEvent:
     """An event whose content has been found and checked."""
 
     name: str
     config: Event
     content_sha256: str
-    """Of the panel; empty where the kind has no content."""
+    """Of the panel or suite; empty where the kind has no content."""
     notes: tuple[str, ...] = ()
     """What the person who starts the run should know."""
+    data: str = ""
+    """Folder of the data that the content names."""
 
     def due(self, iteration: int, end: bool) -> bool:
         """Whether a checkpoint of this iteration is to be evaluated.

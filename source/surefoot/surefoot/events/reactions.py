@@ -6,7 +6,7 @@ from surefoot.events.result import Metric, Result
 from surefoot.manifest.audit import Action
 from surefoot.manifest.schedule import Limit
 
-LIMIT, FAULT = "event_limit", "event_fault"
+LIMIT, FAULT, TRANSFER = "event_limit", "event_fault", "event_transfer"
 """Kinds of alerts."""
 
 
@@ -40,8 +40,12 @@ def broken(limit: Limit, result: Result) -> str | None:
     if limit.metric == "score":
         metric = Metric(value=finding.score, low=finding.score, high=finding.score)
     else:
-        group = finding.held_out if limit.group == "held_out" else finding.in_distribution
-        metric = group.get(limit.metric, Metric(value=None))
+        groups = {
+            "held_out": finding.held_out,
+            "in_distribution": finding.in_distribution,
+            "transfer": finding.transfer,
+        }
+        metric = groups[limit.group].get(limit.metric, Metric(value=None))
     value = getattr(metric, limit.compare)
     what = limit.metric if limit.metric == "score" else f"{limit.group} {limit.metric}"
     what += "" if limit.compare == "value" else f" ({limit.compare} end of its interval)"
@@ -52,6 +56,39 @@ def broken(limit: Limit, result: Result) -> str | None:
     if limit.maximum is not None and value > limit.maximum:
         return f"{what} is {value:.4g}, above {limit.maximum:g}"
     return None
+
+
+def new_failures(result: Result, before: Result | None, iteration: int) -> list[Alert]:
+    """Alerts of what a result's tags say to fail, where it is news: nothing is told twice.
+
+    A gap belongs to log and simulator, whatever the policy: the first failure is told, and one after a pass. A policy
+    fails early in any training: only a failure after a pass is told.
+
+    Args:
+        result: Answer or fault.
+        before: The valid result of the same event before it; None where it is the first.
+        iteration: Where the run is now.
+    """
+    if result.finding is None or not result.finding.valid:
+        return []
+    old = before.finding.tags if before is not None and before.finding is not None else ()
+    alerts: list[Alert] = []
+    for tag in result.finding.tags:
+        name, _, verdict = tag.rpartition("=")
+        passed = f"{name}=pass" in old
+        if verdict == "fail" and (passed or (name.startswith("gap/") and tag not in old)):
+            text = f"iteration {result.job.iteration}: {_failure(name, result.finding.transfer)}"
+            alerts.append(Alert(TRANSFER, iteration, f"{result.job.event}.{name}", text, "log"))
+    return alerts
+
+
+def _failure(name: str, metrics: dict[str, Metric]) -> str:
+    place = name.removeprefix("gap/")
+    numbers = [metrics.get(f"{place}/{part}", Metric(value=None)).value for part in ("gap", "limit", "floor")]
+    if None in numbers:
+        return f"{name} failed, and passed before"
+    gap, limit, floor = numbers
+    return f"gap score {gap:.3g} is above {limit:.3g} (floor {floor:.3g})"
 
 
 def silencing(alert: Alert) -> str:

@@ -37,10 +37,11 @@ class Finding(Document):
     held_out: dict[str, Metric] = Field(default_factory=dict[str, Metric])
     in_distribution: dict[str, Metric] = Field(default_factory=dict[str, Metric])
     content_sha256: str = ""
-    """Of the panel that was run."""
+    """Of the panel or suite that was run."""
     transfer: dict[str, Metric] = Field(default_factory=dict[str, Metric])
-    """Against recordings of real robots."""
+    """Against recordings of robots."""
     tags: tuple[str, ...] = ()
+    """`<name>=pass|fail|unknown`, or `<name>=<text>`."""
 
     @model_validator(mode="after")
     def _check_reasons(self) -> Self:
@@ -103,4 +104,6 @@ def _digest(result: Result) -> str:
     plain: dict[str, Any] = result.model_dump(mode="json", exclude={"sha256"})
     if result.finding is not None and not result.finding.scored_cells_sha256:
         del plain["finding"]["scored_cells_sha256"]  # results of before the field have their hash without it
+    if not result.job.data:
+        del plain["job"]["data"]
     return hashlib.sha256(json.dumps(plain, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -1,6 +1,12 @@
 """A result for the console and for loggers: what was held out beside what was not."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from surefoot.events.result import Metric, Result
+
+MAX_PICTURES = 12
+"""Of one result, for a logger; the others are in its report."""
 
 
 def lines(result: Result) -> list[str]:
@@ -14,16 +20,34 @@ def lines(result: Result) -> list[str]:
         return [f"{head}: NOT VALID: {'; '.join(finding.reasons)}"]
     score = "" if finding.score is None else f", score {finding.score:.4g}"
     out = [f"{head} ({result.seconds:.0f} s){score}"]
-    for label, group in (
-        ("held out", finding.held_out),
-        ("in distribution", finding.in_distribution),
-        ("transfer", finding.transfer),
-    ):
+    for label, group in (("held out", finding.held_out), ("in distribution", finding.in_distribution)):
         if group:
             out.append(f"    {label:<15}  " + "  ".join(f"{name} {number(metric)}" for name, metric in group.items()))
         elif label == "held out":
             out.append(f"    {label:<15}  nothing: this kind of event ({job.kind}) measures nothing held out")
+    out += [f"    {line}" for line in transfer_lines(finding.transfer)]
+    for verdict in ("pass", "fail", "unknown"):
+        names = [tag.removesuffix(f"={verdict}") for tag in finding.tags if tag.endswith(f"={verdict}")]
+        out += [f"    {verdict:<8} {', '.join(names)}"] if names else []
     return out
+
+
+def pictures(run: Path, result: Result) -> dict[str, Path]:
+    """Overlays of log and simulation in a result's report, by tag; nothing of a result that is not valid."""
+    if not result.valid or not result.report:
+        return {}
+    report = run / result.report
+    found = sorted(report.glob("*/*_overlay.png"))[:MAX_PICTURES]
+    return {f"Event/{result.job.event}/{path.parent.name}/{path.stem}": path for path in found}
+
+
+def transfer_lines(transfer: Mapping[str, Metric]) -> list[str]:
+    """One line for each trace and mode; of names with slashes, what is before the last one."""
+    groups: dict[str, list[str]] = {}
+    for name, metric in transfer.items():
+        place, _, short = name.rpartition("/")
+        groups.setdefault(place, []).append(f"{short} {number(metric)}")
+    return [f"{place + ': ' if place else ''}{'  '.join(entries)}" for place, entries in groups.items()]
 
 
 def number(metric: Metric) -> str:

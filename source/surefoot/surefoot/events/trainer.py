@@ -175,7 +175,9 @@ class RunEvents:
     def _take(self, result: Result, iteration: int) -> list[Alert]:
         job = result.job
         planned = {event.name: event for event in self.plan.events}
+        before = [old for old in self._results if old.valid and old.job.event == job.event and old.job.id < job.id]
         alerts = reactions.react(result, planned.get(job.event), self.plan.schedule.on_fault, iteration)
+        alerts += reactions.new_failures(result, before[-1] if before else None, iteration)
         self._results = sorted([*self._results, result], key=lambda result: result.job.id)
         self._news.append(result)
         self._jobs[job.id] = job
@@ -270,6 +272,7 @@ class RunEvents:
             engine=self.plan.engine,
             device=self.plan.device,
             manifests=str(self.plan.manifests.resolve()),
+            data=event.data,
             threads=settings.threads,
             nice=settings.nice,
             timeout=settings.timeout,

@@ -17,8 +17,9 @@ from surefoot.manifest.base import (
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
 """Name of an event or a limit: part of file names and of dotted keys."""
 
-EventKind = Literal["panel", "grid"]
-"""A frozen panel of held-out and control cells; the grid of velocity commands on the ground of training."""
+EventKind = Literal["panel", "grid", "replay"]
+"""A frozen panel of held-out and control cells; the grid of velocity commands on the ground of training; a suite of
+robots' logs."""
 
 
 class Limit(Section):
@@ -26,7 +27,7 @@ class Limit(Section):
 
     metric: Annotated[str, Field(min_length=1, max_length=120)]
     """Name of a metric of the result, or `score`."""
-    group: Literal["held_out", "in_distribution"] = "held_out"
+    group: Literal["held_out", "in_distribution", "transfer"] = "held_out"
     compare: Literal["value", "low", "high"] = "value"
     """The estimate, or an end of its 95 % interval."""
     minimum: float | None = None
@@ -49,7 +50,7 @@ class Event(Section):
 
     kind: EventKind
     content: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$", max_length=120)] = ""
-    """Name of the panel; nothing for a grid."""
+    """Name of the panel or of the trace suite; nothing for a grid."""
     every: NonNegativeInt = 0
     """Iterations between two of them; 0 leaves the other occasions."""
     at_end: bool = False
@@ -58,7 +59,7 @@ class Event(Section):
     keep_best: bool = False
     """Whether the checkpoint with the best held-out score is kept as model_best.pt."""
     seed: NonNegativeInt | None = None
-    """Of every random draw of the evaluation; none: the panel's own, 0 for a grid."""
+    """Of every random draw of the evaluation; none: the panel's or suite's own, 0 for a grid."""
     limits: dict[Label, Limit] = Field(default_factory=dict[Label, Limit])
 
     @model_validator(mode="after")
@@ -68,9 +69,11 @@ class Event(Section):
         if self.kind == "grid" and self.content:
             raise KeyedError("content", f"a grid has no content, got {self.content!r}")
         if self.kind != "grid" and not self.content:
-            raise KeyedError("content", f"expected the name of a {self.kind}")
-        if self.kind == "grid" and self.keep_best:
-            raise KeyedError("keep_best", "a grid is drawn from the training distribution: it has no held-out score")
+            what = "panel" if self.kind == "panel" else "trace suite"
+            raise KeyedError("content", f"expected the name of a {what}")
+        if self.kind != "panel" and self.keep_best:
+            why = "is drawn from the training distribution" if self.kind == "grid" else "compares with robots' logs"
+            raise KeyedError("keep_best", f"a {self.kind} {why}: it has no held-out score")
         if self.on_best and self.keep_best:
             raise KeyedError("on_best", "an event that keeps the best cannot wait for it as well")
         return self

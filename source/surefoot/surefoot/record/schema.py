@@ -97,7 +97,7 @@ class AlertCounts(Document):
 
 
 class Transfer(Document):
-    """Against recordings of real robots: of the newest valid results that have any."""
+    """Against recordings of robots: of the newest valid results that have any."""
 
     metrics: dict[str, Metric]
     tags: tuple[str, ...]

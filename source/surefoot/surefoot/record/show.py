@@ -1,6 +1,6 @@
 """The record for people: scale and quality on one page, and never the first without the second."""
 
-from surefoot.events.show import number
+from surefoot.events.show import number, transfer_lines
 from surefoot.record.schema import Evaluation, Record
 
 
@@ -51,19 +51,19 @@ def _quality(record: Record) -> list[str]:
         )
         held, control = entry.held_out, entry.in_distribution
         width = max((len(name) for name in (*held, *control)), default=0)
-        lines.append(f"         {'':<{width}}  {'held out':<28} in distribution")
+        if held or control or not entry.transfer:
+            lines.append(f"         {'':<{width}}  {'held out':<28} in distribution")
         for name in dict.fromkeys((*held, *control)):
             left = number(held[name]) if name in held else "NOT EVALUATED"
             right = number(control[name]) if name in control else "-"
             lines.append(f"         {name:<{width}}  {left:<28} {right}")
-        lines += [f"         transfer: {name} {number(metric)}" for name, metric in entry.transfer.items()]
+        lines += [f"         transfer: {line}" for line in transfer_lines(entry.transfer)]
     if not record.is_held_out:
         way_out = "Schedule a panel (docs/events.md), or scripts/evaluate.py --panel."
         lines.insert(0, f"quality  HELD OUT: NOT EVALUATED. The numbers above say nothing about new ground. {way_out}")
     if record.best is not None:
         lines.append(f"best     model_best.pt: update {record.best.iteration}, score {record.best.score:.4g}")
-    if record.transfer.tags:
-        lines.append(f"tags     {', '.join(record.transfer.tags)}")
+    lines += [f"{'' if index else 'tags':<8} {tag}" for index, tag in enumerate(record.transfer.tags)]
     return lines
 
 

@@ -37,7 +37,7 @@ class CardData(Section):
     sha256: Sha256
     """Of the file; of a folder, over its files' names and hashes (`source_sha256`)."""
     profile: Name
-    """Import profile, `traces/formats/<profile>.yaml`."""
+    """Import profile, `traces/formats/<profile>.yaml`; `trace` for a file that is a trace already."""
 
 
 class Estimate(Section):

@@ -122,6 +122,28 @@ def measure(real: Mapping[str, FloatArray], simulated: Mapping[str, FloatArray])
     return Gap(nrmse, window, scale, weights, tuple(name for name in SIGNALS if name not in real))
 
 
+def score_interval(
+    real: Mapping[str, FloatArray], simulated: Mapping[str, FloatArray], rng: np.random.Generator, reps: int = 1000
+) -> tuple[float, float]:
+    """95 % percentile interval of the score of one bucket; whole windows are resampled.
+
+    Args:
+        real: By signal, the log. Shape (H, W, c).
+        simulated: The same signals of one bucket. Shape (H, W, c).
+        rng: The only source of randomness.
+        reps: Resamples.
+    """
+    weights = weights_of(real)
+    count = next(iter(real.values())).shape[1]
+    picks = rng.multinomial(count, np.full(count, 1 / count), size=reps) / count  # (R, W)
+    scores = np.zeros(reps)
+    for name, weight in weights.items():
+        square = (((simulated[name] - real[name]) / scale_of(name, real[name])) ** 2).mean(axis=0)  # (W, c)
+        scores += weight * np.sqrt(picks @ square).mean(axis=1)
+    low, high = np.quantile(scores, (0.025, 0.975))
+    return float(low), float(high)
+
+
 def by_horizon(real: FloatArray, simulated: FloatArray, scale: FloatArray) -> FloatArray:
     """Normalised error after each control step of a window.
 

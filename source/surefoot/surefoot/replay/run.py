@@ -11,6 +11,7 @@ from surefoot.engines.base import load_engine
 from surefoot.errors import TraceError
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.factors import FACTORS
+from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 from surefoot.randomization.buckets import bucket_labels
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable
 from surefoot.replay import gap as gaps
@@ -75,6 +76,7 @@ def replay_manifest(manifest: Manifest, gains: Gains | None = None) -> Manifest:
     if gains is not None:
         for joint in plain["robot"]["joints"]:
             joint["stiffness"], joint["damping"] = gains.stiffness.value, gains.damping.value
+    plain["randomization"]["bucket_by"] = [name for name in manifest.randomization.bucket_by if name != TERRAIN_CLASS]
     plain["task"]["actions"]["delay_steps"] = [0, 0]  # delays come from the factor and are kept in the replay
     for group in ("actor", "critic"):
         plain["task"]["observations"][group]["noise"] = False
@@ -97,6 +99,7 @@ def run_replay(
     lead: float = 0.0,
     num_threads: int = 0,
     max_envs: int = MAX_ENVS,
+    max_windows: int | None = None,
     seed: int = 0,
 ) -> ReplayResult:
     """Replay a trace in all buckets of a manifest at once.
@@ -109,6 +112,7 @@ def run_replay(
         horizon: s, length of a window.
         lead: s that the log's commands were in force before their stamps; at most 0.1.
         max_envs: Environments of one batch, at least one window of all buckets.
+        max_windows: Windows that are replayed, spread evenly over those that can be; default: all.
         seed: Of the resampling.
 
     Raises:
@@ -127,6 +131,7 @@ def run_replay(
         needs=(*NEEDS[mode], *gain_signals(trace)),
         card=card,
     )
+    windows = windows.thinned(max_windows) if max_windows is not None else windows
     labels, values = bucket_values(manifest)
     at_once = min(len(windows), max(1, max_envs // len(labels)))
     conditions = bucket_conditions(values, at_once)

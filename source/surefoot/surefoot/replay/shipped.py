@@ -7,17 +7,22 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from surefoot.errors import TraceError, unknown_name
-from surefoot.manifest.base import Name, Section
+from surefoot.manifest.base import Name, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from surefoot.manifest.document import document_sha256, read_document
 from surefoot.replay.card import TraceCard, read_card
+from surefoot.replay.fetch import OFFLINE
 from surefoot.replay.header import TraceHeader
 from surefoot.replay.importer import file_sha256, import_trace
 from surefoot.replay.joint_orders import read_joint_orders
 from surefoot.replay.profile import read_profile
+from surefoot.replay.trace import Trace
+from surefoot.replay.trace_file import read_trace
 
 ReplayMode = Literal["actuator", "open_loop", "torque", "closed_loop"]
 
 
+CANONICAL = "trace"
+"""In place of an import profile: the file is a trace already."""
 _OTHER_FILES = ("joint_orders", "sources", "floors")
 
 
@@ -27,16 +32,30 @@ class SuiteEntry(Section):
     card: Name
     modes: Annotated[tuple[ReplayMode, ...], Field(min_length=1)]
     """Replay modes that it is for; a trace lacks the signals for the others, or they say nothing."""
+    seconds: PositiveFloat | None = None
+    """s of commands that a policy is run under; none: as many as the log has in one valid piece."""
     note: str = ""
 
 
 class TraceSuite(Section):
-    """Traces that are replayed together: `traces/<name>.yaml`."""
+    """Traces that are replayed together: `traces/<name>.yaml`; frozen, a changed one gets a new name."""
 
     schema_version: Literal[1]
     name: Name
     robot: Name
     description: str
+    horizon: PositiveFloat = 0.4
+    """s, length of a window."""
+    max_windows: PositiveInt = 64
+    """Windows of a trace, spread evenly over those that it has."""
+    buckets: dict[str, Annotated[tuple[float, ...], Field(min_length=2)]] = Field(
+        default_factory=dict[str, tuple[float, ...]]
+    )
+    """Edges of the factors that a gap is measured in; empty: the task's own randomisation and buckets."""
+    alert_above_floor: NonNegativeFloat = 0.15
+    """Gap score above the floor of the engine from which on a trace fails."""
+    seed: NonNegativeInt = 0
+    """Of the resampling of windows."""
     traces: Annotated[tuple[SuiteEntry, ...], Field(min_length=1)]
 
     @property
@@ -95,16 +114,46 @@ def import_card(card: TraceCard, data: Path, out: Path, root: Path) -> TraceHead
     Raises:
         TraceError: The data is absent, is not what the card describes, or was refused.
     """
-    log = data / card.data.file
-    if not log.exists():
-        raise TraceError(f"{log}: no such file; card {card.name!r} describes it. scripts/fetch_traces.py downloads.")
-    found = file_sha256(log)
-    if found != card.data.sha256:
-        raise TraceError(f"{log}: sha256 {found}, its card says {card.data.sha256}; another file, or damaged.")
+    log = _checked(card, data)
     profile = read_profile(root, card.data.profile)
     if profile.robot != card.robot:
         raise TraceError(f"card {card.name!r} is of {card.robot!r}, profile {profile.name!r} of {profile.robot!r}.")
     return import_trace(log, out, profile, read_joint_orders(root), name=card.name)
+
+
+def read_card_trace(card: TraceCard, data: Path, root: Path) -> Trace:
+    """The trace of the log that a card describes, imported into a temporary file, or as it is where it is a trace.
+
+    Args:
+        card: Names file, hash and profile.
+        data: Folder of the data.
+        root: Folder of the manifests.
+
+    Raises:
+        TraceError: The data is absent, is not what the card describes, or was refused.
+    """
+    if card.data.profile == CANONICAL:
+        trace = read_trace(_checked(card, data))
+        trace.require_robot(card.robot)
+        return trace
+    with tempfile.TemporaryDirectory(prefix="surefoot-trace-") as folder:
+        path = Path(folder) / f"{card.name}.parquet"
+        import_card(card, data, path, root)
+        return read_trace(path)
+
+
+def _checked(card: TraceCard, data: Path) -> Path:
+    """The card's file, with the card's hash."""
+    log = data / card.data.file
+    if not log.exists():
+        raise TraceError(
+            f"{log}: no such file; card {card.name!r} describes it. Set {OFFLINE} to the folder that has it; "
+            "scripts/fetch_traces.py downloads public ones."
+        )
+    found = file_sha256(log)
+    if found != card.data.sha256:
+        raise TraceError(f"{log}: sha256 {found}, its card says {card.data.sha256}; another file, or damaged.")
+    return log
 
 
 def check_card(card: TraceCard, data: Path, root: Path) -> str:
@@ -113,8 +162,7 @@ def check_card(card: TraceCard, data: Path, root: Path) -> str:
     Raises:
         TraceError: The data does not fit the card.
     """
-    with tempfile.TemporaryDirectory(prefix="surefoot-trace-") as folder:
-        header = import_card(card, data, Path(folder) / "trace.parquet", root)
+    header = read_card_trace(card, data, root).header
     origin = header.signals["tau"].origin if "tau" in header.signals else "absent"
     if origin != card.torque:
         raise TraceError(f"card {card.name!r} says torque is {card.torque}, profile {header.profile!r} says {origin}.")

@@ -39,6 +39,14 @@ class Windows:
     def __len__(self) -> int:
         return len(self.start)
 
+    def thinned(self, most: int) -> "Windows":
+        """At most so many of them, evenly spread; the others are counted as dropped."""
+        if len(self) <= most:
+            return self
+        chosen = np.linspace(0, len(self) - 1, most).round().astype(np.int64)
+        dropped = self.dropped | {"more than asked for": len(self) - most}
+        return Windows(self.start[chosen], self.num_steps, self.step_dt, dropped)
+
 
 def cut_windows(
     trace: Trace,

@@ -9,62 +9,13 @@ from surefoot.audit import learning
 from surefoot.audit.console import alert_lines, summary_lines
 from surefoot.audit.metrics import AxisNames, Flush
 from surefoot.audit.tags import scalars_of
-from surefoot.audit.writer import ResilientWriter, ScalarWriter
-from surefoot.errors import MissingExtra
+from surefoot.audit.writer import ResilientWriter
 from surefoot.events import show
 from surefoot.events.result import Result
-from surefoot.manifest import Manifest
 from surefoot.rl.run_audit import AuditedIteration
 
 TABLE_EVERY = 50
 """Iterations between two tables of terms, causes and buckets."""
-
-
-class WandbWriter:
-    """Weights & Biases behind TensorBoard's interface; `WANDB_MODE=offline` needs no account."""
-
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
-        try:
-            import wandb
-        except ImportError:
-            from surefoot.engines.base import pip_line
-
-            raise MissingExtra(f"training.logger=wandb needs wandb. Install it: {pip_line('wandb')}") from None
-        self._run = wandb.init(
-            project="surefoot", name=folder.name, dir=str(folder), config=manifest.to_plain(), resume="allow"
-        )
-        self._pending: dict[str, float] = {}
-        self._step = 0
-
-    def add_scalar(self, tag: str, value: float, step: int) -> None:
-        if step > self._step and self._pending:
-            self._run.log(self._pending, step=self._step)
-            self._pending = {}
-        self._step = max(self._step, step)  # W&B's steps only rise: what is late stands at the current one
-        self._pending[tag] = value
-
-    def close(self) -> None:
-        if self._pending:
-            self._run.log(self._pending, step=self._step)
-        self._run.finish()
-
-
-def make_writer(folder: Path, manifest: Manifest) -> ResilientWriter | None:
-    """The logger that the manifest names, behind a guard.
-
-    Raises:
-        MissingExtra: Its package is not installed.
-    """
-    kind = manifest.training.logger
-
-    def make() -> ScalarWriter:
-        if kind == "wandb":
-            return WandbWriter(folder, manifest)
-        from torch.utils.tensorboard import SummaryWriter
-
-        return SummaryWriter(log_dir=str(folder), flush_secs=10)  # pyright: ignore[reportReturnType]
-
-    return None if kind == "none" else ResilientWriter(make)
 
 
 class Progress:
@@ -110,12 +61,14 @@ class Progress:
         if lines:
             print("\n".join(lines), flush=True)
 
-    def show_events(self, results: Sequence[Result]) -> None:
-        """Report results of events, at the iteration of their checkpoints."""
+    def show_events(self, results: Sequence[Result], run: Path) -> None:
+        """Report results of events, at the iteration of their checkpoints; pictures are in the run folder."""
         for result in results:
             if self._writer is not None:
                 for tag, value in show.scalars(result).items():
                     self._writer.add_scalar(tag, value, result.job.iteration)
+                for tag, path in show.pictures(run, result).items():
+                    self._writer.add_picture(tag, path, result.job.iteration)
             print("\n".join(show.lines(result)), flush=True)
 
     def close(self) -> None:

@@ -147,7 +147,8 @@ class TrainRunner(OnPolicyRunner):
 
     def _show_events(self, results: Sequence[Result]) -> None:
         if self.progress is not None:
-            self.progress.show_events(results)
+            assert self.events is not None
+            self.progress.show_events(results, self.events.folder.run)
 
     def _document(self, status: Status, reason: str = "") -> None:
         if self.document is not None:

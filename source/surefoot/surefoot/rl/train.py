@@ -16,7 +16,8 @@ from surefoot.manifest import Manifest, write_manifest
 from surefoot.randomization.buckets import refuse_empty_buckets
 from surefoot.rl import run_folder
 from surefoot.rl.checkpoint import check_fits
-from surefoot.rl.progress import Progress, make_writer
+from surefoot.rl.loggers import make_writer
+from surefoot.rl.progress import Progress
 from surefoot.rl.resumable import check_resumable
 from surefoot.rl.run_document import RunDocument
 from surefoot.rl.runner import TrainRunner

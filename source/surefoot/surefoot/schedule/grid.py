@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from surefoot.events.inline import checkpoint_for
 from surefoot.events.job import Job
+from surefoot.events.plan import Content
 from surefoot.events.result import Finding, Metric
 from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import Event
@@ -19,9 +20,9 @@ MEASURED = (*_FROM_SUMMARY, *_FROM_RATES)
 """Metrics, all of them of the training distribution."""
 
 
-def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> tuple[str, tuple[str, ...]]:
+def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> Content:
     """A grid has no content."""
-    return "", ()
+    return Content()
 
 
 def evaluate(run: Path, job: Job, out: Path) -> Finding:

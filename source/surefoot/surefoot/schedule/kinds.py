@@ -6,10 +6,11 @@ from pathlib import Path
 
 from surefoot.errors import unknown_name
 from surefoot.events.job import Job
+from surefoot.events.plan import Content
 from surefoot.events.result import Finding
 from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import Event
-from surefoot.schedule import grid, panel
+from surefoot.schedule import grid, panel, replay
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,15 @@ class Kind:
 
     evaluate: Callable[[Path, Job, Path], Finding]
     """Run folder, job, folder for the full report. Runs in a process of its own, with `job.threads` threads."""
-    check: Callable[[Manifest, Event, Path, str], tuple[str, tuple[str, ...]]]
-    """Training manifest, event, folder of the manifests, engine; gives the content's SHA-256 and what the person who
-    starts the run should know, or refuses it."""
+    check: Callable[[Manifest, Event, Path, str], Content]
+    """Training manifest, event, folder of the manifests, engine; finds the content, or refuses it."""
 
 
-KINDS: dict[str, Kind] = {"grid": Kind(grid.evaluate, grid.check), "panel": Kind(panel.evaluate, panel.check)}
+KINDS: dict[str, Kind] = {
+    "grid": Kind(grid.evaluate, grid.check),
+    "panel": Kind(panel.evaluate, panel.check),
+    "replay": Kind(replay.evaluate, replay.check),
+}
 """By the manifest's `schedule.events.<name>.kind`."""
 
 

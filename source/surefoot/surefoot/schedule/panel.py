@@ -7,12 +7,13 @@ from typing import Any
 from surefoot.errors import ManifestError, PanelError
 from surefoot.events.inline import checkpoint_for
 from surefoot.events.job import Job
+from surefoot.events.plan import Content
 from surefoot.events.result import Finding, Metric
 from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import Event
 
 
-def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> tuple[str, tuple[str, ...]]:
+def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> Content:
     """Find the panel, see that it fits robot, task and engine, and compare its cells with the training.
 
     Raises:
@@ -34,7 +35,7 @@ def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> tup
         raise ManifestError(f"training covers every cell of {panel.name}: it has no held-out score", "keep_best")
     refused = sorted(name for name, member in members.items() if member.refused)
     note = f"{', '.join(refused)} of {panel.name} lie inside the training distribution and count as controls"
-    return panel.sha256, (note,) if refused else ()
+    return Content(panel.sha256, (note,) if refused else ())
 
 
 def evaluate(run: Path, job: Job, out: Path) -> Finding:

@@ -44,10 +44,10 @@ def plan_events(
     for name, event in manifest.schedule.events.items():
         try:
             check_limits(event)
-            digest, notes = kind_of(event.kind).check(manifest, event, manifests, engine)
+            found = kind_of(event.kind).check(manifest, event, manifests, engine)
         except SurefootError as error:
             raise ManifestError(str(error), f"schedule.events.{name}") from error
-        events.append(PlannedEvent(name, event, digest, notes))
+        events.append(PlannedEvent(name, event, found.sha256, found.notes, found.data))
     return EventPlan(chosen, manifest.schedule, tuple(events), engine, device, manifests, COMMAND, evaluate)
 
 
