@@ -12,9 +12,10 @@ from surefoot.manifest import Manifest
 from surefoot.manifest.factors import FACTORS
 from surefoot.mdp.observations import MIRROR
 from surefoot.mdp.registry import term_names
+from surefoot.replay.shipped import TraceSuite
 from surefoot_tasks import manifest_root
 
-TEXT = (manifest_root() / "README.md").read_text()
+TEXT, SUITES = (manifest_root() / "README.md").read_text().split("## Trace suites")
 
 
 def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -65,3 +66,8 @@ def test_every_term_has_a_row() -> None:
 def test_mirror_kinds_of_observations_are_those_of_the_code() -> None:
     table = rows(TEXT[TEXT.index("### Observations") :])
     assert {name: cells[-1] for name, cells in table.items()} == MIRROR
+
+
+def test_every_key_of_a_trace_suite_has_a_row() -> None:
+    documented = rows(SUITES)
+    assert set(documented) == set(leaves(TraceSuite)) and all(len(cells) == 3 for cells in documented.values())
