@@ -5,8 +5,8 @@ from pathlib import Path
 
 from surefoot.events.result import Metric, Result
 
-MAX_PICTURES = 12
-"""Of one result, for a logger; the others are in its report."""
+MAX_PICTURES = 4
+"""Of one result, for a logger, which takes some 60 ms for each; the others are in its report."""
 
 
 def lines(result: Result) -> list[str]:
