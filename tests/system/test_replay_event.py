@@ -24,6 +24,7 @@ from surefoot.record.run_record import read_run_record, with_news
 from surefoot.replay import read_trace
 from surefoot.rl.train import train
 from surefoot.schedule.plan import COMMAND, plan_events
+from surefoot.schedule.replay import GAP, POLICY
 from surefoot_tasks import manifest_root
 from test_scheduled_events import PANEL, SMALL, scalars
 
@@ -71,6 +72,11 @@ def test_a_worker_replays_the_suite_beside_a_panel_and_everything_arrives(
     assert entries == [("logs", 2, "valid"), ("logs", 4, "valid"), ("panel", 4, "valid")]
 
     metrics, tags = record.transfer.metrics, record.transfer.tags
+    assert set(metrics) == {  # as limits know them
+        "gap_above_floor",
+        *(f"{place}/{name}" for place in ("own/open_loop", "swapped/actuator") for name in GAP),
+        *(f"{trace}/closed_loop/{name}" for trace in ("own", "failed") for name in POLICY),
+    }
     gap, floor = metrics["own/open_loop/gap"], metrics["own/open_loop/floor"]
     assert gap.value is not None and gap.value < 1e-5 and floor.value == 0.0  # written by the engine that replays it
     bad, limit = metrics["swapped/actuator/gap"], metrics["swapped/actuator/limit"]
@@ -187,6 +193,13 @@ def test_a_kept_gap_that_was_changed_is_measured_again(root: Path, tmp_path: Pat
         (["+schedule.events.a={kind: replay, content: tinny, every: 2}"], {}, "Did you mean 'tiny'"),
         (["+schedule.events.a={kind: replay, every: 2}"], {}, "expected the name of a trace suite"),
         ([EVENT.replace("every: 2", "every: 2, keep_best: true")], {}, "it has no held-out score"),
+        ([EVENT.replace("2}", "2, limits: {a: {metric: score, minimum: 1}}}")], {}, "has no held-out score"),
+        ([EVENT.replace("2}", "2, limits: {a: {metric: x, minimum: 1}}}")], {}, "limits.a.group: a replay measures"),
+        (
+            [EVENT.replace("2}", "2, limits: {a: {metric: own/open_loop/gab, group: transfer, maximum: 1}}}")],
+            {},
+            "Did you mean 'own/open_loop/gap'",
+        ),
         ([EVENT, "robot=unitree_go2"], {}, "suite tiny: robot: it has logs of 'unitree_go1', and task"),
         ([EVENT], {"buckets": {"frictoin": [0.5, 1.0]}}, "Did you mean 'friction'"),
         ([EVENT], {"horizon": 5.0}, "parquet: no window of 5 s can be replayed"),

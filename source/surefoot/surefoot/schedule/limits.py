@@ -9,7 +9,7 @@ MEASURED: dict[str, dict[str, frozenset[str]]] = {
     "panel": {"held_out": frozenset(PANEL_METRICS), "in_distribution": frozenset(PANEL_METRICS)},
     "grid": {"held_out": frozenset(), "in_distribution": frozenset(grid.MEASURED)},
 }
-"""Metrics by kind of event and group; of other kinds they depend on the content."""
+"""Metrics by kind of event and group; those of a replay depend on its suite, which it checks itself."""
 
 
 def check_limits(event: Event) -> None:
@@ -23,9 +23,10 @@ def check_limits(event: Event) -> None:
     for name, limit in event.limits.items():
         key = f"limits.{name}"
         if limit.metric == "score":
-            if event.kind == "grid":
+            measured = {"grid": "in_distribution", "replay": "transfer"}.get(event.kind)
+            if measured is not None:
                 raise ManifestError(
-                    "a grid has no held-out score; it measures in_distribution metrics", f"{key}.metric"
+                    f"a {event.kind} has no held-out score; it measures {measured} metrics", f"{key}.metric"
                 )
         elif groups is not None:
             known = groups.get(limit.group, frozenset[str]())

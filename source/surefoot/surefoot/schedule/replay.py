@@ -5,7 +5,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from surefoot.errors import TraceError
+from surefoot.errors import ManifestError, TraceError, unknown_name
 from surefoot.events.folder import EventFolder
 from surefoot.events.inline import checkpoint_for
 from surefoot.events.job import Job
@@ -17,6 +17,11 @@ from surefoot.manifest.schedule import Event
 from surefoot.replay.gap import SCORE_VERSION
 
 REPORT = "replay.json"
+GAP = ("gap", "floor", "limit", "coverage", "best_bucket_share")
+"""Metrics of a trace in an open-loop mode."""
+_COMPARED = ("lin_vel_error", "yaw_rate_error", "following", "tilt")
+POLICY = (*_COMPARED, *(f"{name}_of_log" for name in _COMPARED), "survived", "passed")
+"""Metrics of a trace's closed loop."""
 
 
 def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> Content:
@@ -31,7 +36,22 @@ def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> Con
 
     data = data_folder()
     ready = ready_suite(event.content, manifests, data, engine)
+    _check_limits(
+        event, [(card.name, entry.modes) for card, entry in zip(ready.cards, ready.suite.traces, strict=True)]
+    )
     return Content(ready.sha256, check_suite(ready, manifest, engine), str(data))
+
+
+def _check_limits(event: Event, traces: list[tuple[str, tuple[str, ...]]]) -> None:
+    """Refuse a limit on what the suite does not measure: every result would break it."""
+    known = {"gap_above_floor"} if any(mode != "closed_loop" for _, modes in traces for mode in modes) else set[str]()
+    for trace, modes in traces:
+        known |= {f"{trace}/{mode}/{name}" for mode in modes for name in (POLICY if mode == "closed_loop" else GAP)}
+    for name, limit in event.limits.items():
+        if limit.group != "transfer":
+            raise ManifestError("a replay measures nothing in this group; expected transfer", f"limits.{name}.group")
+        if limit.metric not in known:
+            raise unknown_name(f"limits.{name}.metric: metric of {event.content}", limit.metric, known)
 
 
 def evaluate(run: Path, job: Job, out: Path) -> Finding:
