@@ -62,6 +62,11 @@ class JointTargetLaw:
             delay, decimation = env.buckets.values["control_delay"], manifest.simulation.decimation
             self._delay = ControlDelay(self._default, delay, int(factor.edges[-1]), decimation)
 
+    @property
+    def delayed(self) -> bool:
+        """Whether targets change within a control step."""
+        return self._delay is not None
+
     def push(self, actions: Tensor) -> None:
         """A control step begins with these actions. Shape (num_envs, num_joints)."""
         self.raw[:] = actions

@@ -80,10 +80,10 @@ class RobotState(ABC):
         """Advance clocks and finite differences by one control step."""
         self.invalidate()
         self.gait.step()
-        joint_vel = self.raw_joint_vel()
+        joint_vel = self.read("joint_vel")
         torch.sub(joint_vel, self._joint_vel_before, out=self._acceleration).div_(self._step_dt)
         self._joint_vel_before.copy_(joint_vel)
-        self.contact_time.step(self.raw_foot_in_contact())
+        self.contact_time.step(self.read("foot_in_contact"))
 
     def reset(self, env_ids: Tensor, gait_phase: Tensor) -> None:
         """Start an episode: clocks at `gait_phase`, no contact history, no acceleration."""

@@ -54,7 +54,7 @@ class PlaneContacts:
         self._bodies = handle.body_ids([model.body_of(name) for name in geoms])
         self._half, self._ring, self._ball = tensor(half), tensor(ring), tensor(ball)
         self._center, self._turn = tensor(mj.geom_pos[ids]), tensor(turns.reshape(-1, 3, 3))
-        self._up = tensor(np.array([0.0, 0.0, 1.0]))
+        self._any_ring = bool(ring.any())
         self._touching: Tensor | None = None
 
     @staticmethod
@@ -71,12 +71,11 @@ class PlaneContacts:
         """Whether each geometry touches the ground. Shape (N, G), bool."""
         if self._touching is None:
             position, quat = self._handle.body_pose(self._bodies)
-            shape = quat.shape[:2]
-            up = frames.rotate_inverse(quat.flatten(0, 1), self._up.expand(quat.shape[0] * quat.shape[1], 3))
-            up = up.unflatten(0, shape)  # the world's vertical in the frame of the body
-            height = position[..., 2] + (up * self._center).sum(dim=-1)
-            u = torch.einsum("gij,ngi->ngj", self._turn, up)
-            reach = (self._half * u.abs()).sum(dim=-1) + self._ball
-            reach += self._ring * (1.0 - u[..., 2].square()).clamp(min=0.0).sqrt()
+            down = frames.gravity_direction(quat.flatten(0, 1)).unflatten(0, quat.shape[:2])
+            height = position[..., 2] - (down * self._center).sum(dim=-1)
+            u = torch.einsum("gij,ngi->ngj", self._turn, down)  # minus the vertical: only sizes count from here on
+            reach = (self._half * u.abs()).sum(dim=-1).add_(self._ball)
+            if self._any_ring:
+                reach += self._ring * (1.0 - u[..., 2].square()).clamp_(min=0.0).sqrt_()
             self._touching = height < reach
         return self._touching

@@ -60,6 +60,7 @@ class JointTargets(ActionTerm):
         self._handle = env.handle
         self._law = JointTargetLaw(env)
         self._physics_step = 0
+        self._is_set = False
         lags = env.manifest.task.actions.delay_steps
         self._delay = RedrawnDelay(lags, env.num_envs, env.device) if lags[1] > 0 else None
 
@@ -77,8 +78,12 @@ class JointTargets(ActionTerm):
 
     def process_actions(self, actions: Tensor) -> None:
         self._law.push(actions)
+        self._is_set = False
 
     def apply_actions(self) -> None:
+        if self._is_set and self._delay is None and not self._law.delayed:
+            return  # Isaac Lab keeps the targets of the control step's first physics step
+        self._is_set = True
         targets = self._law.pull()
         if self._delay is not None:
             targets = self._delay(targets, self._physics_step)
