@@ -62,7 +62,7 @@ def main() -> None:
     for path, ending in ((args.video, ".mp4"), (args.frame, ".png")):
         if path is not None:
             check_output(path, ending)
-    if filming:
+    if filming and args.engine.partition(":")[0] == "mujoco":  # others say by themselves that they draw nothing
         choose_opengl()
     engine = load_engine(args.engine)
     render = args.size if filming else None

@@ -162,6 +162,8 @@ class Engine(Protocol):
     """Randomisation factors that it can write."""
     TERRAINS: frozenset[str]
     """Terrain classes that it can build, beside a plane."""
+    ONE_AT_A_TIME: bool
+    """A second batch of environments needs another process, or the end of the first."""
 
     def make_env(
         self,

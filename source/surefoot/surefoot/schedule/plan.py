@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from surefoot.errors import ManifestError, SurefootError, unknown_name
+from surefoot.engines import load_engine
+from surefoot.errors import EngineError, ManifestError, SurefootError, unknown_name
 from surefoot.events.job import Job
 from surefoot.events.plan import MODES, EventPlan, Mode, PlannedEvent
 from surefoot.events.result import Finding
@@ -33,6 +34,7 @@ def plan_events(
 
     Raises:
         UnknownName: No such mode.
+        EngineError: An engine that cannot train and evaluate in one process, and the mode `inline`.
         ManifestError: An event whose content does not exist or does not fit the manifest.
     """
     chosen: Mode | None = next((known for known in MODES if known == mode), None)
@@ -40,6 +42,11 @@ def plan_events(
         raise unknown_name("Mode of events", mode, MODES)
     if chosen == "off" or not manifest.schedule.events:
         return None
+    if chosen == "inline" and load_engine(engine).ONE_AT_A_TIME:
+        raise EngineError(
+            f"--events inline: engine {engine!r} has one simulation in a process, and the training has it. Use "
+            "--events worker."
+        )
     events: list[PlannedEvent] = []
     for name, event in manifest.schedule.events.items():
         try:

@@ -9,9 +9,11 @@ from surefoot.engines.isaaclab.make import make_env
 from surefoot.errors import EngineError
 from surefoot.manifest.terrain_classes import TERRAIN_CLASSES
 
-__all__ = ["FACTORS", "TERRAINS", "make_env", "open_viewer", "with_physics"]
+__all__ = ["FACTORS", "ONE_AT_A_TIME", "TERRAINS", "make_env", "open_viewer", "with_physics"]
 
 TERRAINS = frozenset(TERRAIN_CLASSES)
+ONE_AT_A_TIME = True
+"""Isaac Lab has one simulation in a process."""
 
 
 def open_viewer(*args: Any, **kwargs: Any) -> None:
@@ -22,4 +24,5 @@ def open_viewer(*args: Any, **kwargs: Any) -> None:
 def with_physics(backend: str) -> Any:
     """This engine with a physics backend chosen; whether the version has it is said by `make_env`."""
     make = partial(make_env, physics=backend)
-    return SimpleNamespace(make_env=make, open_viewer=open_viewer, FACTORS=FACTORS, TERRAINS=TERRAINS)
+    constants = {"FACTORS": FACTORS, "TERRAINS": TERRAINS, "ONE_AT_A_TIME": ONE_AT_A_TIME}
+    return SimpleNamespace(make_env=make, open_viewer=open_viewer, **constants)

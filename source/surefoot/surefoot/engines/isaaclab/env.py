@@ -19,7 +19,7 @@ from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.engines.isaaclab.robot_state import IsaacLabRobotState
 from surefoot.engines.step import StepResult
 from surefoot.engines.task_env import TaskEnv
-from surefoot.errors import EngineError
+from surefoot.errors import CheckpointError, EngineError
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.frames import rotate
 from surefoot.randomization.conditions import Conditions
@@ -204,8 +204,8 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         return None
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Refused: see `state_dict`."""
-        raise EngineError("Engine 'isaaclab' cannot restore an environment's state.")
+        """Refused, as a state that does not fit is: see `state_dict`."""
+        raise CheckpointError("engine 'isaaclab' cannot restore an environment's state.")
 
     def render(self, recompute: bool = False) -> Any:
         """Refused: there is no camera in the scene."""

@@ -6,10 +6,11 @@ from surefoot.engines.mujoco.factors import SUPPORTED as FACTORS
 from surefoot.engines.mujoco.make import make_env, make_mjlab_env
 from surefoot.manifest.terrain_classes import TERRAIN_CLASSES
 
-__all__ = ["FACTORS", "TERRAINS", "make_env", "make_mjlab_env", "open_viewer"]
+__all__ = ["FACTORS", "ONE_AT_A_TIME", "TERRAINS", "make_env", "make_mjlab_env", "open_viewer"]
 
 TERRAINS: frozenset[str] = frozenset(TERRAIN_CLASSES)
 """Terrain classes that it can build."""
+ONE_AT_A_TIME = False
 
 
 def open_viewer(*args: Any, **kwargs: Any) -> None:
