@@ -2,10 +2,15 @@
 
 import importlib.util
 import os
+from typing import Any
+
+import pytest
 
 from isaaclab_double import paths
+from surefoot.engines import load_engine
 from surefoot.engines.isaaclab import compat
 from surefoot.errors import SurefootError
+from surefoot.manifest import Manifest
 
 VARIABLE = "SUREFOOT_TEST_ENGINES"
 ENGINES = ("mujoco", "isaaclab")
@@ -38,3 +43,34 @@ def missing(engine: str) -> str:
 def here() -> tuple[str, ...]:
     """Engines to run on."""
     return named() or tuple(engine for engine in ENGINES if not missing(engine))
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """For a folder's `pytest_generate_tests`: a test that takes `engine` runs once on each."""
+    if "engine" in metafunc.fixturenames:
+        found = here() or [pytest.param("", marks=pytest.mark.skip(reason="no engine is installed"))]
+        metafunc.parametrize("engine", found, scope="session")
+
+
+def physics(engine: str) -> str:
+    """Backend that an engine simulates with unless told otherwise: `mujoco`, `newton_mjwarp`, `isaacsim_physx`."""
+    return "mujoco" if engine == "mujoco" else compat.physics_backend(compat.isaaclab_version(), None)
+
+
+class Builder:
+    """Builds environments on the CPU, one at a time: Isaac Lab has one simulation in a process."""
+
+    def __init__(self, engine: str) -> None:
+        self._engine = engine
+        self._last: Any = None
+
+    def __call__(self, manifest: Manifest, **options: Any) -> Any:
+        self.close()
+        self._last = load_engine(self._engine).make_env(manifest, device="cpu", **options)
+        return self._last
+
+    def close(self) -> None:
+        """End the last one."""
+        if self._last is not None:
+            self._last.close()
+        self._last = None

@@ -14,8 +14,6 @@ import surefoot.cli
 from surefoot.manifest import Manifest, override_manifest
 from surefoot.rl.policy import build_network
 
-pytest.importorskip("mjbatch")
-
 ROOT = Path(__file__).resolve().parents[2]
 WHY = "a cell that a test made for itself"
 PANEL = {
@@ -43,12 +41,13 @@ def policy(path: Path, manifest: Manifest, seed: int, *earlier: Manifest) -> Pat
     return path
 
 
-def test_two_policies_from_the_command_line(go1_manifest: Manifest, tmp_path: Path):
+def test_two_policies_from_the_command_line(engine: str, go1_manifest: Manifest, tmp_path: Path):
     panel = tmp_path / "small_v1.yaml"
     panel.write_text(yaml.safe_dump(yaml.safe_load((ROOT / "manifests/panels/quick_v1.yaml").read_text()) | PANEL))
     for seed, name in enumerate("ab"):
         weights = policy(tmp_path / "model_7.pt", go1_manifest, seed)
-        found = call("evaluate.py", "--checkpoint", weights, "--panel", panel, "--json", tmp_path / f"{name}.json")
+        common = ("--engine", engine, "--checkpoint", weights, "--panel", panel)
+        found = call("evaluate.py", *common, "--json", tmp_path / f"{name}.json")
         assert found.returncode == 0, found.stderr
     assert "refused as held out, inside the training distribution: meant" in found.stdout
     assert {"b.json", "b.parquet", "b.png"} <= {path.name for path in tmp_path.iterdir()}
@@ -63,13 +62,13 @@ def test_two_policies_from_the_command_line(go1_manifest: Manifest, tmp_path: Pa
     assert refused.returncode == 1 and "cannot be compared: different panels" in refused.stderr
 
 
-def test_ground_of_an_earlier_training_is_not_held_out(go1_manifest: Manifest, tmp_path: Path):
+def test_ground_of_an_earlier_training_is_not_held_out(engine: str, go1_manifest: Manifest, tmp_path: Path):
     """Trained on ice, then resumed without it; the table says so and counts shares in percent."""
     icy = override_manifest(go1_manifest, ["randomization.factors.friction.edges=[0.05,1.0]"])
     weights = policy(tmp_path / "model_7.pt", go1_manifest, 0, icy)
     panel = tmp_path / "small_v1.yaml"
     panel.write_text(yaml.safe_dump(yaml.safe_load((ROOT / "manifests/panels/quick_v1.yaml").read_text()) | PANEL))
-    found = call("evaluate.py", "--checkpoint", weights, "--panel", panel)
+    found = call("evaluate.py", "--engine", engine, "--checkpoint", weights, "--panel", panel)
     assert found.returncode == 0, found.stderr
     report = json.loads((tmp_path / "panel_small_v1_7.json").read_text())
     groups = {cell["name"]: cell["group"] for cell in report["cells"]}
@@ -91,6 +90,7 @@ def test_ground_of_an_earlier_training_is_not_held_out(go1_manifest: Manifest, t
     ],
 )
 def test_refusals_are_one_line(
+    engine: str,
     go1_manifest: Manifest,
     tmp_path: Path,
     arguments: tuple[str, ...],
@@ -100,7 +100,8 @@ def test_refusals_are_one_line(
 ):
     path = ROOT / "scripts" / "evaluate.py"
     weights = policy(tmp_path / "model_7.pt", go1_manifest, 0)
-    monkeypatch.setattr(sys, "argv", [str(path), "--checkpoint", str(weights), *arguments])
+    monkeypatch.setattr(sys, "argv", [str(path), "--engine", engine, "--checkpoint", str(weights), *arguments])
+    monkeypatch.setattr(surefoot.cli, "leave", sys.exit)  # not the process of the tests
     with pytest.raises(SystemExit) as end:
         surefoot.cli.run(runpy.run_path(str(path))["main"])
     assert end.value.code != 0 and message in capsys.readouterr().err

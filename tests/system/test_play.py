@@ -9,16 +9,14 @@ import sys
 import urllib.request
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 import onnxruntime
 import pytest
 import torch
-from PIL import Image
 
-from surefoot.engines.base import load_engine
+import engines_here
 from surefoot.engines.opengl import choose_opengl
-from surefoot.errors import MissingExtra, SurefootError
+from surefoot.errors import EngineError, MissingExtra, SurefootError
 from surefoot.manifest import compose_manifest, override_manifest
 from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.play.film import film
@@ -49,15 +47,16 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+NO_PICTURES = "error: Engine 'isaaclab' renders nothing yet; play and film with --engine mujoco.\n"
+
+
 def play(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(SCRIPT), *args], capture_output=True, text=True, timeout=300)
 
 
-def test_a_robot_that_stands_misses_a_forward_command_by_all_of_it():
+def test_a_robot_that_stands_misses_a_forward_command_by_all_of_it(make_env: engines_here.Builder):
     calm = [f"task.resets.{name}=[0,0]" for name in ("lin_vel", "ang_vel", "joint_pos")]
-    env = load_engine("mujoco").make_env(
-        override_manifest(MANIFEST, calm), device="cpu", num_envs=1, num_threads=1, evaluation=True
-    )
+    env = make_env(override_manifest(MANIFEST, calm), num_envs=1, num_threads=1, evaluation=True)
     schedule = CommandSchedule.read("0:0,0,0; 1:0.6,0,0.4")
     walk = film(env, lambda obs: torch.zeros(1, 12), schedule, seconds=3.0, size=(64, 64))
     # 1 s of standing as told, 2 s of standing instead of walking: 2/3 of 0.6 m/s and 0.4 rad/s; the start settles.
@@ -68,20 +67,22 @@ def test_a_robot_that_stands_misses_a_forward_command_by_all_of_it():
     assert walk.yaw_rate_error == pytest.approx(0.8 / 3, abs=0.06)
 
 
-def test_a_robot_that_throws_itself_over_is_counted_as_falling():
-    env = load_engine("mujoco").make_env(MANIFEST, device="cpu", num_envs=1, num_threads=1, evaluation=True)
+def test_a_robot_that_throws_itself_over_is_counted_as_falling(make_env: engines_here.Builder):
+    env = make_env(MANIFEST, num_envs=1, num_threads=1, evaluation=True)
     left_up = torch.tensor([[0.0, 3.0, 0.0, 0.0, -3.0, 0.0] * 2])  # right legs folded back, left legs forward
     walk = film(env, lambda obs: left_up, CommandSchedule.read("0:0,0,0"), seconds=4.0, size=(64, 64))
     assert walk.falls >= 1
 
 
-def test_exported_policies_give_the_actions_of_a_real_rollout(untrained: Path, tmp_path: Path):
+def test_exported_policies_give_the_actions_of_a_real_rollout(
+    make_env: engines_here.Builder, untrained: Path, tmp_path: Path
+):
     loaded = checkpoint.load(untrained)
     export_policy(loaded, tmp_path)
     policy = load_policy(loaded, MANIFEST)
     session = onnxruntime.InferenceSession(tmp_path / "policy.onnx", providers=["CPUExecutionProvider"])
     scripted = torch.jit.load(tmp_path / "policy.pt")
-    env = load_engine("mujoco").make_env(MANIFEST, device="cpu", num_envs=8, num_threads=1)
+    env = make_env(MANIFEST, num_envs=8, num_threads=1)
     obs = env.get_observations()["actor"]
     for _ in range(50):
         action = policy(obs)
@@ -90,7 +91,14 @@ def test_exported_policies_give_the_actions_of_a_real_rollout(untrained: Path, t
         obs = env.step(action).observations["actor"].clone()
 
 
-def test_a_film_and_its_middle_frame_show_the_robot(untrained: Path, tmp_path: Path):
+def test_a_film_and_its_middle_frame_show_the_robot(engine: str, untrained: Path, tmp_path: Path):
+    video, frame = tmp_path / "walk.mp4", tmp_path / "walk.png"
+    outputs = ("--video", str(video), "--frame", str(frame), "--seconds", "0.4", "--size", "320x240")
+    arguments = ("--engine", engine, "--task", TASK, "--checkpoint", str(untrained), *outputs)
+    if engine == "isaaclab":
+        done = play(*arguments)
+        assert (done.returncode, done.stderr) == (1, NO_PICTURES) and not list(tmp_path.iterdir())
+        return
     if "MUJOCO_GL" not in os.environ:
         try:
             choose_opengl()
@@ -98,9 +106,10 @@ def test_a_film_and_its_middle_frame_show_the_robot(untrained: Path, tmp_path: P
             pytest.skip(str(error))
         finally:
             os.environ.pop("MUJOCO_GL", None)
-    video, frame = tmp_path / "walk.mp4", tmp_path / "walk.png"
-    outputs = ("--video", str(video), "--frame", str(frame), "--seconds", "0.4", "--size", "320x240")
-    done = play("--task", TASK, "--checkpoint", str(untrained), *outputs)
+    import imageio_ffmpeg
+    from PIL import Image
+
+    done = play(*arguments)
     assert done.returncode == 0, done.stderr
     frames = imageio_ffmpeg.read_frames(video)
     about = next(frames)
@@ -116,7 +125,11 @@ def test_a_film_and_its_middle_frame_show_the_robot(untrained: Path, tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["walk.mp4", "walk.png"]
 
 
-def test_the_viewer_serves_its_page_until_it_is_interrupted(untrained: Path):
+def test_the_viewer_serves_its_page_until_it_is_interrupted(engine: str, untrained: Path):
+    if engine == "isaaclab":
+        done = play("--engine", engine, "--checkpoint", str(untrained))
+        assert (done.returncode, done.stderr) == (1, NO_PICTURES)
+        return
     command = [sys.executable, str(SCRIPT), "--checkpoint", str(untrained), "--port", "18080"]
     process = subprocess.Popen(
         [*command, "--commands", "0:0.5,0,0"],
@@ -153,20 +166,21 @@ def test_the_viewer_serves_its_page_until_it_is_interrupted(untrained: Path):
     ],
 )
 def test_bad_arguments_are_one_clear_error(
-    untrained: Path, args: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
+    engine: str, untrained: Path, args: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(sys, "argv", ["play.py", "--checkpoint", str(untrained), *args])
+    monkeypatch.setattr(sys, "argv", ["play.py", "--engine", engine, "--checkpoint", str(untrained), *args])
     with pytest.raises(SurefootError, match=re.escape(message)):
         main()
 
 
-def test_without_opengl_the_apt_line_is_named_and_nothing_is_written(
-    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_opengl_the_reason_is_named_and_nothing_is_written(
+    engine: str, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("MUJOCO_GL", "nothing")
-    arguments = ["--checkpoint", str(untrained), "--video", str(tmp_path / "walk.mp4")]
+    arguments = ["--engine", engine, "--checkpoint", str(untrained), "--video", str(tmp_path / "walk.mp4")]
     monkeypatch.setattr(sys, "argv", ["play.py", *arguments])
-    with pytest.raises(MissingExtra, match=r"MUJOCO_GL=nothing does not work.*apt-get install libegl1"):
+    says = r"MUJOCO_GL=nothing does not work.*apt-get install libegl1" if engine == "mujoco" else "renders nothing yet"
+    with pytest.raises(MissingExtra if engine == "mujoco" else EngineError, match=says):
         main()
     assert list(tmp_path.iterdir()) == []
 

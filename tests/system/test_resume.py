@@ -1,17 +1,21 @@
-"""Training that was interrupted and resumed equals training that ran through, bit for bit."""
+"""Training that was interrupted and resumed equals training that ran through, bit for bit.
+
+Isaac Lab's physics does not show its whole state: there a resumed run has the same learner, and new episodes.
+"""
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import engines_here
 from surefoot.audit import learning
 from surefoot.audit.record_file import read_record
-from surefoot.engines.mujoco import make_env
 from surefoot.errors import CheckpointError
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.rl import checkpoint
@@ -39,10 +43,35 @@ def manifest(overrides: list[str]) -> Manifest:
     return compose_manifest(manifest_root(), TASK, SMALL + overrides)
 
 
-def runner(config: Manifest, folder: Path, num_envs: int | None = None, resumed_at: int = 0) -> TrainRunner:
-    folder.mkdir(exist_ok=True)
-    env = SurefootVecEnv(make_env(config, device="cpu", num_envs=num_envs))
-    return TrainRunner(env, config, folder, resumed_at=resumed_at)
+SAYS = {"mujoco": "continue where they stopped", "isaaclab": "All environments were reset"}
+NEW_EPISODES = "All environments were reset: the run folder holds no env_state_"
+
+
+def keeps_state(engine: str) -> bool:
+    """Whether environments go on where they stopped."""
+    return engine == "mujoco"
+
+
+class Runners:
+    """Builds runners, each in place of the last one."""
+
+    def __init__(self, engine: str) -> None:
+        self.engine, self._build = engine, engines_here.Builder(engine)
+
+    def __call__(self, config: Manifest, folder: Path, num_envs: int | None = None, resumed_at: int = 0) -> TrainRunner:
+        folder.mkdir(exist_ok=True)
+        env = SurefootVecEnv(self._build(config, num_envs=num_envs))
+        return TrainRunner(env, config, folder, resumed_at=resumed_at)
+
+    def close(self) -> None:
+        self._build.close()
+
+
+@pytest.fixture
+def runner(engine: str) -> Iterator[Runners]:
+    built = Runners(engine)
+    yield built
+    built.close()
 
 
 def assert_same_learner(first: Path, second: Path) -> None:
@@ -78,8 +107,12 @@ def _leaves(value: object, path: str = ""):
 
 
 @pytest.mark.parametrize("overrides", [[], EVERYTHING], ids=["plain", "history and delays"])
-def test_resumed_training_equals_uninterrupted_training(tmp_path: Path, overrides: list[str]):
+def test_resumed_training_equals_uninterrupted_training(
+    engine: str, runner: Runners, tmp_path: Path, overrides: list[str]
+):
     config = manifest(overrides)
+    if not keeps_state(engine):
+        return goes_on_with_new_episodes(runner, config, tmp_path)
     runner(config, tmp_path / "through").train(6)
     runner(config, tmp_path / "resumed").train(3)
 
@@ -89,32 +122,56 @@ def test_resumed_training_equals_uninterrupted_training(tmp_path: Path, override
     assert "continue where they stopped" in sentence
     second.train(6)
     assert_same_learner(tmp_path / "through" / "model_6.pt", tmp_path / "resumed" / "model_6.pt")
-    assert_same_accounts(tmp_path / "through", tmp_path / "resumed")
+    return assert_same_accounts(tmp_path / "through", tmp_path / "resumed")
+
+
+def goes_on_with_new_episodes(runner: Runners, config: Manifest, folder: Path) -> None:
+    """The learner is the one that was saved; episodes are new ones, and the record has every iteration."""
+    runner(config, folder).train(3)
+    loaded = checkpoint.load(folder / "model_3.pt")
+    second = runner(config, folder, resumed_at=3)
+    assert second.resume(loaded).startswith(NEW_EPISODES)
+    now = dict(_leaves(second.alg.save()))
+    saved = {key: value for key, value in _leaves(loaded.content) if key in now}
+    assert len(saved) > 30 and all(torch.equal(value, now[key]) for key, value in saved.items())
+    assert (second.env.env.streams.episode == loaded.content["infos"]["episodes"] + 1).all()
+    assert second.env.env.samples == 3 * 64 * 16
+    second.train(6)
+    assert read_record(folder).iteration.tolist() == list(range(1, 7))
+    assert checkpoint.load(folder / "model_6.pt").content["infos"]["samples"] == 6 * 64 * 16
 
 
 RESUME = """
 import sys
 from pathlib import Path
-sys.path[:0] = sys.argv[2:]
+sys.path[:0] = sys.argv[3:]
 import surefoot, test_resume
 from surefoot.rl import checkpoint
 folder = Path(sys.argv[1])
-second = test_resume.runner(test_resume.manifest([]), folder)
-second.resume(checkpoint.load(folder / "model_2.pt"))
+second = test_resume.Runners(sys.argv[2])(test_resume.manifest([]), folder)
+print(second.resume(checkpoint.load(folder / "model_2.pt")))
 second.train(4)
 """
 
 
-def test_resume_in_another_process(tmp_path: Path):
+def test_resume_in_another_process(engine: str, runner: Runners, tmp_path: Path):
     config = manifest([])
-    runner(config, tmp_path / "through").train(4)
+    if keeps_state(engine):
+        runner(config, tmp_path / "through").train(4)
     runner(config, tmp_path / "resumed").train(2)
     path = [str(Path(__file__).parent), *sys.path]
-    subprocess.run([sys.executable, "-c", RESUME, str(tmp_path / "resumed"), *path], check=True)
+    command = [sys.executable, "-c", RESUME, str(tmp_path / "resumed"), engine, *path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if not keeps_state(engine):
+        assert NEW_EPISODES in done.stdout and (tmp_path / "resumed" / "model_4.pt").is_file()
+        return
     assert_same_learner(tmp_path / "through" / "model_4.pt", tmp_path / "resumed" / "model_4.pt")
 
 
-def test_without_the_environment_state_all_environments_are_reset_and_the_run_says_so(tmp_path: Path):
+def test_without_the_environment_state_all_environments_are_reset_and_the_run_says_so(
+    engine: str, runner: Runners, tmp_path: Path
+):
     config = manifest([])
     runner(config, tmp_path).train(1)
     loaded = checkpoint.load(tmp_path / "model_1.pt")
@@ -125,8 +182,9 @@ def test_without_the_environment_state_all_environments_are_reset_and_the_run_sa
     assert other_size.env.env.samples == 64 * 16  # the curriculum goes on from where it was
     had = loaded.content["infos"]["episodes"]
     assert (other_size.env.env.streams.episode == had.max() + 1).all()  # nobody's draws are repeated
-    with pytest.raises(CheckpointError, match="does not fit"):
-        other_size.env.env.load_state_dict(checkpoint.read(env_state)["env"])
+    refusal = "does not fit" if keeps_state(engine) else "engine 'isaaclab' cannot restore"
+    with pytest.raises(CheckpointError, match=refusal):
+        other_size.env.env.load_state_dict(checkpoint.read(env_state)["env"] if keeps_state(engine) else {})
 
     env_state.write_bytes(b"broken")
     same_size = runner(config, tmp_path)
@@ -140,7 +198,7 @@ def test_without_the_environment_state_all_environments_are_reset_and_the_run_sa
 
 
 def test_killed_between_environment_state_and_checkpoint_the_run_continues_from_the_checkpoint_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, runner: Runners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     config = manifest(["training.save_interval=1"])
     replace = os.replace
@@ -154,19 +212,20 @@ def test_killed_between_environment_state_and_checkpoint_the_run_continues_from_
         patch.setattr("surefoot.files.os.replace", killed)
         with pytest.raises(KeyboardInterrupt):
             runner(config, tmp_path).train(2)
-    assert {path.name for path in tmp_path.glob("env_state*")} == {"env_state_1.pt", "env_state_2.pt"}
+    states = {path.name for path in tmp_path.glob("env_state*")}
+    assert states == ({"env_state_1.pt", "env_state_2.pt"} if keeps_state(engine) else set())
 
     second = runner(config, tmp_path, resumed_at=1)
-    assert "continue where they stopped" in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
+    assert SAYS[engine] in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
     second.train(3)
-    assert [path.name for path in tmp_path.glob("env_state*")] == ["env_state_3.pt"]
+    assert [path.name for path in tmp_path.glob("env_state*")] == ["env_state_3.pt"] * keeps_state(engine)
 
 
-def test_what_is_watched_may_change_and_the_environments_go_on(tmp_path: Path):
+def test_what_is_watched_may_change_and_the_environments_go_on(engine: str, runner: Runners, tmp_path: Path):
     """The command that a run prints when an alert stops it."""
     runner(manifest([]), tmp_path).train(1)
     second = runner(manifest(["audit.actions.too_many_faults=log"]), tmp_path, resumed_at=1)
-    assert "continue where they stopped" in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
+    assert SAYS[engine] in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
 
 
 def test_a_checkpoint_knows_every_manifest_that_it_was_trained_with(tmp_path: Path):
@@ -195,7 +254,7 @@ def test_a_damaged_list_of_earlier_manifests_is_refused(tmp_path: Path, earlier:
 
 @pytest.mark.parametrize(("overrides", "expected"), [([], 5e-4), (["ppo.learning_rate=1e-4"], 1e-4)])
 def test_a_changed_learning_rate_is_taken_and_an_unchanged_one_goes_on(
-    tmp_path: Path, overrides: list[str], expected: float
+    runner: Runners, tmp_path: Path, overrides: list[str], expected: float
 ):
     first = runner(manifest([]), tmp_path)
     first.train(1)

@@ -14,9 +14,11 @@ import torch
 import yaml
 
 from event_cases import until
-from surefoot.errors import AlertStop, ManifestError, RunFolderError, UnknownName
+from surefoot.engines import load_engine
+from surefoot.errors import AlertStop, EngineError, ManifestError, RunFolderError, UnknownName
 from surefoot.events.folder import EventFolder
 from surefoot.events.lease import trainer_lease
+from surefoot.events.plan import EventPlan
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
 from surefoot.record.run_record import read_run_record, with_news
 from surefoot.rl import checkpoint
@@ -61,14 +63,30 @@ def manifest_of(root: Path, *overrides: str) -> Manifest:
     return compose_manifest(root, TASK, [*SMALL, *overrides])
 
 
-def run(root: Path, runs: Path, *overrides: str, mode: str = "worker") -> Path:
-    manifest = manifest_of(root, *overrides)
-    return train(manifest, runs=runs, num_threads=1, events=plan_events(manifest, manifests=root, mode=mode))
+class Runs:
+    """Training on one engine, with the schedule of the manifest."""
+
+    def __init__(self, engine: str, root: Path) -> None:
+        self.engine, self.root = engine, root
+        self.inline = not load_engine(engine).ONE_AT_A_TIME
+        """Whether this process can evaluate while it trains."""
+        self.mode = "inline" if self.inline else "worker"
+
+    def plan(self, manifest: Manifest, mode: str) -> EventPlan | None:
+        return plan_events(manifest, manifests=self.root, engine=self.engine, mode=mode)
+
+    def __call__(self, folder: Path, *overrides: str, mode: str = "worker") -> Path:
+        manifest = manifest_of(self.root, *overrides)
+        return train(manifest, runs=folder, engine=self.engine, num_threads=1, events=self.plan(manifest, mode))
+
+    def go_on(self, folder: Path, manifest: Manifest, mode: str = "worker", **changes: Any) -> Path:
+        plan = self.plan(manifest, mode)
+        return resume(folder, manifest, engine=self.engine, num_threads=1, events=plan, **changes)
 
 
-def go_on(root: Path, folder: Path, manifest: Manifest, mode: str = "worker", **changes: Any) -> Path:
-    plan = plan_events(manifest, manifests=root, mode=mode)
-    return resume(folder, manifest, num_threads=1, events=plan, **changes)
+@pytest.fixture
+def run(engine: str, root: Path) -> Runs:
+    return Runs(engine, root)
 
 
 def weights(path: Path) -> list[torch.Tensor]:
@@ -77,9 +95,9 @@ def weights(path: Path) -> list[torch.Tensor]:
 
 
 def test_a_worker_evaluates_while_training_goes_on_and_the_record_has_both(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    folder = run(root, tmp_path, EVERY_TWO, "training.logger=tensorboard", "training.max_iterations=5")
+    folder = run(tmp_path, EVERY_TWO, "training.logger=tensorboard", "training.max_iterations=5")
     record = read_run_record(folder)
     assert [(entry.iteration, entry.status) for entry in record.evaluations] == [(2, "valid"), (4, "valid")]
     assert (record.status, record.training.iterations, record.training.samples) == ("finished", 5, 5 * 64 * 16)
@@ -109,63 +127,71 @@ def scalars(folder: Path, tag: str, steps: bool = True) -> list[Any]:
     return [event.step if steps else event.value for event in found.Scalars(tag)]
 
 
-def test_evaluated_inline_or_not_at_all_the_policy_is_the_same(root: Path, tmp_path: Path):
-    inline = run(root, tmp_path / "inline", EVERY_TWO, mode="inline")
-    without = run(root, tmp_path / "without", EVERY_TWO, mode="off")
-    assert [entry.status for entry in read_run_record(inline).evaluations] == ["valid", "valid"]
+def test_evaluated_or_not_the_policy_is_the_same(run: Runs, tmp_path: Path):
+    if not run.inline:
+        with pytest.raises(EngineError, match=r"^--events inline: .* has one simulation .* Use --events worker"):
+            run(tmp_path / "inline", EVERY_TWO, mode="inline")
+        assert not (tmp_path / "inline").exists()
+    evaluated = run(tmp_path / "evaluated", EVERY_TWO, mode=run.mode)
+    without = run(tmp_path / "without", EVERY_TWO, mode="off")
+    assert [entry.status for entry in read_run_record(evaluated).evaluations] == ["valid", "valid"]
     assert read_run_record(without).evaluations == () and read_run_record(without).events_mode == "off"
-    assert all(map(torch.equal, weights(inline / "model_4.pt"), weights(without / "model_4.pt")))
+    assert all(map(torch.equal, weights(evaluated / "model_4.pt"), weights(without / "model_4.pt")))
 
 
 LIMIT = "{metric: fall_rate, minimum: 2.0, action: stop}"
 """No fall rate is above 1: it is always broken."""
 
 
-def test_a_broken_limit_stops_the_run_and_it_stops_again(root: Path, tmp_path: Path):
+def test_a_broken_limit_stops_the_run_and_it_stops_again(run: Runs, root: Path, tmp_path: Path):
     stopping = EVERY_TWO.replace("every: 2", f"every: 2, limits: {{falls: {LIMIT}}}")
     with pytest.raises(AlertStop) as caught:
-        run(root, tmp_path, stopping, "training.max_iterations=6", mode="inline")
+        run(tmp_path, stopping, "training.max_iterations=6", mode=run.mode)
     assert "event_limit (panel.falls): iteration 2: held_out fall_rate is" in str(caught.value)
     assert "schedule.events.panel.limits.falls.action=log" in str(caught.value)
     (folder,) = (tmp_path / TASK).iterdir()
     record = read_run_record(folder)
-    assert record.status == "stopped" and record.alerts.by_kind == {"event_limit": 1}
-    assert record.training.iterations == 3  # the result of iteration 2 is seen at the end of the next one
+    assert record.status == "stopped" and record.alerts.by_kind.keys() == {"event_limit"}
+    done = record.training.iterations  # inline, the result of iteration 2 is seen at the end of the next one
+    assert done == 3 if run.inline else 3 <= done <= 6
 
     manifest = manifest_of(root, stopping, "training.max_iterations=6")
-    with pytest.raises(AlertStop):
-        go_on(root, folder, manifest, "inline")
-    assert read_run_record(folder).training.iterations == 4
-    let_go = override_manifest(manifest, ["schedule.events.panel.limits.falls.action=log"])
-    go_on(root, folder, let_go, "inline", allow_manifest_change=True)
+    if run.inline:
+        with pytest.raises(AlertStop):
+            run.go_on(folder, manifest, "inline")
+        assert read_run_record(folder).training.iterations == (done := 4)
+    let_go = override_manifest(manifest, ["schedule.events.panel.limits.falls.action=log", "training.max_iterations=8"])
+    run.go_on(folder, let_go, run.mode, allow_manifest_change=True)
     after = read_run_record(folder)
-    assert after.status == "finished" and after.training.samples == 6 * 64 * 16
-    assert [entry.iteration for entry in after.evaluations] == [2, 4, 6]
-    assert [span.from_iteration for span in after.manifests] == [1, 4 + 1]
+    assert after.status == "finished" and after.training.samples == 8 * 64 * 16
+    assert [entry.iteration for entry in after.evaluations] == [2, 4, 6, 8]
+    assert [span.from_iteration for span in after.manifests] == [1, done + 1]
 
 
 TRAIN = """
 import sys
-sys.path[:0] = sys.argv[4:]
+sys.path[:0] = sys.argv[5:]
 from pathlib import Path
 import surefoot, test_scheduled_events as case
-case.run(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3].split("|"))
+case.Runs(sys.argv[2], Path(sys.argv[1]))(Path(sys.argv[3]), *sys.argv[4].split("|"))
 """
 
 
-def start(root: Path, runs: Path, *overrides: str) -> subprocess.Popen[bytes]:
+def start(run: Runs, runs: Path, *overrides: str) -> subprocess.Popen[bytes]:
     path: Sequence[str] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "unit" / "events"), *sys.path]
-    return subprocess.Popen([sys.executable, "-c", TRAIN, str(root), str(runs), "|".join(overrides), *path])
+    return subprocess.Popen(
+        [sys.executable, "-c", TRAIN, str(run.root), run.engine, str(runs), "|".join(overrides), *path]
+    )
 
 
-def test_a_killed_trainer_loses_nothing_and_nothing_is_evaluated_twice(root: Path, tmp_path: Path):
+def test_a_killed_trainer_loses_nothing_and_nothing_is_evaluated_twice(run: Runs, root: Path, tmp_path: Path):
     overrides = (EVERY_TWO, "training.max_iterations=100000", "training.save_interval=2")
-    process = start(root, tmp_path, *overrides)
+    process = start(run, tmp_path, *overrides)
     try:
         until(lambda: list((tmp_path / TASK).glob("*/events/jobs/00000[23]-*.json")), 300.0)
         (folder,) = (tmp_path / TASK).iterdir()
         with pytest.raises(RunFolderError, match=f"process {process.pid} trains this run already"):
-            go_on(root, folder, manifest_of(root, *overrides))
+            run.go_on(folder, manifest_of(root, *overrides))
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
@@ -180,7 +206,7 @@ def test_a_killed_trainer_loses_nothing_and_nothing_is_evaluated_twice(root: Pat
 
     done = max(int(path.stem.removeprefix("model_")) for path in folder.glob("model_[0-9]*.pt"))
     more = manifest_of(root, EVERY_TWO, f"training.max_iterations={done + 2}", "training.save_interval=2")
-    go_on(root, folder, more, allow_manifest_change=True)
+    run.go_on(folder, more, allow_manifest_change=True)
     after = read_run_record(folder)
     assert after.status == "finished" and after.training.iterations == done + 2
     assert after.training.samples == (done + 2) * 64 * 16
@@ -203,10 +229,10 @@ def test_a_killed_trainer_loses_nothing_and_nothing_is_evaluated_twice(root: Pat
     ],
 )
 def test_a_schedule_that_cannot_work_is_refused_before_anything_runs(
-    root: Path, tmp_path: Path, overrides: list[str], error: type[Exception], reason: str
+    run: Runs, tmp_path: Path, overrides: list[str], error: type[Exception], reason: str
 ):
     with pytest.raises(error) as caught:
-        run(root, tmp_path, *overrides)
+        run(tmp_path, *overrides)
     assert reason in str(caught.value) and list(tmp_path.glob(f"{TASK}*")) == []
 
 
@@ -215,12 +241,12 @@ def test_an_unknown_mode_is_refused(root: Path):
         plan_events(manifest_of(root, EVERY_TWO), manifests=root, mode="in-line")
 
 
-def test_a_panel_that_changed_since_the_start_is_a_fault_not_a_result(root: Path, tmp_path: Path):
+def test_a_panel_that_changed_since_the_start_is_a_fault_not_a_result(run: Runs, root: Path, tmp_path: Path):
     manifest = manifest_of(root, EVERY_TWO)
-    plan = plan_events(manifest, manifests=root, mode="inline")
+    plan = run.plan(manifest, run.mode)
     changed = PANEL | {"replicates": 5}
     (root / "panels" / "tiny.yaml").write_text(yaml.safe_dump(changed))
-    folder = train(manifest, runs=tmp_path, num_threads=1, events=plan)
+    folder = train(manifest, runs=tmp_path, engine=run.engine, num_threads=1, events=plan)
     record = read_run_record(folder)
     assert [entry.status for entry in record.evaluations] == ["fault", "fault"] and record.best is None
     assert "A panel is frozen" in record.evaluations[0].reasons[0]
