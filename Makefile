@@ -42,11 +42,12 @@ test: $(STAMP)
 	SUREFOOT_TEST_ENGINES=mujoco $(BIN)/python -m pytest $(ARGS)
 
 test-isaaclab: $(STAMP_ISAACLAB)
-	SUREFOOT_TEST_ENGINES=isaaclab $(BIN_ISAACLAB)/python -m pytest tests/isaaclab_double tests/engine_isaaclab tests/every_engine $(ARGS)
+	SUREFOOT_TEST_ENGINES=isaaclab $(BIN_ISAACLAB)/python -m pytest tests/isaaclab_double tests/engine_isaaclab tests/every_engine tests/system $(ARGS)
 
 test-isaaclab3:
 	@if [ -z "$(ISAACLAB_PATH)" ]; then echo "error: say where Isaac Lab 3.0's repository is: make test-isaaclab3 ISAACLAB_PATH=... PYTHON=..." >&2; exit 1; fi
-	ISAACLAB_PATH="$(ISAACLAB_PATH)" OMP_NUM_THREADS=1 PYTHONPATH="source/surefoot:tasks:$${PYTHONPATH:-}" $(or $(PYTHON),python) -m pytest tests/engine_isaaclab tests/engine_isaaclab3 $(ARGS)
+	ISAACLAB_PATH="$(ISAACLAB_PATH)" SUREFOOT_TEST_ENGINES=isaaclab OMP_NUM_THREADS=1 PYTHONPATH="source/surefoot:tasks:$${PYTHONPATH:-}" \
+	$(or $(PYTHON),python) -m pytest tests/engine_isaaclab tests/engine_isaaclab3 tests/every_engine tests/system $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

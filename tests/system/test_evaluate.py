@@ -62,7 +62,7 @@ SMALL = ("--replicates", "1", "--duration", "0.4", "--threads", "1")
 def test_the_script_prints_a_table_and_writes_json(engine: str, checkpoint: Path, script):
     done = call("--engine", engine, "--checkpoint", checkpoint, *SMALL)
     assert done.returncode == 0, done.stderr
-    path = checkpoint.parent / "eval_2_lean.json"
+    path = checkpoint.parent / {"mujoco": "eval_2_lean.json", "isaaclab": "eval_2_lean_isaaclab.json"}[engine]
     text = path.read_text()
     data = json.loads(text)
     assert len(data["commands"]) == 36

@@ -92,9 +92,10 @@ def task_manifest(own: Manifest, manifests: Path, task: str | None, overrides: l
 
 
 def default_report_path(path: Path, provenance: Provenance) -> Path:
-    """Beside the checkpoint; another seed or overrides do not take the place of the evaluation without them."""
+    """Beside the checkpoint; another engine, seed or overrides do not take the place of the evaluation without them."""
     p = provenance
-    marks = [f"seed{p.seed}"] if p.seed else []
+    marks = [p.engine.replace(":", "_")] if p.engine != "mujoco" else []
+    marks += [f"seed{p.seed}"] if p.seed else []
     if any(key not in OWN_CHANGES and not key.startswith("simulation.") for key, _, _ in p.manifest_changes):
         marks.append(p.manifest_sha256[:8])
     return path.parent / ("_".join(["eval", str(p.iteration), p.contact_model, *marks]) + ".json")
