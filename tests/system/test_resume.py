@@ -228,7 +228,7 @@ def test_what_is_watched_may_change_and_the_environments_go_on(engine: str, runn
     assert SAYS[engine] in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
 
 
-def test_a_checkpoint_knows_every_manifest_that_it_was_trained_with(tmp_path: Path):
+def test_a_checkpoint_knows_every_manifest_that_it_was_trained_with(runner: Runners, tmp_path: Path):
     """What a policy saw before its manifest was changed is not held out from it."""
     wide = manifest(["randomization.factors.friction.edges=[0.1,1.2]"])
     runner(wide, tmp_path).train(1)
@@ -243,7 +243,7 @@ def test_a_checkpoint_knows_every_manifest_that_it_was_trained_with(tmp_path: Pa
 
 
 @pytest.mark.parametrize("earlier", ["not a list", ["{}"], [7]])
-def test_a_damaged_list_of_earlier_manifests_is_refused(tmp_path: Path, earlier: object):
+def test_a_damaged_list_of_earlier_manifests_is_refused(runner: Runners, tmp_path: Path, earlier: object):
     runner(manifest([]), tmp_path).train(1)
     content = checkpoint.read(tmp_path / "model_1.pt")
     content["infos"]["earlier_manifests"] = earlier
