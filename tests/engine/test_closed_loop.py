@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cases import manifest
+from own_logs import STILL
 from surefoot.engines.base import load_engine
 from surefoot.errors import CheckpointError, TraceError
 from surefoot.manifest import Manifest
@@ -16,7 +17,6 @@ from surefoot.replay.closed_loop import METRICS, run_closed_loop, text, to_plain
 from surefoot.replay.header import SignalInfo
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.replay.simulated import simulated_logs
-from test_replay import STILL
 from trained import checkpoint_content
 
 FRICTION = "randomization.factors={friction: {edges: [0.6,0.8,1.0], mode: startup}}"

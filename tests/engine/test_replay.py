@@ -7,64 +7,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cases import manifest
+from own_logs import logs_of, task, trot
 from surefoot.engines.base import load_engine
 from surefoot.errors import TraceError
 from surefoot.manifest import Manifest
 from surefoot.replay import Trace
 from surefoot.replay.base_motion import base_motion
 from surefoot.replay.report import text, to_plain
-from surefoot.replay.rollout import Mode
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest, run_replay
-from surefoot.replay.simulated import simulated_logs
-
-STILL = [f"task.resets.{name}=[0,0]" for name in ("position_xy", "yaw", "lin_vel", "ang_vel", "joint_pos", "joint_vel")]
-
-
-def task(factor: str, edges: str) -> Manifest:
-    """One factor, all its intervals as buckets, the complete contact model, and starts that are all the same."""
-    only = f"randomization.factors={{{factor}: {{edges: {edges}, mode: startup}}}}"
-    return manifest("simulation=full", *STILL, only, f"randomization.bucket_by=[{factor}]")
-
-
-def trot(task: Manifest, seconds: float = 1.2, sway: float = 0.0) -> NDArray[np.float64]:
-    """Joint targets at physics steps, new ones at control steps: a trot on the spot, or hips that sway sideways."""
-    robot, decimation = task.robot, task.simulation.decimation
-    count = round(seconds / task.simulation.timestep)
-    step = np.arange(count) // decimation * decimation * task.simulation.timestep
-    legs = np.repeat([0.0, 0.5, 0.5, 0.0], 3)
-    size = np.tile([0.05, 0.25, 0.3] if sway == 0 else [sway, 0.1, 0.1], 4)
-    phase = 2 * np.pi * (2.0 * step[:, None] + (legs if sway == 0 else np.tile([0.0, 0.25, 0.5], 4)))
-    targets = np.array(robot.default_joint_pos) + size * np.sin(phase + np.tile([0, 0, 1.2], 4))
-    return targets.astype(np.float32).astype(float)
-
-
-def logs_of(task: Manifest, targets: NDArray[np.float64], **planted: list[float]) -> list[Trace]:
-    """One log for each planted value of a factor."""
-    ready = replay_manifest(task)
-    _, values = bucket_values(ready)
-    (count,) = {len(column) for column in planted.values()}
-    each = {name: np.full(count, column[0]) for name, column in values.items()} | {
-        name: np.array(column) for name, column in planted.items()
-    }
-    env = load_engine("mujoco").make_env(
-        ready, device="cpu", evaluation=True, conditions=bucket_conditions(each, windows=1)
-    )
-    try:
-        return simulated_logs(env, targets, delay=torch.tensor(each["control_delay"]).long())
-    finally:
-        env.close()
-
-
-@pytest.mark.parametrize("mode", ["open_loop", "actuator", "torque"])
-def test_a_log_of_the_same_engine_has_gap_zero_in_its_own_bucket(mode: Mode) -> None:
-    """To the precision of the single-precision log; the other buckets are far from it."""
-    payload = task("payload_mass", "[-1,1,3]")
-    (log,) = logs_of(payload, trot(payload), payload_mass=[2.0])
-    result = run_replay(log, payload, mode=mode, horizon=0.2)
-    assert len(result.windows) == 5 and result.explanation.best == 1
-    assert result.gap.scores[1] < 1e-5 and result.gap.scores[0] > (0.005 if mode == "actuator" else 0.05)
-    assert result.broken == 0 and result.persistence > 0.5
 
 
 @pytest.mark.parametrize(
@@ -89,13 +39,6 @@ def test_a_planted_change_is_explained_by_its_bucket(
         (evidence,) = result.explanation.factors
         assert evidence.best == np.searchsorted(bounds, value, side="right") - 1
         assert evidence.identified
-
-
-def test_a_delay_is_found_to_the_physics_step_and_others_are_not_zero() -> None:
-    delayed = task("control_delay", "[0,1,2,3,4]")
-    (log,) = logs_of(delayed, trot(delayed), control_delay=[2.0])
-    scores = run_replay(log, delayed, mode="open_loop", horizon=0.2).gap.scores
-    assert scores[2] < 1e-5 and np.delete(scores, 2).min() > 0.01
 
 
 @torch.no_grad()

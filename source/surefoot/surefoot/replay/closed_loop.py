@@ -227,13 +227,17 @@ def _roll(env: EngineEnv, policy: Callable[[Tensor], Tensor], steps: int) -> tup
 
 
 def _of_log(trace: Trace, base: BaseMotion, window: Windows) -> dict[str, float]:
-    def line(values: FloatArray) -> Tensor:
-        return torch.tensor(sampled(trace, window, values, dt=window.step_dt, count=window.num_steps)[:, 0])
+    """States at the end of control steps, against commands and targets in force during them, as for the policy."""
+    dt, ends = window.step_dt, window.num_steps + 1
 
-    quat = torch.tensor(sampled_quat(trace, window, base.quat_w, dt=window.step_dt, count=window.num_steps)[:, 0])
-    command = torch.tensor(
-        held(trace, window, trace.signals["command"], dt=window.step_dt, count=window.num_steps)[:, 0]
-    )
+    def line(values: FloatArray) -> Tensor:
+        return torch.tensor(sampled(trace, window, values, dt=dt, count=ends)[1:, 0])
+
+    def given(name: str) -> Tensor:
+        return torch.tensor(held(trace, window, trace.signals[name], dt=dt, count=window.num_steps)[:, 0])
+
+    quat = torch.tensor(sampled_quat(trace, window, base.quat_w, dt=dt, count=ends)[1:, 0])
+    command = given("command")
     out = dict.fromkeys(METRICS, float("nan"))
     if trace.has("base_lin_vel_w"):
         velocity = frames.to_yaw_frame(quat, line(base.lin_vel_w))
@@ -241,7 +245,7 @@ def _of_log(trace: Trace, base: BaseMotion, window: Windows) -> dict[str, float]
     turning = frames.rotate(quat, line(base.ang_vel_b))
     out["yaw_rate_error"] = float(tracking.yaw_rate_error(command, turning).nanmean())
     if trace.has("q_des"):
-        out["following"] = float((line(trace.signals["q_des"]) - line(trace.signals["q"])).abs().nanmean())
+        out["following"] = float((given("q_des") - line(trace.signals["q"])).abs().nanmean())
     out["tilt"] = float(_tilt(frames.gravity_direction(quat)).nanmean())
     return out
 

@@ -1,0 +1,82 @@
+"""A log that an engine wrote itself, replayed on it: nothing is left of the gap, in any mode."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from own_logs import logs_of, task, trot
+from surefoot.engines.isaaclab import compat
+from surefoot.manifest import Manifest
+from surefoot.replay import Trace
+from surefoot.replay.closed_loop import METRICS, run_closed_loop
+from surefoot.replay.header import SignalInfo
+from surefoot.replay.rollout import Mode
+from surefoot.replay.run import run_replay
+from trained import checkpoint_content
+
+
+@pytest.fixture(scope="module")
+def newton(engine: str) -> bool:
+    return engine == "isaaclab" and compat.isaaclab_version() == "3.0"
+
+
+@pytest.fixture(scope="module")
+def contacts(engine: str, newton: bool) -> str:
+    """The contact model; PhysX reports contact per body and has the lean one only."""
+    return "full" if newton or engine == "mujoco" else "lean"
+
+
+@pytest.fixture(scope="module")
+def nothing(newton: bool) -> float:
+    """What single precision leaves of a gap score. On Newton the solver is in single precision too: docs/replay.md."""
+    return 1e-3 if newton else 1e-5
+
+
+@pytest.fixture(scope="module")
+def loaded(contacts: str) -> Manifest:
+    return task("payload_mass", "[-1,1,3]", contacts)
+
+
+@pytest.fixture(scope="module")
+def log(engine: str, loaded: Manifest) -> Trace:
+    return logs_of(loaded, trot(loaded), engine, payload_mass=[2.0])[0]
+
+
+@pytest.mark.parametrize("mode", ["open_loop", "actuator", "torque"])
+def test_a_log_has_gap_zero_in_its_own_bucket(
+    engine: str, mode: Mode, loaded: Manifest, log: Trace, nothing: float
+) -> None:
+    """The other bucket is far from it."""
+    result = run_replay(log, loaded, mode=mode, engine=engine, horizon=0.2)
+    assert len(result.windows) == 5 and result.explanation.best == 1
+    assert result.gap.scores[1] < nothing and result.gap.scores[0] > (0.005 if mode == "actuator" else 0.05)
+    assert result.broken == 0 and result.persistence > 0.5
+
+
+def test_a_delay_is_found_to_the_physics_step(engine: str, contacts: str, nothing: float) -> None:
+    delayed = task("control_delay", "[0,1,2,3,4]", contacts)
+    (late,) = logs_of(delayed, trot(delayed), engine, control_delay=[2.0])
+    scores = run_replay(late, delayed, mode="open_loop", engine=engine, horizon=0.2).gap.scores
+    assert scores[2] < nothing and np.delete(scores, 2).min() > 0.01
+
+
+def test_a_policy_under_its_own_commands_does_what_its_log_says(engine: str, contacts: str, tmp_path: Path) -> None:
+    """An actor without weights holds the default pose, and so did the robot of the log: equal in every number."""
+    standing = task("friction", "[0.7,0.9]", contacts)
+    content = checkpoint_content(standing)
+    for name, value in content["actor_state_dict"].items():
+        if name.endswith(("weight", "bias")):
+            value.zero_()
+    torch.save(content, tmp_path / "model_3.pt")
+    targets = np.tile(np.array(standing.robot.default_joint_pos, dtype=np.float32).astype(float), (130, 1))
+    (stood,) = logs_of(standing, targets, engine, friction=[0.8])
+    infos = {**stood.header.signals, "command": SignalInfo(origin="commanded", source="test")}
+    commanded = dict(stood.signals) | {"command": np.zeros((130, 3))}
+    told = Trace(stood.header.model_copy(update={"signals": infos}), stood.stamp, commanded, stood.path)
+    result = run_closed_loop(told, tmp_path / "model_3.pt", engine=engine, seconds=0.6)
+    assert result.survived.tolist() == [1]
+    for name in METRICS:
+        assert result.policy[name][0] == pytest.approx(result.log[name], abs=1e-4), name
+        assert result.log[name] > 0.001, name  # it settles: nothing is equal because nothing moves
