@@ -115,6 +115,10 @@ def test_transfer_metrics_and_tags_of_the_newest_results(folder: EventFolder, ma
     record = write(folder, manifest)
     assert record.transfer.metrics["gap"].value == 0.2 and record.transfer.tags == ("gap_above_floor",)
     assert "transfer: gap 0.2" in text(record, alive=True)
+    folder.answer(answered(add_job(folder, "", event="other"), gap, "", 1, 1.0))
+    both = write(folder, manifest).transfer  # one does not hide the other
+    assert set(both.metrics) == {"panel/gap", "other/gap"}
+    assert set(both.tags) == {"panel/gap_above_floor", "other/gap_above_floor"}
 
 
 def test_manifests_in_turn_and_those_of_a_discarded_branch_are_gone(folder: EventFolder, manifest: Manifest):

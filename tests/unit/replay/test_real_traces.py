@@ -36,7 +36,7 @@ def fast(tmp_path_factory: pytest.TempPathFactory) -> Trace:
 
 def test_there_are_cards_and_a_suite():
     suite = read_suite(manifest_root(), "go2_v1")
-    assert {entry.card for entry in suite.traces} == set(CARDS) - {FAST}  # without orientation nothing is replayed
+    assert {entry.card for entry in suite.traces} == set(CARDS)
     outcomes = {name: find_card(manifest_root(), name).outcome for name in CARDS}
     assert [name for name, outcome in outcomes.items() if outcome == "failed"] == ["go2_wtw_01_28_09_22_33_0"]
     with pytest.raises(UnknownName, match=r"Did you mean 'go2_orl_test_1_500hz'\?"):

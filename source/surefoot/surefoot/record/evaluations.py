@@ -73,9 +73,16 @@ def newest_valid(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
 
 
 def transfer_of(quality: dict[str, Evaluation]) -> Transfer:
-    """Metrics and tags of the events that have any."""
-    metrics = {name: metric for entry in quality.values() for name, metric in entry.transfer.items()}
-    return Transfer(metrics=metrics, tags=tuple(dict.fromkeys(tag for entry in quality.values() for tag in entry.tags)))
+    """Metrics and tags of the events that have any; with the event's name before them where these are several."""
+    found = {event: entry for event, entry in quality.items() if entry.transfer or entry.tags}
+    several = len(found) > 1
+    metrics = {
+        f"{event}/{name}" if several else name: metric
+        for event, entry in found.items()
+        for name, metric in entry.transfer.items()
+    }
+    tags = (f"{event}/{tag}" if several else tag for event, entry in found.items() for tag in entry.tags)
+    return Transfer(metrics=metrics, tags=tuple(tags))
 
 
 def read_best(run: Path) -> Best | None:
