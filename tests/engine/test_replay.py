@@ -11,10 +11,12 @@ from own_logs import logs_of, task, trot
 from surefoot.engines.base import load_engine
 from surefoot.errors import TraceError
 from surefoot.manifest import Manifest
-from surefoot.replay import Trace
+from surefoot.replay import Trace, read_card
 from surefoot.replay.base_motion import base_motion
+from surefoot.replay.header import SourceFile
 from surefoot.replay.report import text, to_plain
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest, run_replay
+from surefoot_tasks import manifest_root
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,15 @@ def test_refusals_before_a_simulator_starts() -> None:
     )
     with pytest.raises(TraceError, match="mode torque needs q, dq, tau; missing: tau"):
         run_replay(without, plain, mode="torque")
+    with pytest.raises(TraceError, match="horizon: expected more than 0 s, got -1 s"):
+        run_replay(log, plain, mode="open_loop", horizon=-1.0)
+    source = SourceFile(name="mine.csv", bytes=1, sha256="0" * 64)
+    mine = Trace(log.header.model_copy(update={"sources": (source,)}), log.stamp, log.signals, log.path)
+    card = read_card(manifest_root() / "traces" / "cards" / "go2_orl_test_1_500hz.yaml")
+    with pytest.raises(
+        TraceError, match=r"imported from mine\.csv, but card 'go2_orl_test_1_500hz' is of go2_orl_test"
+    ):
+        run_replay(mine, plain, mode="open_loop", card=card)
 
 
 def test_recorded_torques_are_the_same_whatever_stiffness_a_bucket_has() -> None:

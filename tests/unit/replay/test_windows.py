@@ -51,6 +51,15 @@ def test_a_gap_a_missing_sample_and_a_segment_leave_windows_out_and_are_counted(
     assert windows.dropped["gap"] == 1 and windows.dropped["missing samples"] == 1 and windows.dropped["segment"] >= 2
 
 
+def test_a_message_that_is_late_by_less_than_half_a_control_step_is_no_gap() -> None:
+    """At 2 ms a step of 9 ms is none, one of 11 ms is."""
+    for late, count in ((7, 5), (9, 4)):
+        trace = line(510, step_ms=2)
+        trace.stamp[150:] += late * MS
+        windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("q",))
+        assert (len(windows), windows.dropped.get("gap", 0)) == (count, 5 - count)
+
+
 def test_missing_samples_of_signals_that_the_mode_does_not_need_cost_nothing() -> None:
     trace = line(51)
     trace.signals["q"][:] = np.nan

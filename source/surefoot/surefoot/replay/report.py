@@ -190,7 +190,7 @@ def _contact_lines(contact: dict[str, Any]) -> list[str]:
 
 
 def _ms(value: float | None, sign: str = "") -> str:
-    return "-" if value is None else f"{1e3 * value:{sign}.0f}"
+    return "-" if value is None else f"{round(1e3 * value):{sign}d}"
 
 
 def _share(value: float | None) -> str:

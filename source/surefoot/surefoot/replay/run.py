@@ -116,12 +116,11 @@ def run_replay(
         seed: Of the resampling.
 
     Raises:
-        TraceError: Another robot, a signal missing for the mode, no valid window.
+        TraceError: Another robot, a signal missing for the mode, another log's card, no valid window.
     """
     trace.require_robot(manifest.robot.name)
     trace.require(*NEEDS[mode], purpose=f"mode {mode}")
-    if not abs(lead) <= MAX_LEAD:
-        raise TraceError(f"lead: expected at most {MAX_LEAD:g} s either way, got {lead:g} s.")
+    _check(trace, card, horizon, lead)
     manifest = replay_manifest(manifest, card.gains if card is not None else None)
     step_dt = manifest.simulation.step_dt
     windows = cut_windows(
@@ -146,6 +145,19 @@ def run_replay(
     finally:
         env.close()
     return _judge(trace, mode, engine, manifest, windows, base, replayed, labels, values, lead, seed)
+
+
+def _check(trace: Trace, card: TraceCard | None, horizon: float, lead: float) -> None:
+    if not abs(lead) <= MAX_LEAD:
+        raise TraceError(f"lead: expected at most {MAX_LEAD:g} s either way, got {lead:g} s.")
+    if not 0 < horizon < math.inf:
+        raise TraceError(f"horizon: expected more than 0 s, got {horizon:g} s.")
+    sources = trace.header.sources
+    if card is not None and len(sources) == 1 and sources[0].sha256 != card.data.sha256:
+        raise TraceError(
+            f"{trace.path}: imported from {sources[0].name}, but card {card.name!r} is of {card.data.file}, or of "
+            "another version of it (SHA-256 differ). Its segments and gains would be another log's; take its own card."
+        )
 
 
 def bucket_values(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, FloatArray]]:

@@ -208,7 +208,9 @@ class TraceFile:
             return action()
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
-            raise TraceError(f"{self.path}: corrupt, or not a trace ({first[:160]}).") from None
+            raise TraceError(
+                f"{self.path}: corrupt, or not a trace ({first[:160]}). scripts/trace.py import makes one from a log."
+            ) from None
 
 
 def read_trace(path: Path, signals: Sequence[str] | None = None) -> Trace:

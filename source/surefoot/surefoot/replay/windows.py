@@ -17,7 +17,8 @@ from surefoot.replay.trace import FloatArray, Trace
 _SNAP = 2e-6
 """s; a stamp that is closer to a wanted time than this is taken to be at it."""
 _GAP = 1.6
-"""Median steps of the stamps; a longer step is a gap in the log."""
+"""Median steps of the stamps; a longer step is a gap in the log, if it is also longer than half a control step:
+messages that are a little late leave none."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def cut_windows(
     start = np.unique(np.searchsorted(time, wanted - _SNAP))
     start = start[time[start] <= last]
     end = np.searchsorted(time, time[start] + length - _SNAP)
-    bad_step = np.concatenate([[0], np.cumsum(np.diff(trace.stamp) > _GAP * np.median(np.diff(trace.stamp)))])
+    steps = np.diff(time)
+    bad_step = np.concatenate([[0], np.cumsum(steps > max(_GAP * float(np.median(steps)), 0.5 * step_dt))])
     lost = np.zeros(len(time), dtype=bool)
     for name in needs:
         lost |= ~np.isfinite(trace.signals[name]).all(axis=1)
