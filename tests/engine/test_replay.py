@@ -7,11 +7,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from own_logs import logs_of, task, trot
+from cases import manifest
+from own_logs import STILL, logs_of, task, trot
 from surefoot.engines.base import load_engine
 from surefoot.errors import TraceError
 from surefoot.manifest import Manifest
-from surefoot.replay import Trace, read_card
+from surefoot.replay import Trace, plots, read_card
 from surefoot.replay.base_motion import base_motion
 from surefoot.replay.header import SourceFile
 from surefoot.replay.report import text, to_plain
@@ -168,6 +169,25 @@ def test_the_report_says_it_in_words() -> None:
     assert plain["signals"]["q"]["coverage"].keys() == set(payload.robot.joint_names)
     said = text(plain)
     assert "payload_mass: interval 2 of 2" in said and "5 windows of 0.20 s" in said
+
+
+def test_the_picture_of_pairs_has_each_pair_of_intervals_where_it_belongs() -> None:
+    """Rows and columns are the intervals of two factors, the number in a cell is the score of their bucket."""
+    factors = "payload_mass: {edges: [-1,1,3], mode: startup}, control_delay: {edges: [0,1,2,3], mode: startup}"
+    two = manifest(
+        "simulation=full",
+        *STILL,
+        f"randomization.factors={{{factors}}}",
+        "randomization.bucket_by=[payload_mass,control_delay]",
+    )
+    (log,) = logs_of(two, trot(two), payload_mass=[2.0], control_delay=[1.0])
+    result = run_replay(log, two, mode="open_loop", horizon=0.2)
+    drawn = plots.pairs(result).axes[0]
+    said = {tuple(map(int, cell.get_position())): float(cell.get_text()) for cell in drawn.texts}
+    assert (drawn.get_ylabel(), drawn.get_xlabel()) == ("payload_mass", "control_delay")
+    assert len(said) == 6 and said[1, 1] == 0.0  # column: delay of 1 step, row: 1 to 3 kg
+    assert said[2, 0] == pytest.approx(result.gap.scores[2], abs=5e-4)
+    assert np.argmax(drawn.images[0].get_array()) == result.explanation.best == 4
 
 
 def test_refusals_before_a_simulator_starts() -> None:
