@@ -291,6 +291,21 @@ def test_a_new_best_sets_off_what_waits_for_it_on_its_own_checkpoint(make: Make,
     assert all(job.checkpoint_sha256 == digests[job.iteration] for job in jobs)
 
 
+def test_two_new_bests_at_once_are_each_evaluated_on_their_own_checkpoint(make: Make, run: Path):
+    """Both results came between two looks: when the jobs are written, model_best.pt is the second one already."""
+    big = Event(kind="panel", content="score-9", on_best=True)
+    events = make(mode="off", events={"panel": event(), "big": big})
+    for iteration in (1, 2, 3):
+        events.submit(iteration, run / f"model_{iteration}.pt")
+    for iteration, score in ((1, 0.5), (2, 0.6)):
+        answer(events, score, iteration)
+    events.poll(3)
+    jobs = [events.folder.job(job) for job in events.folder.job_ids()]
+    digests = {job.iteration: job.checkpoint_sha256 for job in jobs if job.event == "panel"}
+    found = {job.iteration: job.checkpoint_sha256 for job in jobs if job.event == "big"}
+    assert found == {1: digests[1], 2: digests[2]}
+
+
 def test_inline_the_trainer_waits_and_a_bug_is_a_traceback(make: Make, run: Path):
     events = make(mode="inline")
     events.submit(1, run / "model_1.pt")

@@ -14,6 +14,7 @@ from surefoot.errors import RecordError, RunFolderError
 from surefoot.events.best import keep_best
 from surefoot.events.folder import EventFolder, answered, fault
 from surefoot.events.handled import Handled, Omitted
+from surefoot.events.lease import trainer_lease
 from surefoot.events.result import Finding, Metric
 from surefoot.manifest import Manifest, validate
 from surefoot.record.run_record import Totals, read_run_record, refresh, with_news, write_run_record
@@ -35,6 +36,49 @@ def manifest(go1_manifest: Manifest) -> Manifest:
 @pytest.fixture
 def folder(tmp_path: Path, manifest: Manifest) -> EventFolder:
     return make_run(run_folder.create(tmp_path, manifest, "cpu"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model_best.json", '{"schema_version": 1, "iteration": 1, "score": null, "event": "a", "job": "b"}'),
+        ("model_best.json", "[" * 100_000),
+        ("events/handled.json", '{"results": {}, "omitted": [{"event": 5, "iteration": "x", "reason": null}]}'),
+        ("events/handled.json", '{"results": {}, "omitted": [{"event": "a", "iteration": -1, "reason": "b"}]}'),
+        ("events/handled.json", "[" * 100_000),
+        ("events/results/000001-panel-1.json", "[" * 100_000),
+        ("trainer.lease", "[" * 100_000),
+    ],
+)
+def test_damaged_files_beside_the_record_are_no_traceback(
+    name: str, content: str, folder: EventFolder, manifest: Manifest
+):
+    job = add_job(folder, "")
+    folder.answer(answered(job, finding(0.5), "", 1, 1.0))
+    write(folder, manifest)
+    (folder.run / name).write_text(content)
+    record = with_news(folder.run, read_run_record(folder.run))
+    assert record.best is None and text(record, alive=trainer_lease(folder.run).holder() is not None)
+    write(folder, manifest)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("alerts.jsonl", '{"iteration": 1}\n'),
+        ("alerts.jsonl", '{"iteration": 1, "kind": [1], "subject": "", "message": "", "action": {}}\n'),
+        ("alerts.jsonl", "[" * 100_000),
+        ("starts.jsonl", ""),
+        ("starts.jsonl", "{}\n"),
+        ("starts.jsonl", "5\n"),
+    ],
+)
+def test_what_the_record_is_made_of_is_named_where_it_is_damaged(
+    name: str, content: str, folder: EventFolder, manifest: Manifest
+):
+    (folder.run / name).write_text(content)
+    with pytest.raises(RunFolderError, match=name.replace(".", r"\.")):
+        write(folder, manifest)
 
 
 def write(folder: EventFolder, manifest: Manifest, status: str = "running") -> Record:

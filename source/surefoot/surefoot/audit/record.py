@@ -177,7 +177,9 @@ def read_alerts(path: Path) -> list[dict[str, Any]]:
         try:
             alert: dict[str, Any] = json.loads(line)
             alert["iteration"] = int(alert["iteration"])
-        except (ValueError, KeyError, TypeError) as error:
+            if not all(isinstance(alert[key], str) for key in ("kind", "subject", "message", "action")):
+                raise TypeError("kind, subject, message and action are texts")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RecordError(f"{path}: line {number} is not an alert ({error}).", path) from None
         alerts.append(alert)
     return alerts

@@ -69,7 +69,7 @@ def read_provenance(run: Path) -> dict[str, Any] | None:
     """Where `model_best.pt` comes from; None where there is none, or its description is damaged."""
     try:
         plain: Any = json.loads((run / PROVENANCE).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(plain, dict):
         return None

@@ -49,5 +49,5 @@ class Claim:
         try:
             plain = json.loads(self._path.read_text())
             return int(plain["attempts"]), str(plain["by"]["boot"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return 0, ""

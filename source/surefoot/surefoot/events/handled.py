@@ -57,6 +57,7 @@ def read_handled(folder: Path) -> tuple[dict[str, int], list[Omitted]]:
     try:
         plain = json.loads((folder / FILE_NAME).read_text())
         results = {str(job): int(at) for job, at in plain["results"].items()}
-        return results, [Omitted(**entry) for entry in plain["omitted"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        omitted = [Omitted(str(e["event"]), max(0, int(e["iteration"])), str(e["reason"])) for e in plain["omitted"]]
+        return results, omitted
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}, []

@@ -126,7 +126,7 @@ class Lease:
             plain: Any = json.loads(self.path.read_text())
             names = (str(plain[name]) for name in ("boot", "namespace", "host"))
             return Identity(int(plain["pid"]), int(plain["start"]), *names)
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
 
     @contextmanager

@@ -53,7 +53,7 @@ def read_report(path: Path) -> dict[str, Any]:
     """
     try:
         plain: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PanelError(f"{path}: cannot be read as the report of a panel ({error}).") from None
     if not isinstance(plain, dict) or "panel_sha256" not in plain or "cells" not in plain:
         raise PanelError(f"{path}: not the report of a panel; expected what scripts/evaluate.py --panel writes.")

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from surefoot.errors import RunFolderError
 from surefoot.events.best import read_provenance
 from surefoot.events.folder import EventFolder
@@ -86,10 +88,13 @@ def transfer_of(quality: dict[str, Evaluation]) -> Transfer:
 
 
 def read_best(run: Path) -> Best | None:
-    """Where the best checkpoint comes from; None without one."""
+    """Where the best checkpoint comes from; None without one, or where its description is damaged."""
     plain = read_provenance(run)
     keys = ("iteration", "score", "event", "job", "checkpoint_sha256")
-    return None if plain is None or not set(keys) <= plain.keys() else Best(**{key: plain[key] for key in keys})
+    try:
+        return None if plain is None else Best.model_validate({key: plain.get(key) for key in keys})
+    except ValidationError:
+        return None
 
 
 def read_omitted(run: Path) -> tuple[OmittedEvent, ...]:

@@ -25,6 +25,9 @@ from surefoot.record.schema import AlertCounts, Faults, ManifestSpan, Record, St
 
 FILE_NAME = "run_record.json"
 _STARTS = "starts.jsonl"
+_START_KEYS = (
+    "time", "manifest_sha256", "resumed_from_iteration", "device", "hardware", "surefoot", "python", "packages",
+)  # fmt: skip
 
 
 @dataclass
@@ -149,8 +152,12 @@ def _from_files(run: Path, fault_steps: dict[str, float], invalid_share: float |
 def _starts(run: Path) -> list[dict[str, Any]]:
     path = run / _STARTS
     try:
-        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
+        starts: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        missing = next((key for start in starts for key in _START_KEYS if key not in start), None)
+        if missing is not None or not starts:
+            raise ValueError(f"a start lacks {missing!r}" if starts else "it is empty")
+        return starts
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunFolderError(f"{path}: cannot be read as the list of a run's starts ({error}).") from error
 
 
