@@ -1,11 +1,14 @@
 """From a panel to a manifest: everything is imposed, and what differs from the training is said."""
 
+import hashlib
+
 import pytest
 
 from scripted_env import go1
 from scripted_panel import DT, panel_of
-from surefoot.errors import PanelError
+from surefoot.errors import CheckpointError, PanelError
 from surefoot.manifest import override_manifest
+from surefoot.panel import evaluate
 from surefoot.panel.conditions import check_kicks, panel_manifest
 from surefoot.panel.evaluate import default_report_path
 from surefoot.panel.held_out import memberships
@@ -45,6 +48,22 @@ def test_what_an_override_changes_is_said_and_what_the_panel_sets_is_not():
     changed = {key for key, _, _ in changes_that_count(go1(), quiet)}
     assert changed == {"task.observations.actor.noise", "task.actions.clip"}
     assert changes_that_count(go1(), go1()) == []
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_read_is_not_the_one_that_is_named(tmp_path, monkeypatch):
+    """A run that trains puts a new best under the same name; the report would name its hash."""
+    path = tmp_path / "model_best.pt"
+    path.write_bytes(b"old")
+
+    def replaced(file):
+        file.write_bytes(b"new")
+        return "the old one"
+
+    monkeypatch.setattr(evaluate, "load", replaced)
+    with pytest.raises(CheckpointError, match="another checkpoint took its place"):
+        evaluate.load_and_hash(path)
+    monkeypatch.setattr(evaluate, "load", lambda file: file.read_bytes())
+    assert evaluate.load_and_hash(path) == (b"new", hashlib.sha256(b"new").hexdigest())
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from surefoot.audit.alerts import Alert
@@ -14,6 +13,7 @@ from surefoot.events.folder import EventFolder, sha256_of, time_of_day
 from surefoot.events.handled import Handled, Omitted
 from surefoot.events.inline import evaluate_here
 from surefoot.events.job import Job, job_id
+from surefoot.events.order import Order
 from surefoot.events.plan import EventPlan, PlannedEvent
 from surefoot.events.process import WorkerProcess
 from surefoot.events.result import Result
@@ -24,15 +24,6 @@ _LOOK_EVERY = 0.2
 """s between looks for results while the end of a run waits."""
 _SAY_EVERY = 15.0
 """s between lines on what is being waited for."""
-
-
-@dataclass(frozen=True)
-class _Order:
-    """A job that is still to be written."""
-
-    event: PlannedEvent
-    iteration: int
-    checkpoint: Path
 
 
 class RunEvents:
@@ -55,7 +46,7 @@ class RunEvents:
         """Wall-clock spent in `submit` and `poll` since the caller last set this to 0."""
         self._manifest_sha256 = manifest_sha256
         self._retry = Retry("Events")
-        self._orders: list[_Order] = []
+        self._orders: list[Order] = []
         self._handled = Handled(self.folder.path, resumed_at)
         self._handled_behind = False
         self._worker = WorkerProcess(self.folder, plan.command) if plan.mode == "worker" else None
@@ -99,7 +90,7 @@ class RunEvents:
         """
         start = time.perf_counter()
         if checkpoint is not None and iteration > 0:
-            self._orders += [_Order(event, iteration, checkpoint) for event in self.due(iteration, end)]
+            self._orders += [Order(event, iteration, checkpoint) for event in self.due(iteration, end)]
             self._retry.attempt(lambda: self._write(iteration))
         self._evaluate_inline()
         self.seconds += time.perf_counter() - start
@@ -192,7 +183,7 @@ class RunEvents:
         if best is not None:
             source = self.folder.run / CHECKPOINT
             waiting = [event for event in self.plan.events if event.config.on_best]
-            self._orders += [_Order(event, best.job.iteration, source) for event in waiting]
+            self._orders += [Order(event, best.job.iteration, source, best) for event in waiting]
         self.folder.unpin(job.id)
         return alerts
 
@@ -237,26 +228,23 @@ class RunEvents:
         self._handled.write()
         self._handled_behind = False
 
-    def _write_job(self, order: _Order, now: int) -> None:
+    def _write_job(self, order: Order, now: int) -> None:
         event, settings = order.event, self.plan.schedule.worker
+        checkpoint = order.source(self.folder)
         same = (event.name, order.iteration, event.content_sha256, event.config.seed)
         twins = [j for j in self._jobs.values() if (j.event, j.iteration, j.content_sha256, j.seed) == same]
-        if (
-            twins
-            and order.checkpoint.is_file()
-            and sha256_of(order.checkpoint) in [job.checkpoint_sha256 for job in twins]
-        ):
+        if twins and checkpoint is not None and sha256_of(checkpoint) in [job.checkpoint_sha256 for job in twins]:
             return
-        reason = "" if order.checkpoint.is_file() else f"its checkpoint {order.checkpoint.name} is gone"
+        reason = "" if checkpoint is not None else f"its checkpoint {order.checkpoint.name} is gone"
         if len(self.waiting()) >= self.plan.schedule.max_outstanding:
             reason = f"{len(self.waiting())} jobs have no result (schedule.max_outstanding)"
-        if reason:
+        if checkpoint is None or reason:
             self._handled.omit(Omitted(event.name, now, f"iteration {order.iteration}: {reason}"))
             self._handled_behind = True
             print(f"! {event.name} of iteration {order.iteration} is left out: {reason}", flush=True)
             return
         identity = job_id(self.folder.next_number(), event.name, order.iteration)
-        pinned, digest = self.folder.pin(order.checkpoint, identity)
+        pinned, digest = self.folder.pin(checkpoint, identity)
         job = Job(
             id=identity,
             event=event.name,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import surefoot
 from surefoot.engines.base import load_engine
-from surefoot.errors import RunFolderError
+from surefoot.errors import CheckpointError, RunFolderError
 from surefoot.manifest import Manifest, compose_manifest, diff_manifests, override_manifest, validate
 from surefoot.panel.command_grid import CommandGrid
 from surefoot.panel.report import OWN_CHANGES, Provenance
@@ -46,8 +46,7 @@ def evaluate_checkpoint(
         CheckpointError: Corrupt, foreign, or of another observation layout; no environment was built.
         ManifestError: An override that does not fit.
     """
-    checkpoint = load(path)
-    file_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    checkpoint, file_sha256 = load_and_hash(path)
     manifest = task_manifest(checkpoint.manifest, manifests, task, overrides or [])
     check_fits(checkpoint, manifest)
     manifest = grid_manifest(manifest, grid, seed)
@@ -66,6 +65,19 @@ def evaluate_checkpoint(
     finally:
         env.close()
     return _provenance(checkpoint, file_sha256, manifest, engine, device), result
+
+
+def load_and_hash(path: Path) -> tuple[Checkpoint, str]:
+    """A checkpoint, and the SHA-256 of the file that it was read from.
+
+    Raises:
+        CheckpointError: As `load`, or the file was replaced meanwhile, as a training run replaces model_best.pt.
+    """
+    before = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    checkpoint = load(path)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != before:
+        raise CheckpointError(f"{path}: another checkpoint took its place while it was read. Try again.")
+    return checkpoint, before
 
 
 def task_manifest(own: Manifest, manifests: Path, task: str | None, overrides: list[str]) -> Manifest:

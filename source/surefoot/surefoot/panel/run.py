@@ -15,14 +15,14 @@ from surefoot.manifest.factors import FACTORS
 from surefoot.manifest.manifest import canonical_data
 from surefoot.panel.cell_rollout import PanelResult, run_cells
 from surefoot.panel.conditions import check_kicks, factor_values, panel_conditions, panel_manifest
-from surefoot.panel.evaluate import check_writable, package_versions, task_manifest
+from surefoot.panel.evaluate import check_writable, load_and_hash, package_versions, task_manifest
 from surefoot.panel.ground import check_reach, tiles_of
 from surefoot.panel.held_out import declared_noise, memberships
 from surefoot.panel.load import load_panel
 from surefoot.panel.manifest import Panel
 from surefoot.panel.metrics import PANEL_METRICS
 from surefoot.panel.panel_report import PanelReport, panel_report
-from surefoot.rl.checkpoint import Checkpoint, check_fits, load
+from surefoot.rl.checkpoint import Checkpoint, check_fits
 from surefoot.rl.policy import load_policy
 
 
@@ -93,8 +93,7 @@ def run_and_keep(
     chosen = load_panel(panel, manifests)
     if seed is not None:
         chosen = chosen.model_copy(update={"seed": seed})
-    loaded = load(checkpoint)
-    file_sha256 = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    loaded, file_sha256 = load_and_hash(checkpoint)
     measured_on = task_manifest(loaded.manifest, manifests, task, overrides or [])
     check_fits(loaded, measured_on)
     simulator = load_engine(engine)
