@@ -62,6 +62,16 @@ def test_data_that_was_changed_does_not_fit(tmp_path: Path):
 
 
 @needs_data
+@pytest.mark.parametrize("name", [name for name in CARDS if "wtw" in name])
+def test_targets_and_torques_of_walk_these_ways_stand_at_the_state_that_they_follow_from(name: str, tmp_path: Path):
+    """Its host computes tau = 20 (q_des - q) - 0.5 dq; a row apart, as in the file, it is wrong by 1 N m and more."""
+    trace = trace_of(name, tmp_path)
+    q, dq, tau, q_des = (trace.signals[signal][:-1] for signal in ("q", "dq", "tau", "q_des"))
+    assert np.abs(20 * (q_des - q) - 0.5 * dq - tau).max() < 1e-5
+    assert np.abs(20 * (q_des - q)[:-1] - 0.5 * dq[:-1] - tau[1:]).max() > 1.0
+
+
+@needs_data
 def test_gains_delay_and_damping_of_the_500_hz_run(fast: Trace):
     modes = find_modes(fast)
     assert [segment.mode for segment in modes] == ["stand", "policy", "damping"]
