@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+import engines_here
 import replay_cases as case
 from event_cases import until
 from surefoot.errors import ManifestError
@@ -27,6 +28,9 @@ from surefoot.schedule.plan import COMMAND, plan_events
 from surefoot.schedule.replay import GAP, POLICY
 from surefoot_tasks import manifest_root
 from test_scheduled_events import PANEL, SMALL, scalars
+
+if lacking := engines_here.missing("mujoco"):
+    pytest.skip(f"scheduled replays are tested on the engine mujoco only: {lacking}", allow_module_level=True)
 
 EVENT = "+schedule.events.logs={kind: replay, content: tiny, every: 2}"
 FULL = "simulation=full"
