@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 
 from surefoot.errors import ManifestError
-from surefoot.manifest import Manifest
+from surefoot.manifest import Manifest, compose_manifest
 from surefoot.replay.floor import Floor, Floors, add_floor, floor_targets, nominal, read_floors
+from surefoot_tasks import manifest_root
 
 ENTRY = Floor(
     robot="unitree_go1",
     task="T",
     writer="mujoco",
     engine="isaaclab:newton_mjwarp",
+    contact_model="full",
     score_version=1,
     horizon=0.4,
     windows=5,
@@ -21,18 +23,22 @@ ENTRY = Floor(
 )
 
 
-def test_a_floor_is_of_robot_writer_engine_mode_and_version():
-    table = Floors(schema_version=1, floors=(ENTRY,))
-    assert table.score("unitree_go1", "mujoco", "isaaclab:newton_mjwarp", "open_loop") == 0.07
-    assert table.score("unitree_go1", "mujoco", "isaaclab:newton_mjwarp", "torque") is None
-    assert table.score("unitree_go1", "mujoco", "isaaclab:physx", "open_loop") is None
-    assert table.score("unitree_go2", "mujoco", "isaaclab:newton_mjwarp", "open_loop") is None
-    assert table.score("unitree_go1", "isaaclab:newton_mjwarp", "mujoco", "open_loop") is None
-    assert table.score("unitree_go1", "mujoco", "isaaclab:newton_mjwarp", "open_loop", version=2) is None
+def test_a_floor_is_of_robot_contact_model_writer_engine_mode_and_version(go1_manifest: Manifest):
+    table, newton = Floors(schema_version=1, floors=(ENTRY,)), "isaaclab:newton_mjwarp"
+    full = compose_manifest(manifest_root(), "Surefoot-Velocity-Flat-Unitree-Go1-v0", ["simulation=full"])
+    other = full.model_copy(update={"robot": full.robot.model_copy(update={"name": "unitree_go2"})})
+    assert table.score(full, "mujoco", newton, "open_loop") == 0.07
+    assert table.score(full, "mujoco", newton, "torque") is None
+    assert go1_manifest.simulation.contact_model != full.simulation.contact_model
+    assert table.score(go1_manifest, "mujoco", newton, "open_loop") is None
+    assert table.score(full, "mujoco", "isaaclab:physx", "open_loop") is None
+    assert table.score(other, "mujoco", newton, "open_loop") is None
+    assert table.score(full, newton, "mujoco", "open_loop") is None
+    assert table.score(full, "mujoco", newton, "open_loop", version=2) is None
 
 
-def test_on_the_engine_that_wrote_the_log_it_is_zero():
-    assert Floors(schema_version=1).score("unitree_g1", "mujoco", "mujoco", "torque") == 0.0
+def test_on_the_engine_that_wrote_the_log_it_is_zero(go1_manifest: Manifest):
+    assert Floors(schema_version=1).score(go1_manifest, "mujoco", "mujoco", "torque") == 0.0
 
 
 def test_a_measurement_replaces_the_one_before(tmp_path: Path):

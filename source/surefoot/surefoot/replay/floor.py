@@ -39,6 +39,8 @@ class Floor(Section):
     """Engine that wrote the log."""
     engine: str
     """Engine that replayed it, with its backend: `isaaclab:newton_mjwarp`."""
+    contact_model: Name
+    """Of both: engines that agree on one may differ on another."""
     score_version: PositiveInt
     horizon: PositiveFloat
     """s, length of a window."""
@@ -56,14 +58,23 @@ class Floors(Section):
     floors: tuple[Floor, ...] = ()
 
     def score(
-        self, robot: str, writer: str, engine: str, mode: Mode, version: int = gaps.SCORE_VERSION
+        self, task: Manifest, writer: str, engine: str, mode: Mode, version: int = gaps.SCORE_VERSION
     ) -> float | None:
-        """Floor of a score; 0 on the engine that wrote the log, None where nobody has measured it."""
+        """Floor of a score; 0 on the engine that wrote the log, None where nobody has measured it.
+
+        Args:
+            task: Its robot and contact model count.
+            writer: Engine that wrote the log.
+            engine: Engine that replays it.
+            mode: What is given.
+            version: Of the score.
+        """
         if writer == engine:
             return 0.0
-        wanted = (robot, writer, engine, version)
+        wanted = (task.robot.name, task.simulation.contact_model, writer, engine, version)
         for entry in reversed(self.floors):
-            if (entry.robot, entry.writer, entry.engine, entry.score_version) == wanted and mode in entry.scores:
+            found = (entry.robot, entry.contact_model, entry.writer, entry.engine, entry.score_version)
+            if found == wanted and mode in entry.scores:
                 return entry.scores[mode]
         return None
 
@@ -91,8 +102,11 @@ def add_floor(path: Path, floor: Floor) -> None:
         RunFolderError: The file cannot be written.
     """
     before = read_document(path, Floors).floors if path.is_file() else ()
-    kind = (floor.robot, floor.task, floor.writer, floor.engine)
-    kept = [entry for entry in before if (entry.robot, entry.task, entry.writer, entry.engine) != kind]
+
+    def kind(entry: Floor) -> tuple[str, ...]:
+        return entry.robot, entry.task, entry.writer, entry.engine, entry.contact_model
+
+    kept = [entry for entry in before if kind(entry) != kind(floor)]
     write_atomically(path, (_COMMENT + document_text(Floors(schema_version=1, floors=(*kept, floor)))).encode())
 
 
@@ -166,6 +180,7 @@ def measure_floor(
         task=manifest.name,
         writer=trace.header.engine,
         engine=engine,
+        contact_model=manifest.simulation.contact_model,
         score_version=gaps.SCORE_VERSION,
         horizon=horizon,
         windows=len(first.windows),

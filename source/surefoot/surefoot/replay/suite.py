@@ -166,7 +166,7 @@ def check_suite(ready: ReadySuite, task: Manifest, engine: str) -> tuple[str, ..
             check_trace(found, suite, manifest)
         writer = writer_of(found.trace.header)
         for mode in found.entry.modes:
-            if mode != "closed_loop" and ready.floors.score(robot.name, writer, engine, mode) is None:
+            if mode != "closed_loop" and ready.floors.score(task, writer, engine, mode) is None:
                 unknown.append(f"{found.card.name}/{mode}")
     if not unknown:
         return ()
