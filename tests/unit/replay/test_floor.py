@@ -68,3 +68,8 @@ def test_it_is_measured_on_the_robot_as_it_is_defined(go1_manifest: Manifest):
     plain = nominal(go1_manifest)
     assert plain.randomization.factors == {} and plain.task.resets.yaw == (0.0, 0.0)
     assert plain.robot == go1_manifest.robot
+
+
+def test_the_table_that_comes_with_the_project_is_one():
+    for floor in read_floors(manifest_root()).floors:
+        assert floor.writer != floor.engine and floor.measured
