@@ -116,3 +116,10 @@ def test_a_log_without_foot_signals_says_nothing() -> None:
     windows = cut_windows(trace, num_steps=50, step_dt=0.02, needs=("q",))
     timing = contact_timing(trace, windows, np.zeros((200, len(windows), 4), dtype=bool), DT, FEET)
     assert timing.source == "" and timing.feet == {} and np.isnan(timing.unmatched)
+
+
+def test_a_foot_that_the_trace_does_not_have_is_not_compared() -> None:
+    trace = walked()
+    windows = cut_windows(trace, num_steps=50, step_dt=0.02, needs=("q",))
+    timing = contact_timing(trace, windows, np.zeros((200, len(windows), 1), dtype=bool), DT, ("left",))
+    assert timing.feet["left"].why_not == "the trace has FR, FL, RR, RL"

@@ -180,12 +180,13 @@ def contact_timing(
         feet: Names, in the order of `simulated`.
     """
     source = contact_signal(trace)
-    known = trace.get(source, list(feet)) if source else np.zeros((0, len(feet)))
-    compared = {
-        name: _foot(trace.time, known[:, index], windows, simulated[:, :, index], dt, source == "foot_contact")
-        for index, name in enumerate(feet)
-        if source
-    }
+    compared: dict[str, FootTiming] = {}
+    for index, name in enumerate(feet if source else ()):
+        if name not in trace.header.feet:
+            compared[name] = FootTiming(why_not=f"the trace has {', '.join(trace.header.feet)}")
+            continue
+        values, flag = trace.get(source, [name])[:, 0], source == "foot_contact"
+        compared[name] = _foot(trace.time, values, windows, simulated[:, :, index], dt, flag)
     return ContactTiming(source, compared)
 
 
