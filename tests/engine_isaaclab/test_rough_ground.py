@@ -1,5 +1,6 @@
 """Rough ground in the Isaac Lab that is here: meshes and rays against the lookups, contact, starts, levels, tiles."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -220,5 +221,51 @@ def test_imposed_tiles_are_those_of_their_environments(isaaclab: str, env: Any) 
             for row, mu in zip(built.handle.friction(), (0.2, 0.3, nominal, 0.9), strict=True)
         ]
         assert found == [4] * 4
+    finally:
+        built.close()
+
+
+def test_on_a_slope_the_imu_feels_the_slope(isaaclab: str, env: Any) -> None:
+    """Facing uphill on 9.5 % (0.9 x 0.05 + 0.1 x 0.50): gravity is (-sin, 0, -cos); the gyro tells how it changes."""
+    env.close()
+    none = torch.full((2, 1), torch.inf)
+    conditions = Conditions(
+        keys=torch.arange(2),
+        factors={"friction": torch.ones(2), "payload_mass": torch.zeros(2)},
+        tiles=torch.tensor([0, 1]),
+        kicks=Kicks(none, none, torch.zeros(2, 1, 3)),
+        timetable=Timetable(torch.zeros(2, 1), torch.zeros(2, 1, 3)),
+        ground=(("slope_up", 0.1, 0), ("slope_down", 0.1, 0)),
+    )
+    built = make_env(composed(FLAT, "randomization.bucket_by=[]"), device="cpu", evaluation=True, conditions=conditions)
+    try:
+        built.reset()
+        state, everyone, angle = built.robot_state, torch.arange(2), math.atan(0.095)
+        turn = torch.tensor([-0.5 * angle, 0.5 * angle])  # about y: nose up, nose down
+        quat = torch.stack((turn.cos(), torch.zeros(2), turn.sin(), torch.zeros(2)), dim=1)
+        moved = built.ground.origins + torch.tensor([3.0, 0.0, 0.0])  # 2.25 m beyond the platform
+        height = built.manifest.robot.base_height / math.cos(angle)
+        moved[:, 2] = torch.tensor([1.0, -1.0]) * 2.25 * 0.095 + height
+        zero = torch.zeros(2, 3)
+        default = state.read("default_joint_pos").expand(2, -1)
+        built.write_state(
+            everyone, pos_w=moved, quat_w=quat, lin_vel_w=zero, ang_vel_b=zero, joint_pos=default, joint_vel=0 * default
+        )
+        built.refresh(everyone)
+        up, down = (float(x) for x in state.read("projected_gravity_b")[:, 0])
+        assert (up, down) == pytest.approx((-math.sin(angle), math.sin(angle)), abs=1e-5)
+        feet = state.read("foot_height")
+        assert float((feet - feet.mean(dim=1, keepdim=True)).abs().max()) < 0.01  # the body lies along the slope
+        before = state.read("projected_gravity_b").clone()
+        turned, rate = torch.zeros(2, 3), state.read("base_ang_vel_b").clone()
+        gravity = before.clone()
+        for _ in range(25):  # legs give way; what the gyro adds up to is how gravity moves in the base's frame
+            built.step(torch.zeros(2, 12))
+            mean = 0.5 * (rate + state.read("base_ang_vel_b"))
+            turned -= torch.linalg.cross(mean, gravity) * built.step_dt
+            rate, gravity = state.read("base_ang_vel_b").clone(), state.read("projected_gravity_b").clone()
+        assert torch.allclose(gravity - before, turned, atol=0.01)
+        assert (gravity - before).abs().max() > 0.03
+        assert state.read("foot_in_contact").all()
     finally:
         built.close()
