@@ -48,6 +48,11 @@ class TerrainLayout:
         return -0.5 * (nx - 1) * self.resolution, -0.5 * (ny - 1) * self.resolution
 
     @property
+    def highest(self) -> float:
+        """m, world, of its highest point."""
+        return float(self.heights.max())
+
+    @property
     def class_ids(self) -> NDArray[np.int64]:
         """Number of each tile's class. Shape (T,)."""
         return np.array([self.classes.index(tile.terrain_class) for tile in self.tiles], dtype=np.int64)

@@ -22,7 +22,7 @@ from surefoot.engines.isaaclab.compat import configclass, contact_sensor_cfg, si
 from surefoot.engines.isaaclab.robot_asset import robot_spawn
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.engines.isaaclab.terms import DelayedTerm, JointTargets, VelocityCommandTerm
-from surefoot.engines.isaaclab.terrain import rough_ground, terrain_cfg
+from surefoot.engines.isaaclab.terrain import layout_of, rough_ground, terrain_cfg
 from surefoot.engines.terms import observation_terms, reset_robot, reward_terms, termination_terms
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.layout import GroupName
@@ -155,7 +155,7 @@ def _scene(
         num_envs=num_envs,
         env_spacing=manifest.task.terrain.env_spacing,
         ground=_plane(usd_folder) if source is None else terrain_cfg(source, GROUND),
-        robot=_robot(manifest, usd_folder),
+        robot=_robot(manifest, usd_folder, highest=0.0 if source is None else layout_of(source).highest),
         **sensors,
     )
 
@@ -166,14 +166,15 @@ def _plane(usd_folder: Path) -> AssetBaseCfg:
     )
 
 
-def _robot(manifest: Manifest, usd_folder: Path) -> ArticulationCfg:
+def _robot(manifest: Manifest, usd_folder: Path, highest: float) -> ArticulationCfg:
+    """Before the first reset robots are somewhere over the ground, whose highest point is given, m."""
     robot = manifest.robot
     joints = robot.joints
     return ArticulationCfg(
         prim_path="{ENV_REGEX_NS}/Robot",
         spawn=robot_spawn(manifest, usd_folder),
         init_state=ArticulationCfg.InitialStateCfg(
-            pos=(0.0, 0.0, robot.base_height),
+            pos=(0.0, 0.0, robot.base_height + highest),
             joint_pos={joint.name: joint.default_pos for joint in joints},
             joint_vel={".*": 0.0},
         ),

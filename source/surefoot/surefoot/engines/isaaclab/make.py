@@ -108,8 +108,8 @@ def check_manifest(manifest: Manifest, backend: str) -> None:
     for name in manifest.randomization.factors:
         if backend != "newton_mjwarp" and name in NEWTON_ONLY:
             raise EngineError(
-                f"randomization.factors.{name}: not there on PhysX, whose model of it differs. Leave it out, or use "
-                "--engine isaaclab:newton_mjwarp on Isaac Lab 3.0."
+                f"randomization.factors.{name}: not there on PhysX, whose model of it differs. Leave it out (of a "
+                "panel: the cells that set it), or use --engine isaaclab:newton_mjwarp on Isaac Lab 3.0."
             )
     contacts = manifest.robot.contact_models[manifest.simulation.contact_model]
     if backend != "newton_mjwarp" and ("limbs" in contacts.collide or contacts.self_collision):

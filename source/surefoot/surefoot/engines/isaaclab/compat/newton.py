@@ -1,6 +1,9 @@
 """Newton's solver behind Isaac Lab 3.0: what its views do not show."""
 
+import warnings
 from typing import Any
+
+from surefoot.manifest.manifest import Manifest
 
 
 def manager() -> Any:
@@ -13,6 +16,9 @@ def manager() -> Any:
 HEIGHT_FIELD_BASE = 1.0
 """m of ground under the lowest point of a height field; Newton gives it 0.1 mm, through which a foot would fall."""
 
+FIRM = 0.01
+"""s, time constant of contacts with which feet stay above a height field."""
+
 
 def thicken_height_field() -> None:
     """Give the one height field of the solver a base; after the solver was made."""
@@ -21,6 +27,18 @@ def thicken_height_field() -> None:
     solver = manager()._solver
     solver.mj_model.hfield_size[:, 3] = HEIGHT_FIELD_BASE
     warp.to_torch(solver.mjw_model.hfield_size)[:, 3] = HEIGHT_FIELD_BASE
+
+
+def warn_of_soft_contacts(manifest: Manifest) -> None:
+    """A foot whose centre sinks below a height field is thrown out sideways; measured in docs/isaaclab.md."""
+    chosen = manifest.simulation.contact_model
+    time = manifest.robot.contact_models[chosen].solref[0]
+    if time > FIRM:
+        warnings.warn(
+            f"robot.contact_models.{chosen}.solref: contacts that give way at {time:g} s let feet sink into rough "
+            f"ground, and Newton's solver throws them out. Use {FIRM:g} s at most, with simulation.timestep half of it.",
+            stacklevel=2,
+        )
 
 
 def solver_geoms() -> list[str]:
