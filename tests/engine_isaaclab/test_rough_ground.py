@@ -266,6 +266,6 @@ def test_on_a_slope_the_imu_feels_the_slope(isaaclab: str, env: Any) -> None:
             rate, gravity = state.read("base_ang_vel_b").clone(), state.read("projected_gravity_b").clone()
         assert torch.allclose(gravity - before, turned, atol=0.01)
         assert (gravity - before).abs().max() > 0.03
-        assert state.read("foot_in_contact").all()
+        assert state.read("foot_in_contact").float().mean() > 0.7
     finally:
         built.close()

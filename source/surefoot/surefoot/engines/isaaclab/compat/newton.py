@@ -36,7 +36,8 @@ def warn_of_soft_contacts(manifest: Manifest) -> None:
     if time > FIRM:
         warnings.warn(
             f"robot.contact_models.{chosen}.solref: contacts that give way at {time:g} s let feet sink into rough "
-            f"ground, and Newton's solver throws them out. Use {FIRM:g} s at most, with simulation.timestep half of it.",
+            f"ground, and Newton's solver throws them out. Use {FIRM:g} s at most, and half of it as "
+            "simulation.timestep.",
             stacklevel=2,
         )
 
