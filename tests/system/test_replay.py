@@ -106,6 +106,6 @@ def test_a_film_that_cannot_be_written_is_refused_before_the_replay(engine: str,
     done = replay(engine, log, tmp_path, "--film", str(tmp_path / "trot.avi"))
     says = "expected a name that ends in .mp4" if engine == "mujoco" else "draws no pictures"
     assert done.returncode == 1 and says in done.stderr
-    done = replay("isaaclab", log, tmp_path, "--film", str(tmp_path / "trot.mp4"))
+    done = replay(engine, log, tmp_path, "--film", str(tmp_path / "trot.mp4"), "--engine", "isaaclab")
     assert "draws no pictures" in done.stderr
     assert list(tmp_path.iterdir()) == []
