@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 
 import surefoot.cli
+from surefoot.engines.base import with_presets
 from surefoot.manifest import compose_manifest
 from surefoot.replay import closed_loop, read_card, read_trace, report
 from surefoot.replay.film import check_film, film
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     args = parser.parse_intermixed_args()
 
+    args.engine, overrides = with_presets(args.engine, args.overrides)
     trace = read_trace(args.trace)
     card = read_card(args.card) if args.card is not None else None
     how = {"engine": args.engine, "device": args.device, "card": card, "num_threads": args.threads}
@@ -57,7 +59,7 @@ def main() -> None:
         parser.error("expected --task TASK or --checkpoint PATH")
     if args.film is not None:
         check_film(args.film, args.engine)
-    manifest = compose_manifest(manifest_root(), args.task, args.overrides)
+    manifest = compose_manifest(manifest_root(), args.task, overrides)
     how |= {"horizon": args.horizon, "lead": args.lead, "max_envs": args.max_envs, "seed": args.seed}
     result = run_replay(trace, manifest, mode=args.mode, **how)
     plain = report.to_plain(result)

@@ -24,6 +24,30 @@ def test_flags_say_whether_the_sole_is_below_the_ground(model: str) -> None:
         assert swapped > 50 and seen > 50  # both kinds occurred
 
 
+def test_the_feet_decide_their_contact_alone_as_on_mujoco() -> None:
+    """Otherwise the ground's time constant is mixed in: 15 ms in place of 10, hidden by steps of 10 ms."""
+    from surefoot.engines.isaaclab.compat.newton import manager, solver_geoms
+
+    with batch(1, "simulation=full") as env:
+        feet = {geom for geoms in env.manifest.robot.foot_geoms("full") for geom in geoms}
+        assert feet
+        names = [path.rpartition("/")[2] for path in solver_geoms()]
+        priority = manager()._solver.mjw_model.geom_priority.numpy().reshape(-1, len(names))[0]
+        assert {name for name, value in zip(names, priority, strict=True) if value == 1} == feet
+
+
+def test_a_geometry_is_found_whose_name_begins_those_of_others() -> None:
+    """The Go2's foot `FR` has a calf and a hip that are named after it."""
+    import mujoco
+
+    from surefoot.engines.isaaclab.probe import _find
+
+    names = ("/robot/FR_hip/FR_hip_collision1_13", "/robot/FR_calf/FR_3", "/robot/FR_calf/FR_calf_14")
+    geoms = "".join(f'<geom name="{name}" size="0.1"/>' for name in names)
+    model = mujoco.MjModel.from_xml_string(f"<mujoco><worldbody>{geoms}</worldbody></mujoco>")
+    assert _find(model, "geom", "/FR_") == 1
+
+
 def test_flags_are_those_of_the_new_state_after_a_reset() -> None:
     with batch(4, "task.resets.joint_pos=[0.0,0.0]") as env:
         env.step(torch.zeros(4, 12))

@@ -6,6 +6,7 @@ model that it was made from. PhysX cannot be asked that way; there values are on
 Axis letters: n environments.
 """
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import mujoco
@@ -183,7 +184,8 @@ def _find(model: mujoco.MjModel, kind: str, part: str) -> int:
     """Newton names things by their path in the stage, geometries with a number behind."""
     count = {"body": model.nbody, "joint": model.njnt, "geom": model.ngeom}[kind]
     names = [getattr(model, kind)(index).name for index in range(count)]
-    found = [i for i, name in enumerate(names) if (part in name if kind == "geom" else name.endswith(part))]
+    pattern = re.compile(re.escape(part) + (r"\d+$" if kind == "geom" else "$"))
+    found = [i for i, name in enumerate(names) if pattern.search(name)]
     if len(found) != 1:
         raise EngineError(f"Newton's model: expected one {kind} {part.strip('_/')!r}, found {len(found)} in {names}.")
     return found[0]

@@ -23,6 +23,8 @@ class ContactGeom:
     """Sliding, torsional, rolling; the ground has none, so that the robot's own counts."""
     solref: tuple[float, float]
     """Time constant (s) and damping ratio of the contact."""
+    priority: int = 0
+    """Of two geometries the one with more decides alone; among equals the ground's values are mixed in."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def _contacts(model: mujoco.MjModel, robot: Robot, contact_model: str) -> tuple[
         every = model.geom_conaffinity[index] and contacts.self_collision and name not in contacts.ignore
         if name in feet:
             grip = tuple(float(x) for x in contacts.foot_friction)
-            found.append(ContactGeom(name, body, contacts.foot_condim, grip, solref))  # pyright: ignore[reportArgumentType]
+            found.append(ContactGeom(name, body, contacts.foot_condim, grip, solref, 1))  # pyright: ignore[reportArgumentType]
         elif name in colliding or every:
             grip = tuple(float(x) for x in model.geom_friction[index])
             found.append(ContactGeom(name, body, 1, grip, solref))  # pyright: ignore[reportArgumentType]

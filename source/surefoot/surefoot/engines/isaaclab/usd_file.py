@@ -141,6 +141,7 @@ def _mujoco_contact(prim: Usd.Prim, contact: ContactGeom) -> None:
     """What only a MuJoCo solver reads; Newton takes the contact's time constant as stiffness and damping."""
     time, ratio = contact.solref
     prim.CreateAttribute("mjc:condim", Sdf.ValueTypeNames.Int).Set(contact.condim)
+    prim.CreateAttribute("mjc:priority", Sdf.ValueTypeNames.Int).Set(contact.priority)
     prim.CreateAttribute("newton:contact_ke", Sdf.ValueTypeNames.Float).Set(1.0 / (time * ratio) ** 2)
     prim.CreateAttribute("newton:contact_kd", Sdf.ValueTypeNames.Float).Set(2.0 / time)
 
