@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from surefoot.engines.base import load_engine
+from surefoot.engines.isaaclab import compat
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.replay import Trace
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
@@ -13,6 +14,11 @@ from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 STILL = [f"task.resets.{name}=[0,0]" for name in ("position_xy", "yaw", "lin_vel", "ang_vel", "joint_pos", "joint_vel")]
+
+
+def nothing(engine: str) -> float:
+    """What single precision leaves of a gap score. On Newton the solver is in single precision too: docs/replay.md."""
+    return 1e-3 if engine == "isaaclab" and compat.isaaclab_version() == "3.0" else 1e-5
 
 
 def task(factor: str, edges: str, contacts: str = "full") -> Manifest:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import own_logs
 from own_logs import logs_of, task, trot
 from surefoot.engines.isaaclab import compat
 from surefoot.manifest import Manifest
@@ -29,9 +30,8 @@ def contacts(engine: str, newton: bool) -> str:
 
 
 @pytest.fixture(scope="module")
-def nothing(newton: bool) -> float:
-    """What single precision leaves of a gap score. On Newton the solver is in single precision too: docs/replay.md."""
-    return 1e-3 if newton else 1e-5
+def nothing(engine: str) -> float:
+    return own_logs.nothing(engine)
 
 
 @pytest.fixture(scope="module")

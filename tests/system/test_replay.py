@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import engines_here
+import own_logs
 from surefoot.engines.opengl import choose_opengl
 from surefoot.errors import MissingExtra
 from surefoot.manifest import compose_manifest
@@ -80,7 +81,7 @@ def test_report_and_film_of_a_log_in_its_own_bucket(engine: str, log: Path, tmp_
     done = replay(engine, log, tmp_path, *(["--film", str(film), "--seconds", "0.6"] if not why_not else []))
     assert done.returncode == 0, done.stderr
     plain = json.loads((tmp_path / "open_loop.json").read_text())
-    assert plain["score"] < 1e-5 and plain["factors"][0]["best_interval"] == 1
+    assert plain["score"] < own_logs.nothing(engine) and plain["factors"][0]["best_interval"] == 1
     assert "neither foot_force nor foot_contact" in done.stdout
     assert all((tmp_path / f"open_loop_{name}.png").stat().st_size > 5_000 for name in ("overlay", "gap", "buckets"))
     if engine == "isaaclab":  # the refusal of a film is the next test's
