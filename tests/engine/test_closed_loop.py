@@ -12,7 +12,7 @@ from surefoot.engines.base import load_engine
 from surefoot.errors import CheckpointError, TraceError
 from surefoot.manifest import Manifest
 from surefoot.replay import Trace, TraceCard
-from surefoot.replay.card import Segment
+from surefoot.replay.card import Perturbation, Segment
 from surefoot.replay.closed_loop import METRICS, run_closed_loop, text, to_plain
 from surefoot.replay.header import SignalInfo
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
@@ -101,6 +101,20 @@ def test_of_a_failed_run_the_commands_count_all_through_and_lying_still_is_no_me
     result = run_closed_loop(log, standing, card=completed.model_copy(update={"outcome": "failed"}))
     assert result.seconds == pytest.approx(1.2, abs=0.05)
     assert result.better["yaw_rate_error"] is False and result.better["following"] and result.passed
+
+
+def test_a_shove_of_the_log_reaches_the_policy(task: Manifest, standing: Path) -> None:
+    """1 m/s to the side after 0.4 of 1.2 s; a shove after the end is none."""
+    log = stand_log(task)
+
+    def errors(at: float) -> np.ndarray:
+        shoves = (Perturbation(at=at, lin_vel=(0.0, 1.0)),)
+        card = TraceCard.model_construct(outcome="failed", perturbations=shoves)
+        return run_closed_loop(log, standing, card=card).policy["lin_vel_error"]
+
+    calm = run_closed_loop(log, standing).policy["lin_vel_error"]
+    assert errors(5.0).tolist() == calm.tolist()
+    assert (errors(0.4) > calm + 0.1).all()
 
 
 def test_what_the_log_lacks_is_not_compared(task: Manifest, standing: Path) -> None:

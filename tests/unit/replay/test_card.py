@@ -22,6 +22,9 @@ segments:
   - {mode: policy, start: 2, end: 5.5, note: trot}
 defects:
   - {signal: gyro, note: not the body's}
+perturbations:
+  - {at: 3.0, lin_vel: [0.0, 0.5], note: pushed by hand}
+  - {at: 4.0, ang_vel_z: -1.0}
 """.replace("SHA", "0" * 64)
 
 
@@ -56,6 +59,8 @@ def test_the_hash_ignores_comments_and_order(tmp_path: Path):
         (("start: 2", "start: 1.5"), r"segments\.1\.start: expected at least 2 s, where the segment before ends"),
         (("start: 0, end: 2", "start: 2, end: 2"), r"segments\.0\.end: expected more than start"),
         (("signal: gyro", "signal: gyros"), r"defects\.0\.signal: expected a signal, time or all, got 'gyros'"),
+        (("at: 4.0", "at: 3.0"), r"perturbations\.1\.at: expected more than 3 s, the one before, got 3 s"),
+        (("ang_vel_z: -1.0", "ang_vel_z: 0"), r"perturbations\.1\.lin_vel: expected a change of velocity, got none"),
         (("0" * 64, "abc"), r"data\.sha256: string should match pattern"),
         (("title: A case", "title: A case\ntitle: B"), "key 'title' appears twice"),
         (("title: A case", "title: !!python/object/apply:os.getcwd []"), "not YAML of plain values"),

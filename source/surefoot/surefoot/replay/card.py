@@ -86,6 +86,25 @@ class Segment(Section):
         return self
 
 
+class Perturbation(Section):
+    """A shove that the robot took in the log, which a policy under its commands takes too."""
+
+    at: NonNegativeFloat
+    """s since the first sample."""
+    lin_vel: tuple[float, float] = (0.0, 0.0)
+    """Change of the base's velocity, m/s, base yaw frame."""
+    ang_vel_z: float = 0.0
+    """Change of the yaw rate, rad/s."""
+    known_by: KnownBy = "stated"
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        if not any((*self.lin_vel, self.ang_vel_z)):
+            raise KeyedError("lin_vel", "expected a change of velocity, got none (neither lin_vel nor ang_vel_z)")
+        return self
+
+
 class Defect(Section):
     """Something known to be wrong, or easily misread."""
 
@@ -117,6 +136,8 @@ class TraceCard(Section):
     """measured by a sensor, estimated by the robot (motor current), computed by a host."""
     gains: Gains | None = None
     segments: tuple[Segment, ...] = ()
+    perturbations: tuple[Perturbation, ...] = ()
+    """In ascending order of time."""
     defects: tuple[Defect, ...] = ()
     outcome: Literal["completed", "failed", "unknown"] = "unknown"
     """A failed run is kept: a policy must do better under its commands."""
@@ -135,6 +156,16 @@ class TraceCard(Section):
                 raise KeyedError(
                     f"segments.{index + 1}.start",
                     f"expected at least {before.end:g} s, where the segment before ends, got {after.start:g} s",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_perturbations(self) -> Self:
+        for index, (before, after) in enumerate(zip(self.perturbations, self.perturbations[1:], strict=False)):
+            if after.at <= before.at:
+                raise KeyedError(
+                    f"perturbations.{index + 1}.at",
+                    f"expected more than {before.at:g} s, the one before, got {after.at:g} s",
                 )
         return self
 

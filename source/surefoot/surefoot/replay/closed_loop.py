@@ -17,10 +17,10 @@ from surefoot.errors import TraceError
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 from surefoot.mdp import frames, tracking
-from surefoot.randomization.conditions import Conditions, Timetable
 from surefoot.replay.base_motion import BaseMotion, base_motion
 from surefoot.replay.card import TraceCard
-from surefoot.replay.run import bucket_conditions, bucket_values
+from surefoot.replay.log_conditions import log_conditions
+from surefoot.replay.run import bucket_values
 from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.windows import Windows, cut_windows, held, sampled, sampled_quat
 from surefoot.rl.checkpoint import check_fits, load
@@ -102,7 +102,8 @@ def run_closed_loop(
     Args:
         trace: The log; needs q, dq, command and an orientation.
         checkpoint: Of a surefoot run for the same robot.
-        card: Its segments say where the commands are a policy's; in a failed run they are all through.
+        card: Its segments say where the commands are a policy's; in a failed run they are all through. The policy gets
+            its perturbations too.
         seconds: How much of the log from the first valid sample on; default: as much as is valid in one piece.
 
     Raises:
@@ -119,7 +120,7 @@ def run_closed_loop(
     check_fits(loaded, manifest)
     policy = load_policy(loaded, manifest, device)
     labels, values = bucket_values(manifest)
-    conditions = _with_commands(bucket_conditions(values, windows=1), trace, window)
+    conditions = log_conditions(values, trace, window, card)
     env = load_engine(engine).make_env(
         manifest, device=device, num_threads=num_threads, evaluation=True, conditions=conditions
     )
@@ -160,19 +161,6 @@ def longest_window(trace: Trace, step_dt: float, card: TraceCard | None, seconds
     if best is None:
         raise TraceError(f"{trace.path}: no part of {most * step_dt:g} s can be replayed with mode closed_loop.")
     return best
-
-
-def _with_commands(conditions: Conditions, trace: Trace, window: Windows) -> Conditions:
-    """The log's commands as a timetable, an entry for each change."""
-    commands = held(trace, window, trace.signals["command"], dt=window.step_dt, count=window.num_steps)[:, 0]
-    changed = np.concatenate([[True], (np.diff(commands, axis=0) != 0).any(axis=1)])
-    times = torch.tensor(np.flatnonzero(changed) * window.step_dt, dtype=torch.float32)
-    table = torch.tensor(commands[changed], dtype=torch.float32)
-    rows = conditions.num_envs
-    timetable = Timetable(times.expand(rows, -1).contiguous(), table.expand(rows, -1, -1).contiguous())
-    return Conditions(
-        conditions.keys, conditions.factors, conditions.tiles, conditions.kicks, timetable, conditions.ground
-    )
 
 
 def _start(env: EngineEnv, trace: Trace, base: BaseMotion, window: Windows) -> None:
