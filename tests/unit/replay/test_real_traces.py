@@ -1,5 +1,6 @@
 """Logs of real robots: imported, compared with what their authors and other files say, described by their cards."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -12,12 +13,15 @@ from surefoot.replay import Trace, read_trace, rotation
 from surefoot.replay.describe import describe
 from surefoot.replay.estimate import estimate_gains, find_modes
 from surefoot.replay.estimate.offset import mocap_offset
+from surefoot.replay.fetch import read_sources
 from surefoot.replay.plot import plot_trace
 from surefoot.replay.shipped import card_names, check_card, find_card, import_card, read_suite
 from surefoot_tasks import manifest_root
 
 DATA = Path(os.environ.get("SUREFOOT_SHARED", manifest_root().parent.parent / "shared")) / "traces"
-CARDS = card_names(manifest_root())
+CARDS = [name for name in card_names(manifest_root()) if name.startswith("go2_")]
+PUBLISHED = [name for name in card_names(manifest_root()) if name not in CARDS]
+"""Cards of what scripts/fetch_traces.py downloads."""
 FAST, SLOW = "go2_orl_test_1_500hz", "go2_orl_standard_replay_position_2_50hz"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no real logs in {DATA}; SUREFOOT_SHARED names the folder")
 
@@ -43,6 +47,21 @@ def test_there_are_cards_and_a_suite():
         find_card(manifest_root(), "go2_orl_test_1_50hz")
     with pytest.raises(UnknownName, match=r"'go2_v2' not found. Did you mean 'go2_v1'"):
         read_suite(manifest_root(), "go2_v2")
+
+
+def test_the_public_suite_is_of_what_can_be_downloaded():
+    """A card's hash follows from those of the files in sources.yaml: lines `sha256  name`, sorted by name."""
+    suite, sources = read_suite(manifest_root(), "go2_public_v1"), read_sources(manifest_root())
+    assert [entry.card for entry in suite.traces] == sorted(PUBLISHED, reverse=True) and len(PUBLISHED) == 2
+    for name in PUBLISHED:
+        card, source = find_card(manifest_root(), name), sources.get(name)
+        assert card.data.file == str(source.folder / source.log) and card.data.profile == source.profile
+        files = [file for file in source.files if file.path.startswith(f"{source.log}/")]
+        lines = "".join(
+            f"{file.sha256}  {Path(file.path).name}\n" for file in sorted(files, key=lambda file: file.path)
+        )
+        assert card.data.sha256 == hashlib.sha256(lines.encode()).hexdigest()
+        assert (card.licence, card.source.commit) == (source.licence, source.commit)
 
 
 @needs_data

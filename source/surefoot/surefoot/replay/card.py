@@ -35,7 +35,7 @@ class CardData(Section):
     file: str
     """File or folder, relative to the folder of the data."""
     sha256: Sha256
-    """Of the file; of a folder, over its files' names and hashes (`source_sha256`)."""
+    """Of the file; of a folder, over its files' names and hashes (`importer.file_sha256`)."""
     profile: Name
     """Import profile, `traces/formats/<profile>.yaml`; `trace` for a file that is a trace already."""
 
