@@ -18,6 +18,7 @@ from surefoot.engines.base import with_presets
 from surefoot.manifest import compose_manifest
 from surefoot.replay import closed_loop, read_card, read_trace, report
 from surefoot.replay.film import check_film, film
+from surefoot.replay.floor import read_floors, writer_of
 from surefoot.replay.plots import draw
 from surefoot.replay.rollout import NEEDS
 from surefoot.replay.run import MAX_ENVS, run_replay
@@ -62,7 +63,9 @@ def main() -> None:
     manifest = compose_manifest(manifest_root(), args.task, overrides)
     how |= {"horizon": args.horizon, "lead": args.lead, "max_envs": args.max_envs, "seed": args.seed}
     result = run_replay(trace, manifest, mode=args.mode, **how)
-    plain = report.to_plain(result)
+    writer = writer_of(trace.header)
+    floor = read_floors(manifest_root()).score(result.manifest, writer, args.engine, args.mode)
+    plain = report.to_plain(result) | {"writer": writer, "floor": floor}
     print(report.text(plain))
     pictures = draw(result, args.out)
     report.write_json(args.out / f"{args.mode}.json", plain)

@@ -46,7 +46,8 @@ def log(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     targets = np.array(manifest.robot.default_joint_pos) + np.tile([0.05, 0.25, 0.3], 4) * np.sin(phase)
     path = tmp_path_factory.mktemp("log") / "trot.parquet"
     try:
-        (trace,) = simulated_logs(env, targets.astype(np.float32).astype(float), delay=torch.zeros(1).long())
+        given = targets.astype(np.float32).astype(float)
+        (trace,) = simulated_logs(env, given, engine=engine, delay=torch.zeros(1).long())
     finally:
         build.close()
     write_trace(path, trace)
@@ -83,6 +84,7 @@ def test_report_and_film_of_a_log_in_its_own_bucket(engine: str, log: Path, tmp_
     plain = json.loads((tmp_path / "open_loop.json").read_text())
     assert plain["score"] < own_logs.nothing(engine) and plain["factors"][0]["best_interval"] == 1
     assert "neither foot_force nor foot_contact" in done.stdout
+    assert f"floor of engine {engine} against {engine}: 0.000" in done.stdout and plain["floor"] == 0
     assert all((tmp_path / f"open_loop_{name}.png").stat().st_size > 5_000 for name in ("overlay", "gap", "buckets"))
     if engine == "isaaclab":  # the refusal of a film is the next test's
         return

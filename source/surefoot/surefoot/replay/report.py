@@ -150,6 +150,7 @@ def text(plain: dict[str, Any]) -> str:
     lines += [
         f"gap score {plain['score']:.3f} in the best bucket, {plain['worst_score']:.3f} in the worst; a simulator that "
         f"stands still: {plain['persistence']:.3f}; 0 is identical",
+        *([_floor(plain)] if "floor" in plain else []),
         f"best bucket: {plain['best_bucket']}",
         "",
         f"{'signal':<14}{'error':>8}{'corr.':>8}{'lag ms':>8}{'spectrum dB':>13}{'in band':>9}",
@@ -170,6 +171,13 @@ def text(plain: dict[str, Any]) -> str:
     if not plain["factors"]:
         lines.append("  none: the task has one bucket")
     return "\n".join(lines)
+
+
+def _floor(plain: dict[str, Any]) -> str:
+    """What the engine adds to a score by itself."""
+    if plain["floor"] is None:
+        return f"floor of engine {plain['engine']}: unknown; scripts/replay_floor.py measures it"
+    return f"floor of engine {plain['engine']} against {plain['writer']}: {plain['floor']:.3f}"
 
 
 def _contact_lines(contact: dict[str, Any]) -> list[str]:
