@@ -34,6 +34,14 @@ def pytest_sessionstart() -> None:
             pytest.exit(f"{engines_here.VARIABLE} names engine {engine!r}, which is not here: {lacking}", returncode=4)
 
 
+@pytest.fixture
+def make_env(engine: str) -> Iterator[engines_here.Builder]:
+    """Builds environments of an engine, and closes them after the test. Of tests that are parametrised over engines."""
+    builder = engines_here.Builder(engine)
+    yield builder
+    builder.close()
+
+
 @pytest.fixture(scope="session")
 def go1_manifest() -> Manifest:
     """The Go1 flat task as its files say; frozen, so one is enough."""

@@ -1,6 +1,5 @@
 """Tests of this folder that take `engine` run on each engine that is here; see `engines_here`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ TRAINED_WITH = ["training.num_envs=16", "ppo.actor.hidden_dims=[32,32]", "task.a
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     engines_here.parametrize(metafunc)
-
-
-@pytest.fixture
-def make_env(engine: str) -> Iterator[engines_here.Builder]:
-    builder = engines_here.Builder(engine)
-    yield builder
-    builder.close()
 
 
 @pytest.fixture(scope="session")
