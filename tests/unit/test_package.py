@@ -1,5 +1,8 @@
 """The distribution: one version, pinned constraints, manifests that travel with it."""
 
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -41,3 +44,20 @@ def test_pins_satisfy_what_the_package_asks_for(name: str) -> None:
 def test_every_task_file_is_listed() -> None:
     assert list_tasks() == sorted(path.stem for path in (manifest_root() / "tasks").glob("*.yaml"))
     assert "Surefoot-Velocity-Flat-Unitree-Go1-v0" in list_tasks()
+
+
+def test_scripts_load_no_simulator_before_they_know_which_and_need_no_git() -> None:
+    # MuJoCo chooses its OpenGL when it is imported: films would look for a screen. RSL-RL's GitPython wants git.
+    scripts = [str(path) for path in sorted((ROOT / "scripts").glob("*.py"))]
+    code = f"""
+import runpy, sys
+for script in {scripts}:
+    runpy.run_path(script)
+from surefoot.engines.base import with_presets
+with_presets("isaaclab", ["physics=newton_mjwarp"])
+loaded = sorted({{"mujoco", "mjlab", "isaaclab", "newton", "warp"}} & set(sys.modules))
+assert not loaded, loaded
+"""
+    environment = {key: value for key, value in os.environ.items() if key not in ("PATH", "GIT_PYTHON_REFRESH")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr

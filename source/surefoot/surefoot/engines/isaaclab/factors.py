@@ -11,12 +11,12 @@ from torch import Tensor
 
 from surefoot.engines.isaaclab.compat.parameters import JOINT_PARAMETERS
 from surefoot.engines.isaaclab.nominal import PLACE, TOUCHED_BY, NominalRobot
-from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.errors import EngineError
 from surefoot.manifest.randomization import Factor
 
 if TYPE_CHECKING:
     from surefoot.engines.isaaclab.env import IsaacLabEnv
+    from surefoot.engines.isaaclab.robot_model import RobotModel
 
 PHYSICS_FACTORS: frozenset[str] = frozenset().union(*TOUCHED_BY.values())
 """Factors that are numbers of the physics; delays, noise and pushes happen outside it."""
@@ -37,7 +37,7 @@ class PhysicsFactors:
         model: The robot, for names of bodies and geometries.
     """
 
-    def __init__(self, env: "IsaacLabEnv", model: RobotModel) -> None:
+    def __init__(self, env: "IsaacLabEnv", model: "RobotModel") -> None:
         self._handle, self._buckets, self._on_cpu = env.handle, env.buckets, env.device == "cpu"
         self.names = tuple(name for name in env.buckets.values if name in PHYSICS_FACTORS)
         robot = env.manifest.robot
@@ -121,7 +121,7 @@ class PhysicsFactors:
                     f"that no body has; its nominal mass is {self.nominal.base_mass:g} kg."
                 )
 
-    def _foot_columns(self, feet: list[str], model: RobotModel) -> Tensor:
+    def _foot_columns(self, feet: list[str], model: "RobotModel") -> Tensor:
         by_body: dict[str, list[str]] = {}
         for contact in model.contacts:
             by_body.setdefault(contact.body, []).append(contact.name)
