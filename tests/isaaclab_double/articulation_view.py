@@ -17,7 +17,16 @@ import torch
 from torch import Tensor
 
 from isaaclab_double.batch import Batch
-from isaaclab_double.conventions import link_transforms, matching, rows_of, tensor, to_wxyz, to_xyzw
+from isaaclab_double.conventions import (
+    link_transforms,
+    matching,
+    matrices,
+    quaternions,
+    rows_of,
+    tensor,
+    to_wxyz,
+    to_xyzw,
+)
 
 
 class ArticulationView:
@@ -40,6 +49,7 @@ class ArticulationView:
             link_names=list(batch.link_names),
         )
         self._slip = self._static_friction() * torch.tensor([1.0, 0.0])  # dynamic, restitution: kept, without effect
+        self._static_torque = tensor(batch.parameter("dof_frictionloss")[:, batch.qvel_at])
         self._max_velocity = torch.full((self.count, len(batch.joints)), 1.0e9)  # the same
 
     def get_root_transforms(self) -> Tensor:
@@ -137,14 +147,18 @@ class ArticulationView:
         self._set_bodies("body_mass", data.numpy(), indices)
 
     def get_inertias(self) -> Tensor:
-        """kg m^2, about the centre of mass and the principal axes. Shape (N, L, 9)."""
-        diagonal = self._batch.parameter("body_inertia")[:, self._batch.links]
-        return tensor((diagonal[..., None] * np.eye(3)).reshape(*diagonal.shape[:2], 9))
+        """kg m^2, about the centre of mass, in the link's axes. Shape (N, L, 9)."""
+        moments, axes = self._batch.parameter("body_inertia"), matrices(self._batch.parameter("body_iquat"))
+        inertia = np.einsum("nlij,nlj,nlkj->nlik", axes, moments, axes)[:, self._batch.links]
+        return tensor(inertia.reshape(*inertia.shape[:2], 9))
 
     def set_inertias(self, data: Tensor, indices: Tensor | None) -> None:
-        if data[..., [1, 2, 3, 5, 6, 7]].any():
-            raise NotImplementedError("inertia off the principal axes")
-        self._set_bodies("body_inertia", data[..., [0, 4, 8]].numpy(), indices)
+        """Turns the axes of `get_coms` to the principal ones, which may come in any order."""
+        inertia = data.detach().double().numpy().reshape(*data.shape[:2], 3, 3)
+        moments, axes = np.linalg.eigh(inertia)
+        axes[..., 0] *= np.sign(np.linalg.det(axes))[..., None]
+        self._set_bodies("body_inertia", moments, indices)
+        self._set_bodies("body_iquat", quaternions(axes), indices)
 
     def get_coms(self) -> Tensor:
         """Centre of mass and principal axes in the link frame. Shape (N, L, 7)."""
@@ -218,13 +232,16 @@ class ArticulationView:
         self._max_velocity[rows] = data[rows]
 
     def get_dof_friction_properties(self) -> Tensor:
-        """Static and dynamic friction torque (here one and the same), N m, and viscous coefficient. Shape (N, J, 3)."""
+        """Torque of friction at rest and in motion, N m, and viscous coefficient. Shape (N, J, 3)."""
         at = self._batch.qvel_at
-        torque, viscous = (self._batch.parameter(name)[:, at] for name in ("dof_frictionloss", "dof_damping"))
-        return tensor(np.stack((torque, torque, viscous), axis=-1))
+        torque, viscous = (tensor(self._batch.parameter(name)[:, at]) for name in ("dof_frictionloss", "dof_damping"))
+        return torch.stack((self._static_torque, torque, viscous), dim=-1)
 
     def set_dof_friction_properties(self, data: Tensor, indices: Tensor | None) -> None:
-        self._set("dof_frictionloss", self._batch.qvel_at, data[..., 0], indices)
+        """The torque in motion acts; that at rest is kept."""
+        rows = rows_of(indices, self.count)
+        self._static_torque[rows] = data[rows, :, 0].detach()
+        self._set("dof_frictionloss", self._batch.qvel_at, data[..., 1], indices)
         self._set("dof_damping", self._batch.qvel_at, data[..., 2], indices)
 
     def _set(self, name: str, at: Any, values: Tensor, indices: Tensor | None) -> None:

@@ -138,6 +138,7 @@ def _options(spec: mujoco.MjSpec, dt: float, gravity: tuple[float, float, float]
     spec.option.timestep, spec.option.gravity = dt, gravity
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET  # a broken state stays broken
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_MIDPHASE  # its boxes lie about centres of mass, which move
 
 
 def _breadth_first(model: mujoco.MjModel) -> list[int]:

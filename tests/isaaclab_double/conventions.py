@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from isaaclab_double.batch import Batch
@@ -32,6 +33,16 @@ def to_xyzw(quat: np.ndarray) -> np.ndarray:
 
 def to_wxyz(quat: np.ndarray) -> np.ndarray:
     return np.roll(quat, 1, axis=-1)
+
+
+def matrices(quat: np.ndarray) -> np.ndarray:
+    """Of (w, x, y, z). Shape (..., 3, 3)."""
+    return Rotation.from_quat(to_xyzw(quat).reshape(-1, 4)).as_matrix().reshape(*quat.shape[:-1], 3, 3)
+
+
+def quaternions(matrix: np.ndarray) -> np.ndarray:
+    """(w, x, y, z) of rotations. Shape (..., 4)."""
+    return to_wxyz(Rotation.from_matrix(matrix.reshape(-1, 3, 3)).as_quat()).reshape(*matrix.shape[:-2], 4)
 
 
 def matching(pattern: str, paths: Sequence[str]) -> list[int]:

@@ -64,8 +64,6 @@ def test_a_setter_takes_the_named_rows_and_gives_them_back(stage: Any, what: str
     _, robots = view_of(stage)
     before = getattr(robots, f"get_{what}")()
     wanted = before * 1.25 + (0.0 if what in ("inertias", "coms", "root_transforms") else 0.01)
-    if what == "dof_friction_properties":
-        wanted[..., 1] = wanted[..., 0]  # one torque for static and dynamic
     if what in ("coms", "root_transforms"):
         wanted[..., 3:] = before[..., 3:]
     getattr(robots, f"set_{what}")(wanted, torch.tensor([1]))
@@ -169,6 +167,60 @@ def test_a_force_acts_in_the_frame_of_its_link_for_one_step(launched: None) -> N
     momentum = (robots.get_link_velocities()[..., :3] * robots.get_masses().unsqueeze(-1)).sum(dim=1)
     assert momentum[0].tolist() == pytest.approx([0.0, 70 * DT, 0.0], abs=1e-3)
     assert momentum[1].tolist() == pytest.approx([70 * DT, 0.0, 0.0], abs=1e-3)
+
+
+def test_an_inertia_off_the_axes_couples_them(launched: None) -> None:
+    """With legs that weigh nothing, 1 N m about x turns the box by the first column of the inverse of its inertia."""
+    simulation, robots = afloat()
+    weightless(robots)
+    inertias = robots.get_inertias()
+    inertias[:, 0] = torch.tensor([0.4, 0.1, 0.0, 0.1, 0.5, -0.1, 0.0, -0.1, 0.6])
+    robots.set_inertias(inertias, ALL)
+    assert torch.allclose(robots.get_inertias(), inertias, atol=1e-6)
+    torque = torch.zeros(2, 5, 3)
+    torque[:, 0, 0] = 1.0
+    robots.apply_forces_and_torques_at_position(0.0 * torque.reshape(-1, 3), torque.reshape(-1, 3), None, ALL, True)
+    simulation.step()
+    expected = torch.linalg.inv(inertias[0, 0].reshape(3, 3))[:, 0] * DT
+    assert torch.allclose(robots.get_root_velocities()[0, 3:], expected, rtol=1e-3, atol=1e-6)
+
+
+def test_writing_the_axes_of_a_centre_of_mass_turns_the_inertia(stage: Any) -> None:
+    """A quarter turn about z exchanges the moments about x and y, as PhysX keeps moments and axes apart."""
+    _, robots = view_of(stage)
+    before = robots.get_inertias()[0, 0].reshape(3, 3)
+    coms = robots.get_coms()
+    coms[0, 0, 3:] = torch.tensor([0.0, 0.0, math.sqrt(0.5), math.sqrt(0.5)])  # x y z w
+    robots.set_coms(coms, torch.tensor([0]))
+    after = robots.get_inertias()[0, 0].reshape(3, 3)
+    assert after.diagonal().tolist() == pytest.approx([float(before[1, 1]), float(before[0, 0]), float(before[2, 2])])
+
+
+def weightless(robots: Any) -> None:
+    """Of the robot only the box counts."""
+    light = robots.get_masses()
+    light[:, 1:] = 1e-9
+    robots.set_masses(light, ALL)
+    robots.set_inertias(robots.get_inertias() * torch.tensor([1.0] + [1e-9] * 4)[:, None], ALL)
+    for set_drive in (robots.set_dof_stiffnesses, robots.set_dof_dampings):
+        set_drive(torch.zeros(2, 4), ALL)
+
+
+def test_of_a_joints_friction_the_torque_in_motion_acts(launched: None) -> None:
+    """Knees turn at 4 rad/s, one against 0.1 N m: it loses more speed in ten steps; to a torque at rest alone, none."""
+    simulation, robots = afloat()
+    for set_drive in (robots.set_dof_stiffnesses, robots.set_dof_dampings):
+        set_drive(torch.zeros(2, 4), ALL)
+    friction = robots.get_dof_friction_properties()
+    friction[:, 2, 0], friction[0, 2, 1] = 0.1, 0.1
+    robots.set_dof_friction_properties(friction, ALL)
+    assert torch.equal(robots.get_dof_friction_properties(), friction)
+    robots.set_dof_velocities(torch.full((2, 4), 4.0) * torch.tensor([0, 0, 1, 1]), ALL)
+    for _ in range(10):
+        simulation.step()
+    (slowed, free), (rest, other) = robots.get_dof_velocities()[:, 2:].tolist()
+    assert slowed < free - 0.02
+    assert rest == pytest.approx(other, rel=1e-3)
 
 
 def test_friction_slows_what_slides(stage: Any) -> None:

@@ -4,7 +4,6 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from surefoot.engines.isaaclab.factors import NEWTON_ONLY
 from surefoot.engines.isaaclab.factors import SUPPORTED as FACTORS
 from surefoot.engines.isaaclab.make import make_env
 from surefoot.errors import EngineError
@@ -25,6 +24,5 @@ def open_viewer(*args: Any, **kwargs: Any) -> None:
 def with_physics(backend: str) -> Any:
     """This engine with a physics backend chosen; whether the version has it is said by `make_env`."""
     make = partial(make_env, physics=backend)
-    factors = FACTORS if backend == "newton_mjwarp" else FACTORS - NEWTON_ONLY
-    constants = {"FACTORS": factors, "TERRAINS": TERRAINS, "ONE_AT_A_TIME": ONE_AT_A_TIME}
+    constants = {"FACTORS": FACTORS, "TERRAINS": TERRAINS, "ONE_AT_A_TIME": ONE_AT_A_TIME}
     return SimpleNamespace(make_env=make, open_viewer=open_viewer, **constants)

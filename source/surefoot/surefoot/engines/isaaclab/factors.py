@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 PHYSICS_FACTORS: frozenset[str] = frozenset().union(*TOUCHED_BY.values())
 """Factors that are numbers of the physics; delays, noise and pushes happen outside it."""
 SUPPORTED = PHYSICS_FACTORS | {"control_delay", "observation_delay", "noise_level", "push_strength", "sensor_bias"}
-NEWTON_ONLY = frozenset({*PLACE, "joint_friction"})
-"""PhysX turns a body's inertia about its own axes and has another law of joint friction."""
 
 _TOLERANCE = 1e-6
 _CHECK_EVERY = 256

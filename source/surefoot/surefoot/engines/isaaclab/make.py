@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from surefoot.engines.device import check_device
 from surefoot.engines.isaaclab import compat
-from surefoot.engines.isaaclab.factors import NEWTON_ONLY, SUPPORTED
+from surefoot.engines.isaaclab.factors import SUPPORTED
 from surefoot.errors import EngineError, MissingExtra
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.robot import Robot
@@ -105,12 +105,6 @@ def check_manifest(manifest: Manifest, backend: str) -> None:
         EngineError: Names the key.
     """
     refuse_unsupported(manifest.randomization, SUPPORTED, "isaaclab")
-    for name in manifest.randomization.factors:
-        if backend != "newton_mjwarp" and name in NEWTON_ONLY:
-            raise EngineError(
-                f"randomization.factors.{name}: not there on PhysX, whose model of it differs. Leave it out (of a "
-                "panel: the cells that set it), or use --engine isaaclab:newton_mjwarp on Isaac Lab 3.0."
-            )
     contacts = manifest.robot.contact_models[manifest.simulation.contact_model]
     if backend != "newton_mjwarp" and ("limbs" in contacts.collide or contacts.self_collision):
         raise EngineError(

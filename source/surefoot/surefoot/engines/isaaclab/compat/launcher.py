@@ -1,6 +1,7 @@
 """Starting Isaac Sim, where the physics needs it."""
 
 import contextlib
+import importlib
 import importlib.util
 import io
 import signal
@@ -17,7 +18,7 @@ def launch(version: str, backend: str, device: str) -> None:
     """Start Isaac Sim where the backend needs it; must come before any other import of Isaac Lab.
 
     Raises:
-        EngineError: Isaac Sim is needed and not installed.
+        EngineError: Isaac Sim is needed and not installed, or too old.
     """
     if backend == "newton_mjwarp":
         return
@@ -34,6 +35,17 @@ def launch(version: str, backend: str, device: str) -> None:
             from isaaclab.app import AppLauncher
 
             _app = AppLauncher(headless=True, device=device).app
+    _check_isaac_sim(version)
+
+
+def _check_isaac_sim(version: str) -> None:
+    """Isaac Lab 2.3 runs on Isaac Sim 4.5 too, where a joint's friction is a coefficient, not a torque."""
+    number = importlib.import_module("isaacsim.core.version").get_version()[2:5]
+    if int(number[0]) < 5:
+        raise EngineError(
+            f"PhysX on Isaac Lab {version} needs Isaac Sim 5 or newer, whose joints have friction in N m; installed is "
+            f"{'.'.join(number)}. Install Isaac Sim 5.1."
+        )
 
 
 @contextlib.contextmanager

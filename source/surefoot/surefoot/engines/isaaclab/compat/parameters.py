@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from surefoot.engines.isaaclab.compat.data import as_tensor
+from surefoot.engines.isaaclab.compat.physx_view import PhysxView
 
 JOINT_PARAMETERS = {
     "stiffness": ("joint_stiffness", "write_joint_stiffness_to_sim", "stiffness"),
@@ -32,74 +33,77 @@ class RobotParameters:
 
     def masses(self) -> Tensor:
         """kg, as simulated. Shape (N, B)."""
-        view = self._physx_view()
-        return as_tensor(self._robot.data.body_mass) if view is None else view.get_masses()
+        return as_tensor(self._robot.data.body_mass) if self._newton else self._physx().get("masses")
 
     def inertias(self) -> Tensor:
-        """kg m^2 about the centre of mass, as simulated. Shape (N, B, 9)."""
-        view = self._physx_view()
-        return as_tensor(self._robot.data.body_inertia) if view is None else view.get_inertias()
+        """kg m^2 about the centre of mass, in the link's axes, as simulated. Shape (N, B, 9)."""
+        return as_tensor(self._robot.data.body_inertia) if self._newton else self._physx().get("inertias")
 
     def coms(self) -> Tensor:
         """m, centres of mass in the link frames, as simulated. Shape (N, B, 3)."""
-        view = self._physx_view()
-        return as_tensor(self._robot.data.body_com_pos_b) if view is None else view.get_coms()[..., :3]
+        return as_tensor(self._robot.data.body_com_pos_b) if self._newton else self._physx().get("coms")[..., :3]
 
     def write_masses(self, env_ids: Tensor, masses: Tensor) -> None:
         """kg. Shape (n, B)."""
-        if (view := self._physx_view()) is None:
+        if self._newton:
             self._robot.set_masses_index(masses=masses.contiguous(), env_ids=env_ids)
         else:
-            self._write_view(view.get_masses(), env_ids, masses, view.set_masses)
+            self._physx().set("masses", env_ids, masses)
 
     def write_inertias(self, env_ids: Tensor, inertias: Tensor) -> None:
         """kg m^2. Shape (n, B, 9)."""
-        if (view := self._physx_view()) is None:
+        if self._newton:
             self._robot.set_inertias_index(inertias=inertias.contiguous(), env_ids=env_ids)
         else:
-            self._write_view(view.get_inertias(), env_ids, inertias, view.set_inertias)
+            self._physx().set("inertias", env_ids, inertias)
 
     def write_coms(self, env_ids: Tensor, coms: Tensor) -> None:
-        """m; the axes of the inertia stay. Shape (n, B, 3)."""
-        if (view := self._physx_view()) is None:
+        """m; the axes of the inertia stay. Shape (n, B, 3).
+
+        On PhysX they are the other half of the same pose, so they are those that the last inertia left there; and Isaac
+        Lab, which turns velocities of links into those of centres of mass, has to look where these are now.
+        """
+        if self._newton:
             self._robot.set_coms_index(coms=coms.contiguous(), env_ids=env_ids)
             return
-        poses = view.get_coms()
-        value = poses[env_ids.to("cpu")].clone()
-        value[..., :3] = coms.to(value.device)
-        self._write_view(poses, env_ids, value, view.set_coms)
+        view = self._physx()
+        pose = view.get("coms")[env_ids.to("cpu")]
+        pose[..., :3] = coms.to(pose.device)
+        view.set("coms", env_ids, pose)
+        self._robot.data._body_com_pose_b.timestamp = -1.0
 
     def joint_parameter(self, name: str) -> Tensor:
         """One of `JOINT_PARAMETERS`, as simulated. Shape (N, J)."""
+        if not self._newton:
+            return self._physx().joint_property(name)
         return as_tensor(getattr(self._robot.data, JOINT_PARAMETERS[name][0]))
 
     def write_joint_parameter(self, name: str, env_ids: Tensor, value: Tensor) -> None:
         """One of `JOINT_PARAMETERS`. Shape (n, J)."""
         _, method, argument = JOINT_PARAMETERS[name]
-        if self._version == "2.3":
-            getattr(self._robot, method)(value, env_ids=env_ids)
-        else:
-            getattr(self._robot, f"{method}_index")(**{argument: value.contiguous(), "env_ids": env_ids})
+        values = {argument: value.contiguous()}
+        if name == "joint_friction" and not self._newton:  # at rest and in motion
+            values["joint_dynamic_friction_coeff"] = values[argument]
+        suffix = "" if self._version == "2.3" else "_index"
+        getattr(self._robot, method + suffix)(**values, env_ids=env_ids)
 
     def friction(self) -> Tensor:
         """Sliding friction of every collision geometry, bodies in Isaac Lab's order. Shape (N, G)."""
-        view = self._physx_view()
-        return self._newton_friction() if view is None else view.get_material_properties()[..., 0]
+        return self._newton_friction() if self._newton else self._physx().get("material_properties")[..., 0]
 
     def write_friction(self, env_ids: Tensor, columns: Tensor, friction: Tensor) -> None:
         """Sliding friction of some geometries. Shape (n, number of columns)."""
-        view = self._physx_view()
-        if view is None:
+        if self._newton:
             self._newton_friction()[env_ids.unsqueeze(1), columns] = friction
             from isaaclab_newton.physics import NewtonManager
             from newton.solvers import SolverNotifyFlags
 
             NewtonManager.add_model_change(SolverNotifyFlags.SHAPE_PROPERTIES)
             return
-        materials, rows = view.get_material_properties(), env_ids.to("cpu")
-        value = friction.to(materials.device).unsqueeze(2)  # static and dynamic
-        materials[rows.unsqueeze(1), columns.to("cpu"), :2] = value.expand(-1, -1, 2)
-        view.set_material_properties(materials, rows)
+        view = self._physx()
+        materials = view.get("material_properties")[env_ids.to("cpu")]
+        materials[:, columns.to("cpu"), :2] = friction.to(materials.device).unsqueeze(2)  # static and dynamic
+        view.set("material_properties", env_ids, materials)
 
     def geom_names(self, geoms_of_body: dict[str, list[str]]) -> list[str]:
         """Collision geometries in the order of `friction`.
@@ -111,12 +115,6 @@ class RobotParameters:
             return list(self._robot.root_view.shape_names)
         return [geom for body in self._robot.body_names for geom in geoms_of_body.get(body, [])]
 
-    @staticmethod
-    def _write_view(held: Tensor, env_ids: Tensor, value: Tensor, setter: Any) -> None:
-        rows = env_ids.to("cpu")
-        held[rows] = value.to(held.device)
-        setter(held, rows)
-
     def _newton_friction(self) -> Tensor:
         import warp
         from isaaclab_newton.physics import NewtonManager
@@ -124,7 +122,5 @@ class RobotParameters:
         view = self._robot.root_view.get_attribute("shape_material_mu", NewtonManager.get_model())
         return warp.to_torch(view)[:, 0]
 
-    def _physx_view(self) -> Any:
-        if self._newton:
-            return None
-        return self._robot.root_physx_view if self._version == "2.3" else self._robot.root_view
+    def _physx(self) -> PhysxView:
+        return PhysxView(self._robot.root_physx_view if self._version == "2.3" else self._robot.root_view)
