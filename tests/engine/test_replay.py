@@ -16,6 +16,7 @@ from surefoot.replay import Trace, plots, read_card
 from surefoot.replay.base_motion import base_motion
 from surefoot.replay.header import SourceFile
 from surefoot.replay.report import text, to_plain
+from surefoot.replay.rollout import Mode
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest, run_replay
 from surefoot_tasks import manifest_root
 
@@ -216,3 +217,57 @@ def test_recorded_torques_are_the_same_whatever_stiffness_a_bucket_has() -> None
     gains = task("stiffness", "[0.8,1.2,1.6]")
     (log,) = logs_of(gains, trot(gains), stiffness=[1.0])
     assert (run_replay(log, gains, mode="torque", horizon=0.2).gap.scores < 1e-5).all()
+
+
+@pytest.mark.parametrize("mode", ["actuator", "open_loop"])
+def test_a_sample_that_the_base_lacks_costs_its_window_and_nothing_else(mode: Mode) -> None:
+    """Of the log that the engine wrote: what is left replays exactly."""
+    plain = task("friction", "[0.8,0.8]")
+    (log,) = logs_of(plain, trot(plain), friction=[0.8])
+    for name in ("tau", "base_pos_w", "base_quat_w", "gyro"):
+        values = log.signals[name].copy()
+        values[100] = np.nan
+        holed = Trace(log.header, log.stamp, {**log.signals, name: values}, log.path)
+        result = run_replay(holed, plain, mode=mode, horizon=0.2)
+        assert (len(result.windows), result.windows.dropped) == (4, {"missing samples": 1})
+        assert result.gap.scores[0] < 1e-5
+
+
+def test_a_simulation_that_resets_itself_is_broken() -> None:
+    """MuJoCo puts a robot whose targets are no numbers of this world back to where it began, and goes on."""
+    plain = task("friction", "[0.8,0.8]")
+    (log,) = logs_of(plain, trot(plain), friction=[0.8])
+    log.signals["q_des"][90] = 1e12
+    result = run_replay(log, plain, mode="open_loop", horizon=0.2)
+    assert (result.broken, len(result.windows)) == (1, 4) and result.gap.scores[0] < 1e-5
+    assert to_plain(result)["dropped"] == {"simulation broke": 1}
+
+
+def test_soles_are_on_the_ground_and_not_below() -> None:
+    """Motion capture of a robot that bobs by 2 cm more than it did: its height is wrong by up to 1 cm either way."""
+    plain = task("friction", "[0.8,0.8]")
+    targets = np.tile(np.array(plain.robot.default_joint_pos), (200, 1)).astype(np.float32).astype(float)
+    (log,) = logs_of(plain, targets, friction=[0.8])
+    infos = {name: info.model_copy(update={"origin": "measured"}) for name, info in log.header.signals.items()}
+    seen = log.signals["base_pos_w"].copy()
+    seen[:, 2] += 0.01 * np.sin(2 * np.pi * 2.0 * log.time)
+    shown = Trace(log.header.model_copy(update={"signals": infos}), log.stamp, {**log.signals, "base_pos_w": seen})
+    ready = replay_manifest(plain)
+    env = load_engine("mujoco").make_env(
+        ready, device="cpu", evaluation=True, conditions=bucket_conditions(bucket_values(ready)[1], windows=1)
+    )
+    try:
+        base = base_motion(shown, env)
+    finally:
+        env.close()
+    off = (base.pos_w - log.signals["base_pos_w"])[100:, 2]  # it stands, 1 mm in the ground or so
+    assert off.min() > -0.001 and 0.008 < off.max() < 0.012
+    assert "lifted where it would be below" in base.sources["position"]
+
+
+def test_a_log_that_is_slower_than_the_control_is_refused() -> None:
+    plain = task("friction", "[0.8,0.8]")
+    (log,) = logs_of(plain, trot(plain), friction=[0.8])
+    slow = Trace(log.header, log.stamp[::10], {name: values[::10] for name, values in log.signals.items()}, log.path)
+    with pytest.raises(TraceError, match="a sample every 50 ms, but the task compares every 20 ms"):
+        run_replay(slow, plain, mode="open_loop")

@@ -34,17 +34,20 @@ def test_a_factor_without_effect_is_said_not_to_be_identified() -> None:
 
 
 def test_a_factor_that_noise_decides_is_said_not_to_be_identified() -> None:
-    """Which interval wins differs from window to window."""
+    """Two intervals explain alike, and noise between windows is large: for independent noise one wins 95 % of the
+    resamples in 10 % of such logs, and 80 % of them in 40 %."""
     rng = np.random.default_rng(3)
-    window = rng.exponential(1.0, (2, 12))
-    (only,) = explain(window, ("friction",), (2,), np.random.default_rng(0)).factors
-    assert only.share.max() < 0.999
-    assert only.identified == (only.share.max() >= 0.8 and abs(np.diff(only.score)[0]) >= 0.02 * only.score.min())
+    found = [explain(1 + 0.3 * rng.normal(size=(2, 30)) ** 2, ("friction",), (2,), rng).factors[0] for _ in range(200)]
+    assert sum(factor.identified for factor in found) < 0.2 * 200
+    assert sum(factor.share.max() >= 0.8 for factor in found) > 0.3 * 200
 
 
-def test_one_window_cannot_be_resampled() -> None:
-    (only,) = explain(np.array([[0.1], [5.0]]), ("friction",), (2,), np.random.default_rng(0)).factors
-    assert not only.identified and only.reason == "only one window: nothing to resample"
+def test_few_windows_are_nothing_to_resample_from() -> None:
+    """Four windows that agree do so by chance in one of eight logs where two intervals explain alike."""
+    for count, said in ((1, "only one window; at least 5"), (4, "only 4 windows; at least 5"), (5, "")):
+        window = np.array([[0.1], [5.0]]) * np.ones(count)
+        (only,) = explain(window, ("friction",), (2,), np.random.default_rng(0)).factors
+        assert only.identified == (count == 5) and only.reason.startswith(said)
 
 
 def test_the_order_of_the_windows_does_not_matter() -> None:

@@ -23,22 +23,23 @@ ENTRY = Floor(
 )
 
 
-def test_a_floor_is_of_robot_contact_model_writer_engine_mode_and_version(go1_manifest: Manifest):
+def test_a_floor_is_of_robot_contact_model_writer_engine_mode_horizon_and_version(go1_manifest: Manifest):
     table, newton = Floors(schema_version=1, floors=(ENTRY,)), "isaaclab:newton_mjwarp"
     full = compose_manifest(manifest_root(), "Surefoot-Velocity-Flat-Unitree-Go1-v0", ["simulation=full"])
     other = full.model_copy(update={"robot": full.robot.model_copy(update={"name": "unitree_go2"})})
-    assert table.score(full, "mujoco", newton, "open_loop") == 0.07
-    assert table.score(full, "mujoco", newton, "torque") is None
+    assert table.score(full, "mujoco", newton, "open_loop", 0.4) == 0.07
+    assert table.score(full, "mujoco", newton, "torque", 0.4) is None
     assert go1_manifest.simulation.contact_model != full.simulation.contact_model
-    assert table.score(go1_manifest, "mujoco", newton, "open_loop") is None
-    assert table.score(full, "mujoco", "isaaclab:physx", "open_loop") is None
-    assert table.score(other, "mujoco", newton, "open_loop") is None
-    assert table.score(full, newton, "mujoco", "open_loop") is None
-    assert table.score(full, "mujoco", newton, "open_loop", version=2) is None
+    assert table.score(go1_manifest, "mujoco", newton, "open_loop", 0.4) is None
+    assert table.score(full, "mujoco", "isaaclab:physx", "open_loop", 0.4) is None
+    assert table.score(other, "mujoco", newton, "open_loop", 0.4) is None
+    assert table.score(full, newton, "mujoco", "open_loop", 0.4) is None
+    assert table.score(full, "mujoco", newton, "open_loop", 0.4, version=2) is None
+    assert table.score(full, "mujoco", newton, "open_loop", 1.0) is None  # two engines disagree more after 1 s
 
 
 def test_on_the_engine_that_wrote_the_log_it_is_zero(go1_manifest: Manifest):
-    assert Floors(schema_version=1).score(go1_manifest, "mujoco", "mujoco", "torque") == 0.0
+    assert Floors(schema_version=1).score(go1_manifest, "mujoco", "mujoco", "torque", 0.4) == 0.0
 
 
 def test_a_measurement_replaces_the_one_before(tmp_path: Path):
@@ -47,9 +48,10 @@ def test_a_measurement_replaces_the_one_before(tmp_path: Path):
     assert read_floors(tmp_path).floors == ()
     other = ENTRY.model_copy(update={"engine": "isaaclab:physx"})
     again = ENTRY.model_copy(update={"scores": {"open_loop": 0.09}})
-    for floor in (ENTRY, other, again):
+    longer = ENTRY.model_copy(update={"horizon": 1.0})
+    for floor in (ENTRY, other, longer, again):
         add_floor(path, floor)
-    assert read_floors(tmp_path).floors == (other, again)
+    assert read_floors(tmp_path).floors == (other, longer, again)
     path.write_text(path.read_text().replace("open_loop", "openloop"))
     with pytest.raises(ManifestError, match=r"floors\.0\.scores"):
         read_floors(tmp_path)

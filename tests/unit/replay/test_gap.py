@@ -84,6 +84,11 @@ def test_coverage_counts_the_time_inside_the_band() -> None:
     assert gaps.excess(real, simulated)[1] == pytest.approx(np.mean([-0.01, 0.01, 1.05, -1.05]))
 
 
+def test_one_bucket_is_no_band() -> None:
+    real = np.zeros((4, 2, 1))
+    assert np.isnan(gaps.coverage(real, real[:, None])).all() and np.isnan(gaps.excess(real, real[:, None])).all()
+
+
 def test_persistence_of_a_log_that_stands_still_is_zero_and_of_a_step_is_its_size() -> None:
     assert gaps.persistence({"q": np.zeros((3, 2))}, {"q": np.zeros((5, 3, 2))}) == 0
     assert gaps.persistence({"q": np.zeros((3, 2))}, {"q": np.full((5, 3, 2), 0.02)}) == pytest.approx(1.0)

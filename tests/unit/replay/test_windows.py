@@ -133,3 +133,41 @@ def test_damping_counts_where_its_gains_are_known() -> None:
     assert len(cut_windows(line(51), num_steps=10, step_dt=0.02, needs=("q",), card=card_with(known))) == 5
     logged = trace_of(51, ("q", "dq", "kp", "kd"), step_ns=20 * MS)
     assert len(cut_windows(logged, num_steps=10, step_dt=0.02, needs=("q",), card=card_with(segment))) == 5
+
+
+def test_commands_that_a_delay_or_a_lead_asks_for_are_needed_too() -> None:
+    """Row 19 is missing: before the third window (from row 20 on), and in the second."""
+    trace = line(51)
+    trace.signals["q"][19] = np.nan
+
+    def starts(*reach: float) -> list[int]:
+        how = {"commands": ("q",), "reach": reach} if reach else {}
+        return cut_windows(trace, num_steps=10, step_dt=0.02, needs=("dq",), **how).start.tolist()
+
+    assert starts() == [0, 10, 20, 30, 40]
+    assert starts(0.0, 0.0) == [0, 20, 30, 40]
+    assert starts(-0.005, 0.0) == [0, 30, 40]  # 5 ms before the third window row 19 is in force
+    assert starts(0.0, 0.199) == [20, 30, 40]  # what is in force 199 ms after the first window's end
+    trace.signals["q"][19] = 0.0
+    trace.signals["q"][9] = np.nan
+    assert starts(0.02, 0.02) == [10, 20, 30, 40]  # led by a row, the second window begins with row 11
+
+
+def test_a_window_that_starts_without_a_state_is_left_out() -> None:
+    trace = trace_of(51, ("dq", "imu_quat"), step_ns=20 * MS)
+    trace.signals["imu_quat"][:] = [1.0, 0.0, 0.0, 0.0]
+    trace.signals["imu_quat"][20] = 0.0  # no orientation
+    trace.signals["imu_quat"][31] = np.nan
+    found = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("dq",), at_start=("imu_quat",))
+    assert found.start.tolist() == [0, 10, 30, 40] and found.dropped == {"missing samples": 1}
+    found = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("imu_quat",))
+    assert found.start.tolist() == [0, 40]  # row 20 ends a window too
+
+
+def test_a_missing_quaternion_spoils_none_after_it() -> None:
+    trace = trace_of(51, ("imu_quat",), step_ns=20 * MS)
+    quat = np.tile([1.0, 0.0, 0.0, 0.0], (51, 1))
+    quat[5], quat[30:] = np.nan, -quat[30:]
+    windows = cut_windows(line(51), num_steps=10, step_dt=0.02, needs=("q",))
+    got = sampled_quat(trace, windows, quat, dt=0.01, count=21)
+    assert np.isnan(got[:, 0]).any() and np.abs(got[:, 1:, 0]) == pytest.approx(1.0)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor
 
+from surefoot.engines.faults import FaultDetector
 from surefoot.engines.step import PhysicalState, StepResult
 from surefoot.errors import EngineError, MissingExtra, unknown_name
 from surefoot.manifest.manifest import Manifest
@@ -40,6 +41,8 @@ class EngineEnv(Protocol):
     """Levels of the environments' episodes, where the manifest generates the ground."""
     buckets: Buckets
     """Bucket and randomised values of each environment."""
+    faults: FaultDetector
+    """Of the running step; `start` before it, `mark_reported` after it."""
     episode_length_buf: Tensor
     """Control steps since each environment's reset. Shape (num_envs,), int64."""
     samples: int

@@ -44,6 +44,11 @@ class FaultDetector:
     def mark_reported(self) -> None:
         """Mark what the simulator itself reports."""
 
+    def reported(self) -> Tensor:
+        """Environments of which the simulator has reported anything since `start`. Shape (num_envs,), bool."""
+        self.mark_reported()
+        return self.found[:, [kind_index("warning"), kind_index("overflow")]].any(dim=1)
+
     def start(self, action: Tensor) -> Tensor:
         """Before the physics; returns the action with zeros where it is not finite."""
         self.found.zero_()

@@ -15,6 +15,7 @@ from surefoot.engines.base import EngineEnv
 from surefoot.errors import TraceError
 from surefoot.mdp import frames
 from surefoot.replay.trace import FloatArray, Trace
+from surefoot.replay.windows import Windows, sampled, sampled_quat
 
 _STANCE = 0.003
 """m over the lowest foot; feet below are taken to stand."""
@@ -48,8 +49,9 @@ def base_motion(trace: Trace, env: EngineEnv, *, level: bool = False) -> BaseMot
 
     Orientation: `base_quat_w` or `imu_quat`; where both are there, heading from the first and tilt from the second: a
     motion-capture rig is seldom level with the base, an IMU is. Angular velocity: `gyro`, else `base_ang_vel_w`.
-    Height: recorded, but shifted as a whole so that the lowest foot's sole is on the ground in the median (a simulated
-    log is taken as it is); else such that the lowest sole is on the ground in every sample. Horizontal position and
+    Height: recorded, but shifted as a whole so that the lowest foot's sole is on the ground in the median, and lifted
+    in samples where it would be below (a simulated log is taken as it is); else such that the lowest sole is on the
+    ground in every sample. Horizontal position and
     velocity: recorded; else from the feet that stand, which are taken not to slip.
 
     Args:
@@ -72,7 +74,12 @@ def base_motion(trace: Trace, env: EngineEnv, *, level: bool = False) -> BaseMot
         if trace.header.signals["base_pos_w"].origin != "simulated":
             shift = -float(np.nanmedian(pos[:, 2] + lowest))
             pos[:, 2] += shift
-            sources["position"] += f", {shift * 1e3:+.0f} mm so that the lowest foot is on the ground (median)"
+            deep = np.maximum(-(pos[:, 2] + lowest), 0.0)
+            pos[:, 2] += deep
+            sources["position"] += (
+                f", {shift * 1e3:+.0f} mm so that the lowest foot is on the ground (median), and lifted where it would "
+                f"be below (95 %: {np.nanquantile(deep, 0.95) * 1e3:.0f} mm)"
+            )
     else:
         pos = np.zeros((len(quat), 3))
         pos[:, 2] = -lowest
@@ -89,6 +96,17 @@ def base_motion(trace: Trace, env: EngineEnv, *, level: bool = False) -> BaseMot
             step = np.diff(trace.time, prepend=0.0)[:, None]
             pos[:, :2] = np.nancumsum(lin_vel[:, :2] * step, axis=0)
     return BaseMotion(pos, quat, lin_vel, ang_vel, sources, oriented=trace.has("base_quat_w") or trace.has("imu_quat"))
+
+
+def base_signals(trace: Trace) -> tuple[str, ...]:
+    """Signals of a trace that the base's motion is taken from."""
+    names = [name for name in ("base_quat_w", "imu_quat", "base_pos_w", "base_lin_vel_w") if trace.has(name)]
+    turning = next((name for name in ("gyro", "base_ang_vel_w") if _recorded(trace, name)), None)
+    return (*names, turning) if turning is not None else tuple(names)
+
+
+def _recorded(trace: Trace, name: str) -> bool:
+    return trace.has(name) and bool(np.isfinite(trace.signals[name]).any())
 
 
 def _orientation(trace: Trace, sources: dict[str, str], level: bool) -> FloatArray:
@@ -116,10 +134,10 @@ def _yaw(quat: FloatArray) -> FloatArray:
 
 
 def _angular_velocity(trace: Trace, quat: FloatArray, sources: dict[str, str]) -> FloatArray:
-    if trace.has("gyro") and np.isfinite(trace.signals["gyro"]).any():
+    if _recorded(trace, "gyro"):
         sources["angular velocity"] = "gyro"
         return trace.signals["gyro"]
-    if trace.has("base_ang_vel_w"):
+    if _recorded(trace, "base_ang_vel_w"):
         sources["angular velocity"] = "base_ang_vel_w"
         return frames.rotate_inverse(torch.tensor(quat), torch.tensor(trace.signals["base_ang_vel_w"])).numpy()
     if not (trace.has("base_quat_w") or trace.has("imu_quat")):
@@ -182,3 +200,18 @@ def _feet(trace: Trace, env: EngineEnv, quat: FloatArray, ang_vel: FloatArray) -
         soles.append(height.cpu().numpy()[: count - first])
         velocities.append(cast("Tensor", env.robot_state.read("foot_vel_w")).cpu().numpy()[: count - first])
     return np.concatenate(soles).astype(float), np.concatenate(velocities).astype(float)
+
+
+class BaseTable:
+    """The base at physics steps of each window. Shape (K, W, 3 or 4) each."""
+
+    def __init__(self, trace: Trace, base: BaseMotion, windows: Windows, dt: float, count: int) -> None:
+        def line(values: FloatArray) -> FloatArray:
+            return sampled(trace, windows, values, dt=dt, count=count)
+
+        self.parts = {
+            "pos_w": line(base.pos_w),
+            "quat_w": sampled_quat(trace, windows, base.quat_w, dt=dt, count=count),
+            "lin_vel_w": line(base.lin_vel_w),
+            "ang_vel_b": line(base.ang_vel_b),
+        }

@@ -17,7 +17,7 @@ from surefoot.errors import TraceError
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 from surefoot.mdp import frames, tracking
-from surefoot.replay.base_motion import BaseMotion, base_motion
+from surefoot.replay.base_motion import BaseMotion, base_motion, base_signals
 from surefoot.replay.card import TraceCard
 from surefoot.replay.log_conditions import log_conditions
 from surefoot.replay.run import bucket_values
@@ -143,11 +143,14 @@ def longest_window(trace: Trace, step_dt: float, card: TraceCard | None, seconds
     """
     if card is not None and card.outcome == "failed":
         card = None
+    base = base_signals(trace)
     most = int(trace.time[-1] / step_dt + 1e-6) if seconds is None else round(seconds / step_dt)
 
     def first(steps: int) -> Windows | None:
         try:
-            found = cut_windows(trace, num_steps=steps, step_dt=step_dt, needs=NEEDS, card=card, stride=1)
+            found = cut_windows(
+                trace, num_steps=steps, step_dt=step_dt, needs=NEEDS, card=card, stride=1, at_start=base
+            )
         except TraceError:
             return None
         return Windows(found.start[:1], steps, step_dt)

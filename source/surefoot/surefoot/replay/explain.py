@@ -14,8 +14,10 @@ MATERIAL = 0.02
 """A factor whose intervals change the score by less than this share of the best score, or by less than `MATERIAL_ABS`,
 is not identified, however often one of them wins."""
 MATERIAL_ABS = 5e-3
-SURE = 0.8
+SURE = 0.95
 """Share of resamples that an interval must win for its factor to count as identified."""
+FEWEST = 5
+"""Windows; fewer are no sample to resample from: two agree by chance half of the time."""
 RESAMPLES = 1000
 
 
@@ -86,14 +88,12 @@ def explain(
     resampled = np.sqrt(picks @ window.T / num_windows)  # (R, B)
     winner = resampled.argmin(axis=1)
     share = np.bincount(winner, minlength=num_buckets) / RESAMPLES
-    factors = tuple(
-        _evidence(name, axis, radices, score, share, single=num_windows == 1) for axis, name in enumerate(names)
-    )
+    factors = tuple(_evidence(name, axis, radices, score, share, num_windows) for axis, name in enumerate(names))
     return Explanation(score, share, factors)
 
 
 def _evidence(
-    name: str, axis: int, radices: tuple[int, ...], score: FloatArray, share: FloatArray, single: bool
+    name: str, axis: int, radices: tuple[int, ...], score: FloatArray, share: FloatArray, num_windows: int
 ) -> FactorEvidence:
     others = tuple(index for index in range(len(radices)) if index != axis)
     marginal: FloatArray = share.reshape(radices).sum(axis=others)
@@ -102,8 +102,9 @@ def _evidence(
     reason = ""
     if radices[axis] < 2:
         reason = "only one interval"
-    elif single:
-        reason = "only one window: nothing to resample"
+    elif num_windows < FEWEST:
+        count = "only one window" if num_windows == 1 else f"only {num_windows} windows"
+        reason = f"{count}; at least {FEWEST} are needed"
     elif spread < threshold:
         reason = f"its intervals change the score by {spread:.2g}, less than {threshold:.2g}"
     elif marginal.max() < SURE:

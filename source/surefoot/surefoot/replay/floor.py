@@ -58,7 +58,13 @@ class Floors(Section):
     floors: tuple[Floor, ...] = ()
 
     def score(
-        self, task: Manifest, writer: str, engine: str, mode: Mode, version: int = gaps.SCORE_VERSION
+        self,
+        task: Manifest,
+        writer: str,
+        engine: str,
+        mode: Mode,
+        horizon: float,
+        version: int = gaps.SCORE_VERSION,
     ) -> float | None:
         """Floor of a score; 0 on the engine that wrote the log, None where nobody has measured it.
 
@@ -67,6 +73,7 @@ class Floors(Section):
             writer: Engine that wrote the log.
             engine: Engine that replays it.
             mode: What is given.
+            horizon: s, length of a window: what two engines disagree about by grows with it.
             version: Of the score.
         """
         if writer == engine:
@@ -74,7 +81,7 @@ class Floors(Section):
         wanted = (task.robot.name, task.simulation.contact_model, writer, engine, version)
         for entry in reversed(self.floors):
             found = (entry.robot, entry.contact_model, entry.writer, entry.engine, entry.score_version)
-            if found == wanted and mode in entry.scores:
+            if found == wanted and abs(entry.horizon - horizon) < 1e-6 and mode in entry.scores:
                 return entry.scores[mode]
         return None
 
@@ -103,8 +110,9 @@ def add_floor(path: Path, floor: Floor) -> None:
     """
     before = read_document(path, Floors).floors if path.is_file() else ()
 
-    def kind(entry: Floor) -> tuple[str, ...]:
-        return entry.robot, entry.task, entry.writer, entry.engine, entry.contact_model
+    def kind(entry: Floor) -> tuple[str | float, ...]:
+        names = (entry.robot, entry.task, entry.writer, entry.engine, entry.contact_model)
+        return *names, entry.score_version, entry.horizon
 
     kept = [entry for entry in before if kind(entry) != kind(floor)]
     write_atomically(path, (_COMMENT + document_text(Floors(schema_version=1, floors=(*kept, floor)))).encode())

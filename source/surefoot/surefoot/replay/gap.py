@@ -50,7 +50,6 @@ class Gap:
 
     Attributes:
         nrmse: Normalised error of each bucket, by signal. Shape (B, c).
-        by_horizon: The same, of the best bucket, over the control steps of a window. Shape (H, c).
         window: Normalised mean square error of each bucket and window, weighted over signals. Shape (B, W).
         scale: Divisor of each component, in its unit. Shape (c,).
         weights: By signal, sum 1.
@@ -175,7 +174,7 @@ def sum_weighted(values: Mapping[str, FloatArray], weights: Mapping[str, float])
 
 
 def coverage(real: FloatArray, simulated: FloatArray, low: float = 0.05, high: float = 0.95) -> FloatArray:
-    """Share of time that a real signal lies inside the band of the simulated buckets.
+    """Share of time that a real signal lies inside the band of the simulated buckets; NaN where there is one bucket.
 
     Args:
         real: Shape (H, W, c).
@@ -184,12 +183,19 @@ def coverage(real: FloatArray, simulated: FloatArray, low: float = 0.05, high: f
     Returns:
         Shape (c,).
     """
+    if simulated.shape[1] < 2:
+        return np.full(real.shape[2], np.nan)
     lower, upper = np.quantile(simulated, (low, high), axis=1)
     return ((real >= lower) & (real <= upper)).mean(axis=(0, 1))
 
 
 def excess(real: FloatArray, simulated: FloatArray, low: float = 0.05, high: float = 0.95) -> FloatArray:
-    """Mean of how far the real signal is below (negative) or above the band, where it is outside. Shape (c,)."""
+    """Mean of how far the real signal is below (negative) or above the band, where it is outside. Shape (c,).
+
+    NaN where there is one bucket, and no band.
+    """
+    if simulated.shape[1] < 2:
+        return np.full(real.shape[2], np.nan)
     lower, upper = np.quantile(simulated, (low, high), axis=1)
     outside = np.where(real < lower, real - lower, np.where(real > upper, real - upper, 0.0))
     count = (outside != 0).sum(axis=(0, 1))

@@ -10,6 +10,8 @@ from surefoot.replay.trace import FloatArray
 
 MAX_LAG = 0.1
 """s; lags are looked for up to this."""
+_STILL = 1e-6
+"""Share of its size, by which a number of single precision may change that stands still."""
 
 
 def correlation(real: FloatArray, simulated: FloatArray) -> FloatArray:
@@ -25,13 +27,15 @@ def correlation(real: FloatArray, simulated: FloatArray) -> FloatArray:
     a, b = _centred(real), _centred(simulated)
     norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(norm > 0, (a * b).sum(axis=0) / norm, np.nan)
+        return np.where(_moves(real) & _moves(simulated), (a * b).sum(axis=0) / norm, np.nan)
 
 
 def lag(real: FloatArray, simulated: FloatArray, dt: float) -> FloatArray:
     """How much later the simulation does what the log does, s: where their correlation within windows is highest.
 
-    Between control steps by a parabola through the three highest correlations. Negative: the simulation is ahead.
+    Between control steps by a parabola through the three highest correlations. Negative: the simulation is ahead. The
+    curve is the mean of two, the second with the roles changed: what a window's ends cut off of a period moves the tops
+    of the two by opposite times.
 
     Args:
         real: Shape (H, W, c).
@@ -44,7 +48,12 @@ def lag(real: FloatArray, simulated: FloatArray, dt: float) -> FloatArray:
     steps = real.shape[0]
     reach = min(round(MAX_LAG / dt), steps // 3)
     shifts = np.arange(-reach, reach + 1)
-    curve = np.stack([_at_shift(real, simulated, int(shift), reach) for shift in shifts])
+    curve = np.stack(
+        [
+            0.5 * (_at_shift(real, simulated, int(shift), reach) + _at_shift(simulated, real, -int(shift), reach))
+            for shift in shifts
+        ]
+    )
     out = np.full(real.shape[2], np.nan)
     for column in range(real.shape[2]):
         values = curve[:, column]
@@ -83,13 +92,19 @@ def spectral_distance(real: FloatArray, simulated: FloatArray, dt: float) -> Flo
     with np.errstate(divide="ignore", invalid="ignore"):
         decibel = 10 * np.log10(np.maximum(mine, 1e-12 * total) / theirs)
         mean = np.where(used, decibel**2, 0).sum(axis=0) / used.sum(axis=0)
-    return np.where(total > 0, np.sqrt(mean), np.nan)
+    return np.where((total > 0) & _moves(real), np.sqrt(mean), np.nan)
 
 
 def energy_ratio(tau: FloatArray, dq: FloatArray, real_tau: FloatArray, real_dq: FloatArray) -> float:
     """Mechanical power of all joints, sum |tau dq|, of the simulation over that of the log."""
     theirs = float(np.abs(real_tau * real_dq).sum())
     return float(np.abs(tau * dq).sum()) / theirs if theirs > 0 else float("nan")
+
+
+def _moves(values: FloatArray) -> np.ndarray:
+    """Whether each component changes by more than rounding. Shape (c,), bool."""
+    flat = values.reshape(-1, values.shape[-1])
+    return np.ptp(flat, axis=0) > _STILL * np.abs(flat).max(axis=0)
 
 
 def _centred(values: FloatArray) -> FloatArray:

@@ -15,7 +15,7 @@ from torch import Tensor
 from surefoot.engines.base import EngineEnv
 from surefoot.errors import SurefootError
 from surefoot.mdp.frames import gravity_direction, rotate_inverse
-from surefoot.replay.base_motion import BaseMotion
+from surefoot.replay.base_motion import BaseMotion, BaseTable
 from surefoot.replay.contact import contact_signal
 from surefoot.replay.motors import MotorTable, SampleGains
 from surefoot.replay.trace import FloatArray, Trace
@@ -180,8 +180,9 @@ class Replay:
             device=env.device,
             lead=self._lead,
         )
-        motion = _BaseTable(trace, base, windows, self._timestep, steps + 1 if mode == "actuator" else 1)
+        motion = BaseTable(trace, base, windows, self._timestep, steps + 1 if mode == "actuator" else 1)
         self._start(trace, windows, motion)
+        env.faults.start(torch.zeros(env.num_envs, len(env.manifest.robot.joints), device=env.device))
         out = {name: [] for name in names}
         for step in range(steps + 1):
             if mode == "actuator":
@@ -194,6 +195,10 @@ class Replay:
                 if TOUCHING in out:
                     env.robot_state.invalidate()
                     self._note(out, TOUCHING, "foot_in_contact")
+        broken = env.faults.reported().cpu().numpy()  # MuJoCo resets a broken state by itself and goes on
+        for rows in (rows for name, rows in out.items() if name != TOUCHING):
+            for values in rows:
+                values[broken] = np.nan
         each = (len(windows), self._num_buckets, -1)
         return {name: np.stack(rows).reshape(len(rows), *each).swapaxes(1, 2) for name, rows in out.items()}
 
@@ -251,7 +256,7 @@ class Replay:
         on_stiffness, on_damping = self._factors
         self._env.write_gains(stiffness * on_stiffness, damping * on_damping)
 
-    def _start(self, trace: Trace, windows: Windows, motion: "_BaseTable") -> None:
+    def _start(self, trace: Trace, windows: Windows, motion: BaseTable) -> None:
         env, joints = self._env, self._env.manifest.robot.joint_names
         env.reset()
         self._written = None  # a reset may write the factors anew
@@ -278,24 +283,9 @@ class Replay:
     def _note(self, out: dict[str, list[NDArray[Any]]], name: str, field: str) -> None:
         out[name].append(cast("Tensor", self._env.robot_state.read(field)).cpu().numpy().copy())
 
-    def _spread_base(self, motion: "_BaseTable", step: int) -> dict[str, Tensor]:
+    def _spread_base(self, motion: BaseTable, step: int) -> dict[str, Tensor]:
         window = self._everyone.cpu().numpy() // self._num_buckets
         return {name: self._tensor(values[step][window]) for name, values in motion.parts.items()}
 
     def _tensor(self, values: FloatArray) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=self._env.device)
-
-
-class _BaseTable:
-    """The base at physics steps of each window. Shape (K, W, 3 or 4) each."""
-
-    def __init__(self, trace: Trace, base: BaseMotion, windows: Windows, dt: float, count: int) -> None:
-        def line(values: FloatArray) -> FloatArray:
-            return sampled(trace, windows, values, dt=dt, count=count)
-
-        self.parts = {
-            "pos_w": line(base.pos_w),
-            "quat_w": sampled_quat(trace, windows, base.quat_w, dt=dt, count=count),
-            "lin_vel_w": line(base.lin_vel_w),
-            "ang_vel_b": line(base.ang_vel_b),
-        }

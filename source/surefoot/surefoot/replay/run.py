@@ -19,10 +19,11 @@ from surefoot.replay.base_motion import BaseMotion, base_motion
 from surefoot.replay.card import Gains, TraceCard
 from surefoot.replay.contact import ContactTiming, contact_timing
 from surefoot.replay.explain import Explanation, bucket_centres, explain
-from surefoot.replay.motors import gain_signals, sample_gains
+from surefoot.replay.motors import sample_gains
 from surefoot.replay.rollout import NEEDS, Mode, Replay, Replayed
 from surefoot.replay.trace import FloatArray, Trace
-from surefoot.replay.windows import Windows, cut_windows
+from surefoot.replay.used import replay_windows
+from surefoot.replay.windows import Windows
 
 MAX_ENVS = 4096
 """Environments of one batch."""
@@ -62,7 +63,7 @@ class ReplayResult:
     contact: ContactTiming
     """Of the best bucket."""
     broken: int
-    """Windows left out because the simulation of a bucket was not finite."""
+    """Windows left out because the simulation of a bucket was not finite, or its simulator reported a fault."""
 
 
 def replay_manifest(manifest: Manifest, gains: Gains | None = None) -> Manifest:
@@ -122,16 +123,11 @@ def run_replay(
     trace.require(*NEEDS[mode], purpose=f"mode {mode}")
     _check(trace, card, horizon, lead)
     manifest = replay_manifest(manifest, card.gains if card is not None else None)
-    step_dt = manifest.simulation.step_dt
-    windows = cut_windows(
-        trace,
-        num_steps=max(1, round(horizon / step_dt)),
-        step_dt=step_dt,
-        needs=(*NEEDS[mode], *gain_signals(trace)),
-        card=card,
+    labels, values = bucket_values(manifest)
+    windows = replay_windows(
+        trace, manifest, mode, horizon=horizon, lead=lead, delays=values["control_delay"], card=card
     )
     windows = windows.thinned(max_windows) if max_windows is not None else windows
-    labels, values = bucket_values(manifest)
     at_once = min(len(windows), max(1, max_envs // len(labels)))
     conditions = bucket_conditions(values, at_once)
     env = load_engine(engine).make_env(

@@ -17,13 +17,11 @@ from surefoot.replay.closed_loop import longest_window
 from surefoot.replay.fetch import OFFLINE
 from surefoot.replay.floor import Floors, read_floors, writer_of
 from surefoot.replay.joint_orders import read_joint_orders
-from surefoot.replay.motors import gain_signals
 from surefoot.replay.profile import read_profile
 from surefoot.replay.rollout import NEEDS
 from surefoot.replay.run import MAX_ENVS, bucket_values, replay_manifest
 from surefoot.replay.shipped import (
     CANONICAL,
-    ReplayMode,
     SuiteEntry,
     TraceSuite,
     find_card,
@@ -31,7 +29,7 @@ from surefoot.replay.shipped import (
     read_suite,
 )
 from surefoot.replay.trace import Trace
-from surefoot.replay.windows import cut_windows
+from surefoot.replay.used import replay_windows
 
 DEFAULT_DATA = Path("runs/traces")
 """Where `scripts/fetch_traces.py` puts what it downloads."""
@@ -166,7 +164,7 @@ def check_suite(ready: ReadySuite, task: Manifest, engine: str) -> tuple[str, ..
             check_trace(found, suite, manifest)
         writer = writer_of(found.trace.header)
         for mode in found.entry.modes:
-            if mode != "closed_loop" and ready.floors.score(task, writer, engine, mode) is None:
+            if mode != "closed_loop" and ready.floors.score(task, writer, engine, mode, suite.horizon) is None:
                 unknown.append(f"{found.card.name}/{mode}")
     if not unknown:
         return ()
@@ -188,16 +186,12 @@ def check_trace(found: ReadyTrace, suite: TraceSuite, task: Manifest) -> None:
         raise TraceError("mode closed_loop needs the base's orientation: base_quat_w or imu_quat; neither is there.")
     step_dt = task.simulation.step_dt
     for mode in found.entry.modes:
-        needs = _needs(mode)
+        needs = CLOSED_LOOP_NEEDS if mode == "closed_loop" else NEEDS[mode]
         trace.require(*needs, purpose=f"mode {mode}")
         for name in (name for name in needs if name != "command"):
             trace.indices(name, joints)
         if mode == "closed_loop":
             longest_window(trace, step_dt, card, found.entry.seconds)
         else:
-            steps = max(1, round(suite.horizon / step_dt))
-            cut_windows(trace, num_steps=steps, step_dt=step_dt, needs=(*needs, *gain_signals(trace)), card=card)
-
-
-def _needs(mode: ReplayMode) -> tuple[str, ...]:
-    return CLOSED_LOOP_NEEDS if mode == "closed_loop" else NEEDS[mode]
+            delays = bucket_values(replay_manifest(task))[1]["control_delay"]
+            replay_windows(trace, task, mode, horizon=suite.horizon, delays=delays, card=card)

@@ -152,7 +152,7 @@ def _gap(setting: _Setting, one: ReadyTrace, mode: Mode) -> dict[str, Any]:
 def _judged(setting: _Setting, one: ReadyTrace, plain: dict[str, Any]) -> dict[str, Any]:
     """With floor, limit and verdict."""
     suite = setting.ready.suite
-    floor = setting.ready.floors.score(setting.task, plain["writer"], setting.engine, plain["mode"])
+    floor = setting.ready.floors.score(setting.task, plain["writer"], setting.engine, plain["mode"], suite.horizon)
     limit = None if floor is None else floor + suite.alert_above_floor
     verdict: Verdict = "unknown" if limit is None else "fail" if plain["score"] > limit else "pass"
     return plain | {"trace": one.card.name, "floor": floor, "limit": limit, "verdict": verdict}

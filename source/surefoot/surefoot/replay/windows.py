@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from surefoot.errors import TraceError
 from surefoot.replay.card import TraceCard
+from surefoot.replay.signals import SIGNALS
 from surefoot.replay.trace import FloatArray, Trace
 
 _SNAP = 2e-6
@@ -19,6 +20,8 @@ _SNAP = 2e-6
 _GAP = 1.6
 """Median steps of the stamps; a longer step is a gap in the log, if it is also longer than half a control step:
 messages that are a little late leave none."""
+_SHORTEST_QUAT = 0.5
+"""Of a quaternion that says an orientation; drivers send zeros where they have none."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ def cut_windows(
     needs: Iterable[str],
     card: TraceCard | None = None,
     stride: int | None = None,
+    at_start: Iterable[str] = (),
+    commands: Iterable[str] = (),
+    reach: tuple[float, float] = (0.0, 0.0),
 ) -> Windows:
     """Cut a trace into windows, without those that a gap, a missing sample or a segment makes invalid.
 
@@ -68,6 +74,10 @@ def cut_windows(
         card: Its segments say what may be replayed: only `policy` and `stand`, and `damping` where its gains are known,
             from the log or the card; and only where `valid`.
         stride: Control steps between starts; default: `num_steps`, so that windows do not overlap.
+        at_start: Signals that must be numbers in a window's first sample.
+        commands: Signals of `needs` that are held from sample to sample, and given in other places than states are.
+        reach: s, from where to where commands are given, from a window's start and from its end: a delay reaches back,
+            a lead beyond the end.
 
     Raises:
         TraceError: No window is left; says how many were dropped and why.
@@ -84,13 +94,15 @@ def cut_windows(
     end = np.searchsorted(time, time[start] + length - _SNAP)
     steps = np.diff(time)
     bad_step = np.concatenate([[0], np.cumsum(steps > max(_GAP * float(np.median(steps)), 0.5 * step_dt))])
-    lost = np.zeros(len(time), dtype=bool)
-    for name in needs:
-        lost |= ~np.isfinite(trace.signals[name]).all(axis=1)
-    lost_before = np.concatenate([[0], np.cumsum(lost)])
+    lost_before = _count_missing(trace, needs)
+    missing = lost_before[end + 1] > lost_before[start]
+    missing |= np.diff(_count_missing(trace, at_start))[start] > 0
+    lost_before = _count_missing(trace, commands)
+    first, final = (_in_force(time, time[at] + more) for at, more in zip((start, end), reach, strict=True))
+    missing |= lost_before[final + 1] > lost_before[first]
     problems = {
         "gap": bad_step[end] > bad_step[start],
-        "missing samples": lost_before[end + 1] > lost_before[start],
+        "missing samples": missing,
         "segment": _outside_segments(time[start], time[end], card, trace.has("kp", "kd")),
     }
     keep = np.ones(len(start), dtype=bool)
@@ -107,6 +119,22 @@ def cut_windows(
             "shorter horizon, or correct the segments of its card."
         )
     return Windows(start[keep], num_steps, step_dt, dropped)
+
+
+def _count_missing(trace: Trace, names: Iterable[str]) -> NDArray[np.int64]:
+    """Samples before each one, and before the end, in which a signal is no number or a quaternion none."""
+    lost = np.zeros(len(trace.stamp), dtype=bool)
+    for name in names:
+        values = trace.signals[name]
+        lost |= ~np.isfinite(values).all(axis=1)
+        if SIGNALS[name].along == "wxyz":
+            lost |= np.linalg.norm(np.nan_to_num(values), axis=1) < _SHORTEST_QUAT
+    return np.concatenate([[0], np.cumsum(lost)])
+
+
+def _in_force(time: FloatArray, wanted: FloatArray) -> NDArray[np.int64]:
+    """The last sample at or before each time; the first one where there is none."""
+    return np.maximum(np.searchsorted(time, wanted + _SNAP, side="right") - 1, 0)
 
 
 def _outside_segments(
@@ -149,8 +177,8 @@ def sampled(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, co
 
 def sampled_quat(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
     """The same for unit quaternions: neighbours on one side of the sphere, normalised after."""
-    sign = np.sign(np.einsum("nc,nc->n", values[1:], values[:-1]))
-    aligned = values * np.concatenate([[1.0], np.cumprod(np.where(sign == 0, 1.0, sign))])[:, None]
+    opposite = np.einsum("nc,nc->n", values[1:], values[:-1]) < 0  # False beside a missing sample
+    aligned = values * np.concatenate([[1.0], np.cumprod(np.where(opposite, -1.0, 1.0))])[:, None]
     mixed = sampled(trace, windows, aligned, dt=dt, count=count)
     return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
 
@@ -174,7 +202,7 @@ def held(
     """
     time = trace.time
     wanted = time[windows.start][None, :] + dt * (first + np.arange(count))[:, None] + lead
-    return values[np.maximum(np.searchsorted(time, wanted + _SNAP, side="right") - 1, 0)]
+    return values[_in_force(time, wanted)]
 
 
 def _mix(values: FloatArray, left: NDArray[np.int64], right: NDArray[np.int64], share: FloatArray) -> FloatArray:

@@ -100,8 +100,7 @@ def _gaps(replays: list[dict[str, Any]]) -> dict[str, Metric]:
         found[f"{place}/gap"] = Metric(value=one["score"], low=one["low"], high=one["high"], version=SCORE_VERSION)
         found[f"{place}/floor"] = Metric(value=one["floor"], version=SCORE_VERSION)
         found[f"{place}/limit"] = Metric(value=one["limit"], version=SCORE_VERSION)
-        inside = [_mean(one["signals"][name]["coverage"]) * weight for name, weight in one["weights"].items()]
-        found[f"{place}/coverage"] = Metric(value=sum(inside), unit="share of time")
+        found[f"{place}/coverage"] = Metric(value=_coverage(one), unit="share of time")
         best = next(bucket for bucket in one["buckets"] if bucket["label"] == one["best_bucket"])
         found[f"{place}/best_bucket_share"] = Metric(value=best["share"], unit="share of resamples")
     above = [one["score"] - one["floor"] for one in replays if one["floor"] is not None]
@@ -137,6 +136,12 @@ def _passed(one: dict[str, Any]) -> bool:
     return bool(one["passed"]) if one["outcome"] == "failed" else all(value == 1.0 for value in one["survived"])
 
 
-def _mean(values: dict[str, float | None]) -> float:
-    numbers = [value for value in values.values() if value is not None]
-    return sum(numbers) / len(numbers) if numbers else 0.0
+def _coverage(one: dict[str, Any]) -> float | None:
+    """Share of time in the band of the buckets, weighted as the score; None where there is no band."""
+    total = 0.0
+    for name, weight in one["weights"].items():
+        inside = list(one["signals"][name]["coverage"].values())
+        if None in inside:
+            return None
+        total += weight * statistics.mean(inside)
+    return total
