@@ -62,11 +62,11 @@ def main() -> None:
     for path, ending in ((args.video, ".mp4"), (args.frame, ".png")):
         if path is not None:
             check_output(path, ending)
-    if filming and args.engine.partition(":")[0] == "mujoco":  # others say by themselves that they draw nothing
+    if filming:
         choose_opengl()
     engine = load_engine(args.engine)
     render = args.size if filming else None
-    env = engine.make_env(manifest, device=args.device, render=render, visuals=True, evaluation=True)
+    env = engine.make_env(manifest, device=args.device, render=render, visuals=not filming, evaluation=True)
     policy = load_policy(loaded, manifest, env.device)
     if filming:
         schedule = schedule or CommandSchedule.read(TOUR)

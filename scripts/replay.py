@@ -59,7 +59,7 @@ def main() -> None:
     if args.task is None:
         parser.error("expected --task TASK or --checkpoint PATH")
     if args.film is not None:
-        check_film(args.film, args.engine)
+        check_film(args.film)
     manifest = compose_manifest(manifest_root(), args.task, overrides)
     how |= {"horizon": args.horizon, "lead": args.lead, "max_envs": args.max_envs, "seed": args.seed}
     result = run_replay(trace, manifest, mode=args.mode, **how)
@@ -71,7 +71,7 @@ def main() -> None:
     report.write_json(args.out / f"{args.mode}.json", plain)
     print(f"Report: {args.out / args.mode}.json\nPictures: {', '.join(str(picture) for picture in pictures)}")
     if args.film is not None:
-        print(f"Film: {args.film}, {film(result, args.film, card, args.seconds)} frames")
+        print(f"Film: {args.film}, {film(result, args.film, card, args.seconds, args.device)} frames")
 
 
 if __name__ == "__main__":

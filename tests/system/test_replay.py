@@ -60,10 +60,8 @@ def replay(engine: str, log: Path, out: Path, *arguments: str) -> subprocess.Com
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
-def no_film(engine: str) -> str:
+def no_film() -> str:
     """Why nothing is drawn here; empty where it is."""
-    if engine == "isaaclab":
-        return "it draws no pictures"
     chosen = os.environ.get("MUJOCO_GL")
     try:
         choose_opengl()
@@ -77,7 +75,7 @@ def no_film(engine: str) -> str:
 
 def test_report_and_film_of_a_log_in_its_own_bucket(engine: str, log: Path, tmp_path: Path):
     """Recorded and simulated robot move alike, so that the halves of the film differ by their captions alone."""
-    why_not = no_film(engine)
+    why_not = no_film()
     film = tmp_path / "trot.mp4"
     done = replay(engine, log, tmp_path, *(["--film", str(film), "--seconds", "0.6"] if not why_not else []))
     assert done.returncode == 0, done.stderr
@@ -86,8 +84,6 @@ def test_report_and_film_of_a_log_in_its_own_bucket(engine: str, log: Path, tmp_
     assert "neither foot_force nor foot_contact" in done.stdout
     assert f"floor of engine {engine} against {engine}: 0.000" in done.stdout and plain["floor"] == 0
     assert all((tmp_path / f"open_loop_{name}.png").stat().st_size > 5_000 for name in ("overlay", "gap", "buckets"))
-    if engine == "isaaclab":  # the refusal of a film is the next test's
-        return
     if why_not:
         pytest.skip(f"the report was checked, the film not: {why_not}")
     import imageio_ffmpeg
@@ -107,8 +103,5 @@ def test_report_and_film_of_a_log_in_its_own_bucket(engine: str, log: Path, tmp_
 
 def test_a_film_that_cannot_be_written_is_refused_before_the_replay(engine: str, log: Path, tmp_path: Path):
     done = replay(engine, log, tmp_path, "--film", str(tmp_path / "trot.avi"))
-    says = "expected a name that ends in .mp4" if engine == "mujoco" else "draws no pictures"
-    assert done.returncode == 1 and says in done.stderr
-    done = replay(engine, log, tmp_path, "--film", str(tmp_path / "trot.mp4"), "--engine", "isaaclab")
-    assert "draws no pictures" in done.stderr
+    assert done.returncode == 1 and "expected a name that ends in .mp4" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -150,7 +150,11 @@ class EngineEnv(Protocol):
         ...
 
     def render(self) -> Any:
-        """An RGB frame, uint8, shape (height, width, 3); only where the environment was built to render."""
+        """An RGB frame of environment 0, uint8, shape (height, width, 3); drawn by MuJoCo on every engine.
+
+        Raises:
+            EngineError: The environment was not built to render.
+        """
         ...
 
     def close(self) -> None:
@@ -189,7 +193,7 @@ class Engine(Protocol):
             num_envs: Default: the manifest's.
             num_threads: Physics threads on a CPU; 0 means all cores.
             render: Width and height in pixels, if `render` will be called.
-            visuals: Keep the meshes, for a viewer; `render` keeps them too.
+            visuals: The environment can be given to `open_viewer`.
             evaluation: Commands are held from outside, no pushes, no scattered episode starts; other draws than in
                 training with the same seed.
             replicates: In an evaluation, so many neighbours share a command; randomisation is balanced among them and

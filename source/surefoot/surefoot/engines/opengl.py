@@ -1,4 +1,4 @@
-"""Which OpenGL draws pictures on this machine; asked before MuJoCo is imported, because it chooses at import."""
+"""Which OpenGL draws pictures on this machine."""
 
 import os
 import subprocess

@@ -12,6 +12,7 @@ from torch import Tensor
 from surefoot.audit.observe import audit_step
 from surefoot.audit.step import AuditStep
 from surefoot.engines.delays import ObservationDelay
+from surefoot.engines.drawing import Pictures
 from surefoot.engines.faults import FaultDetector
 from surefoot.engines.step import PhysicalState, StepResult
 from surefoot.manifest.manifest import Manifest
@@ -32,7 +33,7 @@ from surefoot.terrain.levels import TerrainLevels
 from surefoot.terrain.placement import stratified_columns
 
 
-class TaskEnv:
+class TaskEnv(Pictures):
     """The task's part of an environment batch; the order within a step is that of docs/design.md."""
 
     manifest: Manifest

@@ -54,7 +54,7 @@ def evaluate_panel(
     if out.suffix != ".json":
         raise PanelError(f"--json {out}: expected a name that ends in .json; the other files take its name.")
     if films:
-        check_films(films, len(chosen.cells), engine, out)
+        check_films(films, len(chosen.cells), out)
     report, result = run_and_keep(
         checkpoint,
         panel,

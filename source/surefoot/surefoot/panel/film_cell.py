@@ -24,17 +24,16 @@ _AFTER_END = 1.0
 """s that a film goes on after a fall."""
 
 
-def check_films(count: int, cells: int, engine: str, out: Path) -> None:
+def check_films(count: int, cells: int, out: Path) -> None:
     """Refuse films that could not be made, before the evaluation is spent on them.
 
     Raises:
-        PanelError: Too many, or an engine that draws nothing.
+        PanelError: Too many.
         RunFolderError: They could not be written.
+        MissingExtra: No OpenGL that draws without a screen.
     """
     if not 1 <= count <= cells:
         raise PanelError(f"--films: expected 1 to {cells}, the panel's cells, got {count}.")
-    if engine != "mujoco":
-        raise PanelError(f"--films: engine {engine!r} draws no pictures; film with --engine mujoco.")
     check_output(out.with_name(f"{out.stem}_film.mp4"), ".mp4")
     choose_opengl()
 
@@ -62,9 +61,7 @@ def film_worst(
         row = names.index(cell["name"])
         replicate = _worst_episode(result, row)
         chosen = conditions.rows(torch.tensor([row * result.panel.replicates + replicate]))
-        env = load_engine(engine).make_env(
-            manifest, device=device, render=SIZE, visuals=True, evaluation=True, conditions=chosen
-        )
+        env = load_engine(engine).make_env(manifest, device=device, render=SIZE, evaluation=True, conditions=chosen)
         path = out.with_name(f"{out.stem}_{cell['name']}.mp4")
         try:
             _film(env, policy, path, cell["name"], result.panel.duration)

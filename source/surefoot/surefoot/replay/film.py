@@ -1,13 +1,13 @@
 """A film of a replay: left the robot as it was recorded, right the simulation in the best bucket."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from surefoot.engines.base import EngineEnv, load_engine
 from surefoot.engines.opengl import choose_opengl
-from surefoot.errors import TraceError
 from surefoot.play.film import FRAMES_PER_SECOND
 from surefoot.play.video import VideoFile, check_output, with_caption
 from surefoot.replay.card import TraceCard
@@ -17,60 +17,63 @@ from surefoot.replay.run import ReplayResult, bucket_conditions
 from surefoot.replay.trace import FloatArray
 from surefoot.replay.windows import Windows, sampled, sampled_quat
 
+if TYPE_CHECKING:
+    from surefoot.engines.drawing import Drawer
+
 SIZE = (480, 480)
 """Width and height of each half, px."""
 
 
-def check_film(path: Path, engine: str) -> None:
+def check_film(path: Path) -> None:
     """Refuse a film that could not be made, before the replay is spent on it; call before an engine is loaded.
 
     Raises:
-        TraceError: An engine that draws nothing.
         RunFolderError: It could not be written.
         MissingExtra: No OpenGL that draws without a screen.
     """
-    if engine != "mujoco":
-        raise TraceError(f"--film: engine {engine!r} draws no pictures; film with --engine mujoco.")
     check_output(path, ".mp4")
     choose_opengl()
 
 
-def film(result: ReplayResult, path: Path, card: TraceCard | None = None, seconds: float = 10.0) -> int:
+def film(
+    result: ReplayResult, path: Path, card: TraceCard | None = None, seconds: float = 10.0, device: str = "cpu"
+) -> int:
     """Write the film; returns the number of frames.
 
-    The left half is played back: every state is written from the log, nothing is simulated. The right half is the
-    replay again, with one robot; like there, it starts from the log's state at the beginning of each window.
+    The left half is drawn from the log, nothing is simulated. The right half is the replay again, in its engine, with
+    one robot; like there, it starts from the log's state at the beginning of each window.
 
     Args:
-        result: A replay in an engine that draws.
+        result: A replay in any engine.
         path: MP4 file.
         card: As in the replay.
         seconds: At most so much of the log, in whole windows.
+        device: `cpu` or `cuda:N`.
     """
+    from surefoot.engines.drawing import Drawer  # imports MuJoCo: only now
+
     best, manifest = result.explanation.best, result.manifest
     values = {name: column[best : best + 1] for name, column in result.values.items()}
     every = result.windows.num_steps * result.windows.step_dt
     shown = result.windows.start[: max(1, round(seconds / every))]
     windows = Windows(shown, result.windows.num_steps, result.windows.step_dt)
-    envs = [
-        load_engine("mujoco").make_env(
-            manifest, device="cpu", render=SIZE, visuals=True, evaluation=True,
-            conditions=bucket_conditions(values, windows=1),
-        )
-        for _ in range(2)
-    ]  # fmt: skip
+    conditions = bucket_conditions(values, windows=1)
+    env = load_engine(result.engine).make_env(
+        manifest, device=device, render=SIZE, evaluation=True, conditions=conditions
+    )
+    recorded = Drawer(manifest.robot, SIZE)
     try:
         stride = max(1, round(1 / (FRAMES_PER_SECOND * windows.step_dt)))
         with VideoFile(path, (2 * SIZE[0], SIZE[1]), 1 / (windows.step_dt * stride)) as video:
-            frames = _Frames(result, windows, envs[0], envs[1], video, stride)
+            frames = _Frames(result, windows, recorded, env, video, stride)
             delay = torch.tensor(values["control_delay"]).long()
-            replay = Replay(envs[1], 1, delay, on_step=frames.step, lead=result.lead)
+            replay = Replay(env, 1, delay, on_step=frames.step, lead=result.lead)
             replay.run(
                 result.trace, result.base, windows, result.mode, sample_gains(result.trace, manifest.robot, card)
             )
     finally:
-        for env in envs:
-            env.close()
+        recorded.close()
+        env.close()
     return frames.count
 
 
@@ -81,12 +84,12 @@ class _Frames:
         self,
         result: ReplayResult,
         windows: Windows,
-        log: EngineEnv,
+        recorded: "Drawer",
         simulated: EngineEnv,
         video: VideoFile,
         stride: int,
     ) -> None:
-        self._log, self._simulated, self._video, self._stride = log, simulated, video, stride
+        self._recorded, self._simulated, self._video, self._stride = recorded, simulated, video, stride
         self._at, self.count = 0, 0
         trace, base, joints = result.trace, result.base, result.manifest.robot.joint_names
 
@@ -95,34 +98,23 @@ class _Frames:
             return found.swapaxes(0, 1).reshape(-1, values.shape[1])  # window after window
 
         quat = sampled_quat(trace, windows, base.quat_w, dt=windows.step_dt, count=windows.num_steps + 1)[1:]
-        self._states = {
-            "pos_w": line(base.pos_w),
-            "quat_w": quat.swapaxes(0, 1).reshape(-1, 4),
-            "lin_vel_w": line(base.lin_vel_w),
-            "ang_vel_b": line(base.ang_vel_b),
-            "joint_pos": line(trace.get("q", joints)),
-            "joint_vel": line(trace.get("dq", joints)),
-        }
+        self._pose = (line(base.pos_w), quat.swapaxes(0, 1).reshape(-1, 4), line(trace.get("q", joints)))
         self._time = line(trace.time[:, None])[:, 0]
         label, every = result.labels[result.explanation.best], windows.num_steps * windows.step_dt
         self._captions = (
             ["recorded"],
-            ["simulated, from the log's state", f"every {every:.2f} s", *label.split(" | ")],
+            [f"simulated ({result.engine}), from the", f"log's state every {every:.2f} s", *label.split(" | ")],
         )
-        log.reset()
 
     def step(self) -> None:
         """After a control step of the simulation."""
         at, self._at = self._at, self._at + 1
         if at % self._stride:
             return
-        robot = torch.zeros(1, dtype=torch.int64)
-        state = {name: torch.tensor(values[at : at + 1], dtype=torch.float32) for name, values in self._states.items()}
-        self._log.write_state(robot, **state)
-        self._log.refresh(robot)
+        frames = (self._recorded.frame(*(values[at] for values in self._pose)), np.asarray(self._simulated.render()))
         halves = [
-            with_caption(np.asarray(env.render()), [f"{self._time[at]:6.2f} s  {lines[0]}", *lines[1:]])
-            for env, lines in zip((self._log, self._simulated), self._captions, strict=True)
+            with_caption(frame, [f"{self._time[at]:6.2f} s  {lines[0]}", *lines[1:]])
+            for frame, lines in zip(frames, self._captions, strict=True)
         ]
         self._video.write(np.concatenate(halves, axis=1))
         self.count += 1

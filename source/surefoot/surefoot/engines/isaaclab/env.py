@@ -207,7 +207,3 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Refused, as a state that does not fit is: see `state_dict`."""
         raise CheckpointError("engine 'isaaclab' cannot restore an environment's state.")
-
-    def render(self, recompute: bool = False) -> Any:
-        """Refused: there is no camera in the scene."""
-        raise EngineError("Engine 'isaaclab' renders nothing yet; play and film with --engine mujoco.")

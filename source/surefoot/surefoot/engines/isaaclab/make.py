@@ -41,8 +41,8 @@ def make_env(
         device: `cpu` or `cuda:N`.
         num_envs: Default: the manifest's.
         num_threads: Not used: Newton's CPU path runs on one thread, PhysX has its own pool.
-        render: Refused.
-        visuals: Refused.
+        render: Width and height in pixels, if `render` will be called.
+        visuals: The robot has to be one that can be drawn; the simulation is the same.
         evaluation: Commands are held from outside, no pushes, no scattered episode starts; other draws than training's.
         replicates: In an evaluation, so many neighbours share a command.
         conditions: What an evaluation imposes.
@@ -53,11 +53,13 @@ def make_env(
     version = compat.isaaclab_version()
     backend = compat.physics_backend(version, physics)
     device = check_device(device)
-    if render is not None or visuals:
-        raise EngineError("Engine 'isaaclab' renders nothing yet; play and film with --engine mujoco.")
     check_manifest(manifest, backend)
     if importlib.util.find_spec("mujoco") is None:
         raise MissingExtra("Engine 'isaaclab' reads the robot's MJCF with mujoco. Install it: pip install mujoco")
+    if render is not None or visuals:
+        from surefoot.engines.drawing import check_drawable
+
+        check_drawable(manifest.robot)
     compat.launch(version, backend, device)
 
     from surefoot.engines.isaaclab.binder import build_env_cfg
@@ -74,7 +76,7 @@ def make_env(
         num_envs=num_envs or manifest.training.num_envs,
         conditions=conditions,
     )
-    return IsaacLabEnv(
+    env = IsaacLabEnv(
         cfg,
         manifest,
         model,
@@ -84,6 +86,8 @@ def make_env(
         replicates=replicates,
         conditions=conditions,
     )
+    env.draw_at(render)
+    return env
 
 
 def write_usd(robot: Robot, model: "RobotModel") -> Path:

@@ -20,8 +20,8 @@ from mjlab.sim import MujocoCfg, SimulationCfg
 from mjlab.terrains import TerrainEntityCfg
 from mjlab.viewer import ViewerConfig
 
+from surefoot.engines.drawing.drawer import AZIMUTH, DISTANCE, ELEVATION
 from surefoot.engines.mjcf import check_names, robot_spec
-from surefoot.engines.mujoco.looks import dress
 from surefoot.engines.mujoco.robot_state import BASE, FEET, FOOT_POS, FOOT_VEL, LIMBS
 from surefoot.engines.mujoco.robots import without_idle_geoms, without_visuals
 from surefoot.engines.mujoco.terms import JointTargets, VelocityCommandTermCfg
@@ -40,11 +40,8 @@ class JointTargetsCfg(ActionTermCfg):
         return JointTargets(self, env)
 
 
-def build_env_cfg(
-    manifest: Manifest, num_envs: int, render: tuple[int, int] | None, visuals: bool = False
-) -> ManagerBasedRlEnvCfg:
+def build_env_cfg(manifest: Manifest, num_envs: int, visuals: bool = False) -> ManagerBasedRlEnvCfg:
     """Everything that mjlab needs to build the task; nothing in it is not in the manifest."""
-    visuals = visuals or render is not None
     task, simulation = manifest.task, manifest.simulation
     return ManagerBasedRlEnvCfg(
         decimation=simulation.decimation,
@@ -54,7 +51,7 @@ def build_env_cfg(
             terrain=TerrainEntityCfg(terrain_type="plane", env_spacing=task.terrain.env_spacing),
             entities={"robot": _robot_cfg(manifest, visuals)},
             sensors=_contact_sensors(manifest),
-            spec_fn=partial(_complete_scene, manifest.robot, visuals),
+            spec_fn=partial(_add_foot_sensors, manifest.robot),
             extent=2.0,
         ),
         observations={
@@ -85,23 +82,18 @@ def build_env_cfg(
                 impratio=simulation.impratio,
             ),
         ),
-        viewer=_viewer(manifest.robot, render),
+        viewer=_viewer(manifest.robot),
     )
 
 
-def _viewer(robot: Robot, render: tuple[int, int] | None) -> ViewerConfig:
-    width, height = render or (640, 480)
+def _viewer(robot: Robot) -> ViewerConfig:
     return ViewerConfig(
         origin_type=ViewerConfig.OriginType.ASSET_BODY,
         entity_name="robot",
         body_name=robot.base_body,
-        distance=1.6,
-        elevation=-15.0,
-        azimuth=120.0,
-        width=width,
-        height=height,
-        max_extra_envs=0,
-        enable_reflections=False,
+        distance=DISTANCE,
+        elevation=ELEVATION,
+        azimuth=AZIMUTH,
     )
 
 
@@ -223,12 +215,6 @@ def _contact_sensors(manifest: Manifest) -> tuple[ContactSensorCfg, ...]:
         for group, geoms in manifest.robot.contact_groups(manifest.simulation.contact_model).items()
         for name, fields, reduce in (wanted[group],)
     )
-
-
-def _complete_scene(robot: Robot, visuals: bool, spec: mujoco.MjSpec) -> None:
-    _add_foot_sensors(robot, spec)
-    if visuals:
-        dress(spec)
 
 
 def _add_foot_sensors(robot: Robot, spec: mujoco.MjSpec) -> None:

@@ -43,7 +43,6 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
         device: str,
         manifest: Manifest,
         *,
-        render: bool,
         evaluation: bool,
         replicates: int = 1,
         conditions: Conditions | None = None,
@@ -55,7 +54,7 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
         self.fault_recorder: FaultRecorder | None = None
         """Set to keep what a fault can be replayed from."""
         torch.manual_seed(manifest.seed)
-        ManagerBasedRlEnv.__init__(self, cfg, device, render_mode="rgb_array" if render else None)
+        ManagerBasedRlEnv.__init__(self, cfg, device)
         self._fused = isinstance(self.sim, BatchSimulation) and can_fuse(manifest)
         self.start_task()
 

@@ -40,18 +40,19 @@ def make_env(
     device = check_device(device)
     if conditions is not None:
         num_envs = conditions.num_envs
-    cfg = build_env_cfg(manifest, num_envs or manifest.training.num_envs, render, visuals)
+    cfg = build_env_cfg(manifest, num_envs or manifest.training.num_envs, visuals)
     rough = bool(conditions.ground) if conditions is not None else manifest.task.terrain.kind == "generator"
     with _simulation(device, num_threads, can_fuse(manifest), warp_on_cpu, native_ccd=not rough):
-        return MujocoEnv(
+        env = MujocoEnv(
             cfg,
             device,
             manifest,
-            render=render is not None,
             evaluation=evaluation,
             replicates=replicates,
             conditions=conditions,
         )
+    env.draw_at(render)
+    return env
 
 
 def make_mjlab_env(cfg: ManagerBasedRlEnvCfg, *, device: str, num_threads: int = 0, **kwargs: Any) -> ManagerBasedRlEnv:

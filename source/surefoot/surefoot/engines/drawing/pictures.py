@@ -1,0 +1,53 @@
+"""`render` of an environment batch: environment 0, drawn from its state."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surefoot.engines.drawing.drawer import Drawer
+from surefoot.errors import EngineError
+from surefoot.manifest.manifest import Manifest
+from surefoot.mdp.robot_state import RobotState
+from surefoot.terrain.ground import Ground
+
+
+class Pictures:
+    """The part of an environment that draws; a mixin in front of a simulator's environment."""
+
+    manifest: Manifest
+    robot_state: RobotState
+    ground: Ground | None
+    drawer: Drawer | None = None
+
+    def draw_at(self, size: tuple[int, int] | None) -> None:
+        """From now on `render` gives frames of a width and height, px; None: none.
+
+        Raises:
+            EngineError: The robot has no MJCF.
+        """
+        layout = self.ground.layout if self.ground is not None else None
+        self.drawer = Drawer(self.manifest.robot, size, layout) if size is not None else None
+
+    def drawn_pose(self) -> tuple[NDArray[np.float32], ...]:
+        """What of environment 0 is drawn, as the simulator holds it, also right after a write.
+
+        Returns:
+            Base position, m, world, shape (3,); base orientation (w, x, y, z), shape (4,); joint positions, rad,
+            canonical joint order, shape (num_joints,).
+        """
+        state = self.robot_state
+        values = (state.raw_base_pos_w(), state.raw_base_quat_w(), state.raw_joint_pos())
+        return tuple(value[0].cpu().numpy() for value in values)
+
+    def render(self, *_: Any) -> NDArray[np.uint8]:
+        """See `EngineEnv.render`."""
+        if self.drawer is None:
+            raise EngineError("The environment draws nothing: expected render=(width, height) when it was made.")
+        return self.drawer.frame(*self.drawn_pose())
+
+    def close(self) -> None:
+        """Free what the pictures and the simulator hold."""
+        if self.drawer is not None:
+            self.drawer.close()
+        super().close()  # pyright: ignore[reportAttributeAccessIssue]
