@@ -64,7 +64,7 @@ def main() -> None:
     how |= {"horizon": args.horizon, "lead": args.lead, "max_envs": args.max_envs, "seed": args.seed}
     result = run_replay(trace, manifest, mode=args.mode, **how)
     writer = writer_of(trace.header)
-    floor = read_floors(manifest_root()).score(result.manifest, writer, args.engine, args.mode, args.horizon)
+    floor = read_floors(manifest_root()).score(result.manifest, writer, result.engine, args.mode, args.horizon)
     plain = report.to_plain(result) | {"writer": writer, "floor": floor}
     print(report.text(plain))
     pictures = draw(result, args.out)

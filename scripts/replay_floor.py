@@ -40,7 +40,7 @@ def main() -> None:
         trace = write_floor_log(manifest, engine, args.device)
         args.write.parent.mkdir(parents=True, exist_ok=True)
         write_trace(args.write, trace)
-        print(f"{args.write}: {trace.header.num_samples} samples by {engine}")
+        print(f"{args.write}: {trace.header.num_samples} samples by {trace.header.engine}")
         return
     names = ("mujoco", "isaaclab", "newton", "torch")
     versions = {name: number for name, number in package_versions().items() if name in names}

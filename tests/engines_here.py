@@ -57,6 +57,11 @@ def physics(engine: str) -> str:
     return "mujoco" if engine == "mujoco" else compat.physics_backend(compat.isaaclab_version(), None)
 
 
+def contacts(engine: str) -> str:
+    """The richest contact model that an engine has; PhysX reports contact per body and has the lean one only."""
+    return "lean" if physics(engine) == "isaacsim_physx" else "full"
+
+
 class Builder:
     """Builds environments on the CPU, one at a time: Isaac Lab has one simulation in a process."""
 

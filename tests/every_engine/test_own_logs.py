@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+import engines_here
 import own_logs
 from own_logs import logs_of, task, trot
-from surefoot.engines.isaaclab import compat
 from surefoot.manifest import Manifest
 from surefoot.replay import Trace
 from surefoot.replay.closed_loop import METRICS, run_closed_loop
@@ -19,14 +19,8 @@ from trained import checkpoint_content
 
 
 @pytest.fixture(scope="module")
-def newton(engine: str) -> bool:
-    return engine == "isaaclab" and compat.isaaclab_version() == "3.0"
-
-
-@pytest.fixture(scope="module")
-def contacts(engine: str, newton: bool) -> str:
-    """The contact model; PhysX reports contact per body and has the lean one only."""
-    return "full" if newton or engine == "mujoco" else "lean"
+def contacts(engine: str) -> str:
+    return engines_here.contacts(engine)
 
 
 @pytest.fixture(scope="module")

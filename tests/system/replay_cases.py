@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from surefoot.engines.base import load_engine
+import engines_here
 from surefoot.manifest import Manifest, validate
 from surefoot.replay import Trace, write_trace
 from surefoot.replay.floor import floor_targets, nominal
@@ -20,19 +20,18 @@ TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 FRICTION = 0.8
 
 
-def robot_log(task: Manifest) -> Trace:
-    """The nominal robot on friction 0.8, by MuJoCo: default pose, then a trot on the spot; commands of zero."""
+def robot_log(task: Manifest, engine: str) -> Trace:
+    """The nominal robot on friction 0.8, by an engine: default pose, then a trot on the spot; commands of zero."""
     plain = nominal(task).to_plain()
     plain["randomization"] |= {"factors": {"friction": {"edges": [FRICTION, FRICTION], "mode": "startup"}}}
     ready = replay_manifest(validate(plain, "a test"))
     values = bucket_values(ready)[1]
-    env = load_engine("mujoco").make_env(
-        ready, device="cpu", evaluation=True, conditions=bucket_conditions(values, windows=1)
-    )
+    build = engines_here.Builder(engine)
+    env = build(ready, evaluation=True, conditions=bucket_conditions(values, windows=1))
     try:
-        return simulated_logs(env, floor_targets(ready, seconds=1.0))[0]
+        return simulated_logs(env, floor_targets(ready, seconds=1.0), engine=engine)[0]
     finally:
-        env.close()
+        build.close()
 
 
 def with_commands(log: Trace, **changes: NDArray[np.float64]) -> Trace:
@@ -73,7 +72,7 @@ def add_trace(root: Path, data: Path, name: str, trace: Trace, **changes: Any) -
 
 
 def write_suite(root: Path, **changes: Any) -> None:
-    """`tiny`: a log that the simulator explains, one that it does not, and a failed run."""
+    """`tiny`, unless it is named otherwise: a log that the simulator explains, one that it does not, a failed run."""
     suite = {
         "schema_version": 1, "name": "tiny", "robot": "unitree_go1", "description": "Simulated logs", "horizon": 0.2,
         "buckets": {"friction": [FRICTION, FRICTION]},
@@ -83,12 +82,13 @@ def write_suite(root: Path, **changes: Any) -> None:
             {"card": "failed", "modes": ["closed_loop"]},
         ],
     }  # fmt: skip
-    (root / "traces" / "tiny.yaml").write_text(yaml.safe_dump(suite | changes))
+    suite |= changes
+    (root / "traces" / f"{suite['name']}.yaml").write_text(yaml.safe_dump(suite))
 
 
-def write_all(root: Path, data: Path, task: Manifest) -> None:
-    """The suite with its logs."""
-    log = robot_log(task)
+def write_all(root: Path, data: Path, task: Manifest, engine: str) -> None:
+    """The suite with its logs, written by an engine."""
+    log = robot_log(task, engine)
     add_trace(root, data, "own", with_commands(log))
     add_trace(root, data, "swapped", swapped(log))
     add_trace(root, data, "failed", drifting(log), outcome="failed")

@@ -12,6 +12,7 @@ import torch
 
 import engines_here
 import own_logs
+from surefoot.engines.base import physics_name
 from surefoot.engines.opengl import choose_opengl
 from surefoot.errors import MissingExtra
 from surefoot.manifest import compose_manifest
@@ -31,7 +32,7 @@ OVERRIDES = [
 
 def overrides(engine: str) -> list[str]:
     """With the full contact model, where the engine has it."""
-    return OVERRIDES if engines_here.physics(engine) == "isaacsim_physx" else ["simulation=full", *OVERRIDES]
+    return [f"simulation={engines_here.contacts(engine)}", *OVERRIDES]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,8 @@ def test_report_and_film_of_a_log_in_its_own_bucket(engine: str, log: Path, tmp_
     plain = json.loads((tmp_path / "open_loop.json").read_text())
     assert plain["score"] < own_logs.nothing(engine) and plain["factors"][0]["best_interval"] == 1
     assert "neither foot_force nor foot_contact" in done.stdout
-    assert f"floor of engine {engine} against {engine}: 0.000" in done.stdout and plain["floor"] == 0
+    name = physics_name(engine)
+    assert f"floor of engine {name} against {name}: 0.000" in done.stdout and plain["floor"] == 0
     assert all((tmp_path / f"open_loop_{name}.png").stat().st_size > 5_000 for name in ("overlay", "gap", "buckets"))
     if why_not:
         pytest.skip(f"the report was checked, the film not: {why_not}")

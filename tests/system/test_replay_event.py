@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -15,34 +16,37 @@ import pytest
 import yaml
 
 import engines_here
+import own_logs
 import replay_cases as case
 from event_cases import until
-from surefoot.errors import ManifestError
+from surefoot.errors import ManifestError, TraceError
 from surefoot.events.folder import EventFolder
-from surefoot.manifest import Manifest, compose_manifest
+from surefoot.events.job import Job
+from surefoot.manifest import compose_manifest
 from surefoot.record import show
 from surefoot.record.run_record import read_run_record, with_news
 from surefoot.replay import read_trace
 from surefoot.rl.train import train
-from surefoot.schedule.plan import COMMAND, plan_events
-from surefoot.schedule.replay import GAP, POLICY
+from surefoot.schedule.plan import COMMAND
+from surefoot.schedule.replay import GAP, POLICY, evaluate
 from surefoot_tasks import manifest_root
-from test_scheduled_events import PANEL, SMALL, scalars
-
-if lacking := engines_here.missing("mujoco"):
-    pytest.skip(f"scheduled replays are tested on the engine mujoco only: {lacking}", allow_module_level=True)
+from test_scheduled_events import PANEL, Runs, scalars
 
 EVENT = "+schedule.events.logs={kind: replay, content: tiny, every: 2}"
-FULL = "simulation=full"
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Manifests with the suite, and the folder of its data; tests copy both."""
+def written(engine: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Manifests with the suite, and the folder of its data, which the engine wrote; tests copy both."""
     folder = tmp_path_factory.mktemp("suite")
     shutil.copytree(manifest_root(), folder / "manifests")
-    case.write_all(folder / "manifests", folder / "data", compose_manifest(manifest_root(), case.TASK, [FULL]))
+    task = compose_manifest(manifest_root(), case.TASK, [contacts(engine)])
+    case.write_all(folder / "manifests", folder / "data", task, engine)
     return folder / "manifests", folder / "data"
+
+
+def contacts(engine: str) -> str:
+    return f"simulation={engines_here.contacts(engine)}"
 
 
 @pytest.fixture
@@ -54,26 +58,24 @@ def root(written: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyP
     return tmp_path / "manifests"
 
 
-def manifest_of(root: Path, *overrides: str) -> Manifest:
-    return compose_manifest(root, case.TASK, [*SMALL, FULL, *overrides])
-
-
-def run(root: Path, runs: Path, *overrides: str, mode: str = "inline") -> Path:
-    manifest = manifest_of(root, *overrides)
-    return train(manifest, runs=runs, num_threads=1, events=plan_events(manifest, manifests=root, mode=mode))
+@pytest.fixture
+def run(engine: str, root: Path) -> Runs:
+    return Runs(engine, root, contacts(engine))
 
 
 def test_a_worker_replays_the_suite_beside_a_panel_and_everything_arrives(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    run: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    panel = "+schedule.events.panel={kind: panel, content: tiny, at_end: true}"
-    manifest = manifest_of(root, EVENT, panel, "training.logger=tensorboard")
-    plan = plan_events(manifest, manifests=root)
+    others = "panel={kind: panel, content: tiny, at_end: true}", "changed={kind: replay, content: other, at_end: true}"
+    case.write_suite(run.root, name="other")
+    manifest = run.manifest(EVENT, *(f"+schedule.events.{other}" for other in others), "training.logger=tensorboard")
+    plan = run.plan(manifest, "worker")
+    case.write_suite(run.root, name="other", alert_above_floor=9.0)
     monkeypatch.delenv("SUREFOOT_TRACES")  # the jobs say where the data is
-    folder = train(manifest, runs=tmp_path / "runs", num_threads=1, events=plan)
+    folder = train(manifest, runs=tmp_path / "runs", engine=run.engine, num_threads=1, events=plan)
     record = read_run_record(folder)
-    entries = [(entry.event, entry.iteration, entry.status) for entry in record.evaluations]
-    assert entries == [("logs", 2, "valid"), ("logs", 4, "valid"), ("panel", 4, "valid")]
+    entries = {(entry.event, entry.iteration): entry.status for entry in record.evaluations}
+    assert entries == {("logs", 2): "valid", ("logs", 4): "valid", ("panel", 4): "valid", ("changed", 4): "fault"}
 
     metrics, tags = record.transfer.metrics, record.transfer.tags
     assert set(metrics) == {  # as limits know them
@@ -82,7 +84,8 @@ def test_a_worker_replays_the_suite_beside_a_panel_and_everything_arrives(
         *(f"{trace}/closed_loop/{name}" for trace in ("own", "failed") for name in POLICY),
     }
     gap, floor = metrics["own/open_loop/gap"], metrics["own/open_loop/floor"]
-    assert gap.value is not None and gap.value < 1e-5 and floor.value == 0.0  # written by the engine that replays it
+    assert gap.value is not None and gap.value < own_logs.nothing(run.engine)
+    assert floor.value == 0.0  # the engine that replays it wrote it
     bad, limit = metrics["swapped/actuator/gap"], metrics["swapped/actuator/limit"]
     assert bad.value is not None and bad.low is not None and bad.high is not None and limit.value == 0.15
     assert 0.15 < bad.low < bad.value < bad.high and metrics["gap_above_floor"].value == bad.value
@@ -91,8 +94,9 @@ def test_a_worker_replays_the_suite_beside_a_panel_and_everything_arrives(
     assert sum(tag.startswith("beats_failed_run/failed=") for tag in tags) == 1
     assert metrics["failed/closed_loop/following_of_log"].value == pytest.approx(1.0, abs=0.1)  # 2 rad/s for 1 s
 
-    assert record.alerts.by_kind == {"event_transfer": 1}  # at the first event; at the second one nothing is new
-    (alert,) = [json.loads(line) for line in (folder / "alerts.jsonl").read_text().splitlines()]
+    assert record.alerts.by_kind == {"event_transfer": 1, "event_fault": 1}  # at the second event nothing is new
+    alert, fault = [json.loads(line) for line in (folder / "alerts.jsonl").read_text().splitlines()]
+    assert fault["subject"] == "changed" and "Suites are frozen" in fault["message"]
     assert alert["subject"] == "logs.gap/swapped/actuator" and "above 0.15 (floor 0)" in alert["message"]
     assert len(list((folder / "events" / "gaps").glob("*.json"))) == 2  # measured once, read the second time
     first, second = (folder / entry.report / "replay.json" for entry in record.evaluations if entry.event == "logs")
@@ -119,14 +123,9 @@ def pictures(folder: Path) -> set[str]:
     return tags
 
 
-def test_a_worker_killed_in_the_middle_goes_on_where_it_was(root: Path, tmp_path: Path):
-    waiting = ("+schedule.wait=0", "training.max_iterations=2")
-    write = [{"card": "own", "modes": ["open_loop", "actuator", "torque", "closed_loop"]}]
-    case.write_suite(root, traces=write)
-    manifest = manifest_of(root, EVENT, *waiting)
-    plan = plan_events(manifest, manifests=root, mode="worker")
-    assert plan is not None
-    folder = train(manifest, runs=tmp_path / "runs", num_threads=1, events=plan)
+def test_a_worker_killed_in_the_middle_goes_on_where_it_was_with_what_can_be_trusted(run: Runs, tmp_path: Path):
+    case.write_suite(run.root, traces=[{"card": "own", "modes": ["open_loop", "actuator", "torque"]}])
+    folder = run(tmp_path / "runs", EVENT, "+schedule.wait=0", "training.max_iterations=2")
     events = EventFolder(folder)
     (job,) = events.job_ids()
     assert events.outstanding() == [job]  # training did not wait
@@ -146,49 +145,27 @@ def test_a_worker_killed_in_the_middle_goes_on_where_it_was(root: Path, tmp_path
     after = {path.name: path.stat().st_mtime_ns for path in gaps.glob("*.json")}
     assert len(after) == 3 and kept.items() <= after.items()  # what was measured is not measured again
 
-
-@pytest.mark.parametrize("what", ["log", "suite", "card", "gone"])
-def test_what_changed_since_the_start_is_a_fault_not_a_result(root: Path, tmp_path: Path, what: str):
-    manifest = manifest_of(root, EVENT, "training.max_iterations=2")
-    plan = plan_events(manifest, manifests=root, mode="inline")
-    path = tmp_path / "data" / "swapped.parquet"
-    if what == "log":
-        path.write_bytes(path.read_bytes()[:-1] + b"x")
-    elif what == "gone":
-        path.unlink()
-    elif what == "suite":
-        case.write_suite(root, alert_above_floor=9.0)
-    else:
-        card = root / "traces" / "cards" / "swapped.yaml"
-        card.write_text(card.read_text().replace("simulated log", "simulated  log"))
-    folder = train(manifest, runs=tmp_path / "runs", num_threads=1, events=plan)
-    record = read_run_record(folder)
-    (entry,) = record.evaluations
-    assert entry.status == "fault" and record.transfer.tags == () and record.alerts.by_kind == {"event_fault": 1}
-    reason = {
-        "log": "traces.1 (swapped): ",
-        "gone": "traces.1 (swapped): ",
-        "suite": "Suites are frozen",
-        "card": "Suites are frozen",
-    }[what]
-    assert reason in entry.reasons[0] and ("no such file" in entry.reasons[0]) == (what == "gone")
-
-
-def test_a_kept_gap_that_was_changed_is_measured_again(root: Path, tmp_path: Path):
-    case.write_suite(root, traces=[{"card": "own", "modes": ["open_loop"]}])
-    folder = run(root, tmp_path / "runs", EVENT, "training.max_iterations=2")
-    (kept,) = (folder / "events" / "gaps").glob("*.json")
-    plain = json.loads(kept.read_text())
+    reports = {path: json.loads(path.read_text()) for path in gaps.glob("*.json")}
+    ((path, plain),) = [found for found in reports.items() if found[1]["report"]["mode"] == "open_loop"]
     plain["report"]["score"] = 0.7
-    kept.write_text(json.dumps(plain))
-    from surefoot.schedule.replay import evaluate
+    path.write_text(json.dumps(plain))
+    value = evaluate(folder, events.job(job), tmp_path).transfer["own/open_loop/gap"].value
+    assert value is not None and value < own_logs.nothing(run.engine)  # a kept gap that was changed is measured again
+    refused_where_data_changed(folder, events.job(job), run.root, tmp_path)
 
-    (job,) = EventFolder(folder).job_ids()
-    out = tmp_path / "out"
-    out.mkdir()
-    finding = evaluate(folder, EventFolder(folder).job(job), out)
-    value = finding.transfer["own/open_loop/gap"].value
-    assert value is not None and value < 1e-5
+
+def refused_where_data_changed(folder: Path, job: Job, root: Path, out: Path) -> None:
+    card, log = root / "traces" / "cards" / "own.yaml", out / "data" / "own.parquet"
+    for reason, path, content in (
+        ("Suites are frozen", card, card.read_bytes().replace(b"simulated log", b"simulated  log")),
+        ("traces.0 (own): ", log, log.read_bytes()[:-1] + b"x"),
+        ("no such file", log, None),
+    ):
+        before = path.read_bytes()
+        path.write_bytes(content) if content is not None else path.unlink()
+        with pytest.raises(TraceError, match=re.escape(reason)):
+            evaluate(folder, job, out)
+        path.write_bytes(before)
 
 
 @pytest.mark.parametrize(
@@ -213,8 +190,9 @@ def test_a_kept_gap_that_was_changed_is_measured_again(root: Path, tmp_path: Pat
     ],
 )
 def test_a_suite_that_cannot_be_replayed_is_refused_before_anything_runs(
-    root: Path, tmp_path: Path, overrides: list[str], suite: dict[str, Any], reason: str
+    run: Runs, tmp_path: Path, overrides: list[str], suite: dict[str, Any], reason: str
 ):
+    root = run.root
     log = read_trace(tmp_path / "data" / "own.parquet")
     case.add_trace(root, tmp_path / "data", "mute", case.without(log, "tau"))
     case.add_trace(root, tmp_path / "data", "lame", case.renamed(log, "FL_calf_joint", "FL_knee"))
@@ -222,29 +200,30 @@ def test_a_suite_that_cannot_be_replayed_is_refused_before_anything_runs(
     (tmp_path / "data" / "absent.parquet").unlink()
     case.write_suite(root, **suite)
     with pytest.raises(ManifestError) as caught:
-        run(root, tmp_path / "runs", *overrides)
+        run(tmp_path / "runs", *overrides)
     assert reason in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "runs").exists()
 
 
 WANDB = """
 import sys
-sys.path[:0] = sys.argv[4:]
+sys.path[:0] = sys.argv[5:]
 from pathlib import Path
 import surefoot, test_replay_event as case
-case.run(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3].split("|"))
+run = case.Runs(sys.argv[1], Path(sys.argv[2]), case.contacts(sys.argv[1]))
+run(Path(sys.argv[3]), *sys.argv[4].split("|"), mode=run.mode)
 """
 
 
-def test_wandb_offline_has_numbers_and_pictures_of_panels_and_replays(root: Path, tmp_path: Path):
+def test_wandb_offline_has_numbers_and_pictures_of_panels_and_replays(run: Runs, tmp_path: Path):
     pytest.importorskip("wandb", reason="wandb is not installed")
     panel = "+schedule.events.panel={kind: panel, content: tiny, every: 2}"
     overrides = [EVENT, panel, "training.logger=wandb", "training.max_iterations=2"]
-    case.write_suite(root, traces=[{"card": "swapped", "modes": ["actuator"]}])
+    case.write_suite(run.root, traces=[{"card": "swapped", "modes": ["actuator"]}])
     here = Path(__file__).parent
     path = [str(here), str(here.parent), str(here.parent / "unit" / "events"), *sys.path]
     done = subprocess.run(
-        [sys.executable, "-c", WANDB, str(root), str(tmp_path / "runs"), "|".join(overrides), *path],
+        [sys.executable, "-c", WANDB, run.engine, str(run.root), str(tmp_path / "runs"), "|".join(overrides), *path],
         env=os.environ | {"WANDB_MODE": "offline", "WANDB_SILENT": "true"},
         capture_output=True,
         text=True,

@@ -64,19 +64,22 @@ def manifest_of(root: Path, *overrides: str) -> Manifest:
 
 
 class Runs:
-    """Training on one engine, with the schedule of the manifest."""
+    """Training on one engine, with the schedule of the manifest; `always` are overrides of every run."""
 
-    def __init__(self, engine: str, root: Path) -> None:
-        self.engine, self.root = engine, root
+    def __init__(self, engine: str, root: Path, *always: str) -> None:
+        self.engine, self.root, self.always = engine, root, always
         self.inline = not load_engine(engine).ONE_AT_A_TIME
         """Whether this process can evaluate while it trains."""
         self.mode = "inline" if self.inline else "worker"
+
+    def manifest(self, *overrides: str) -> Manifest:
+        return manifest_of(self.root, *self.always, *overrides)
 
     def plan(self, manifest: Manifest, mode: str) -> EventPlan | None:
         return plan_events(manifest, manifests=self.root, engine=self.engine, mode=mode)
 
     def __call__(self, folder: Path, *overrides: str, mode: str = "worker") -> Path:
-        manifest = manifest_of(self.root, *overrides)
+        manifest = self.manifest(*overrides)
         return train(manifest, runs=folder, engine=self.engine, num_threads=1, events=self.plan(manifest, mode))
 
     def go_on(self, folder: Path, manifest: Manifest, mode: str = "worker", **changes: Any) -> Path:

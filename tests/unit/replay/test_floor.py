@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from surefoot.engines.base import physics_name
+from surefoot.engines.isaaclab.compat import versions
 from surefoot.errors import ManifestError
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.replay.floor import Floor, Floors, add_floor, floor_targets, nominal, read_floors
+from surefoot.replay.rollout import NEEDS
+from surefoot.replay.suite import ready_suite
 from surefoot_tasks import manifest_root
 
 ENTRY = Floor(
@@ -70,6 +74,26 @@ def test_it_is_measured_on_the_robot_as_it_is_defined(go1_manifest: Manifest):
     plain = nominal(go1_manifest)
     assert plain.randomization.factors == {} and plain.task.resets.yaw == (0.0, 0.0)
     assert plain.robot == go1_manifest.robot
+
+
+@pytest.mark.parametrize(("version", "backend"), [("3.0", "newton_mjwarp"), ("2.3", "isaacsim_physx")])
+def test_an_engine_stands_for_the_backend_that_it_simulates_with(
+    monkeypatch: pytest.MonkeyPatch, version: str, backend: str
+):
+    """Newton has floors for both contact models of both robots; nobody has measured one for PhysX."""
+    monkeypatch.setattr(versions, "isaaclab_version", lambda: version)
+    assert physics_name("isaaclab") == f"isaaclab:{backend}"
+    assert [physics_name(name) for name in ("mujoco", "isaaclab:x")] == ["mujoco", "isaaclab:x"]
+    plain = ready_suite("go2_v1", manifest_root(), Path(), "isaaclab")
+    assert plain.sha256 == ready_suite("go2_v1", manifest_root(), Path(), f"isaaclab:{backend}").sha256
+    for robot in ("Go1", "Go2"):
+        for model in ("lean", "full"):
+            task = compose_manifest(
+                manifest_root(), f"Surefoot-Velocity-Flat-Unitree-{robot}-v0", [f"simulation={model}"]
+            )
+            for mode in NEEDS:
+                floor = plain.floors.score(task, "mujoco", physics_name("isaaclab"), mode)
+                assert (floor is not None) == (version == "3.0")
 
 
 def test_the_table_that_comes_with_the_project_is_one():

@@ -259,6 +259,23 @@ def load_engine(name: str) -> Engine:
     return cast("Engine", engine)
 
 
+def physics_name(engine: str) -> str:
+    """An engine's name with the backend that it simulates with here: what `isaaclab` alone leaves to the version.
+
+    Args:
+        engine: As `load_engine` takes it.
+
+    Raises:
+        MissingExtra: The backend is Isaac Lab's choice, and it is not installed.
+        EngineError: Its version is not known.
+    """
+    if engine != "isaaclab":
+        return engine
+    from surefoot.engines.isaaclab.compat.versions import isaaclab_version, physics_backend
+
+    return f"{engine}:{physics_backend(isaaclab_version(), None)}"
+
+
 def with_presets(engine: str, overrides: list[str]) -> tuple[str, list[str]]:
     """Isaac Lab's `physics=NAME` and `presets=NAME` among overrides: the engine they choose, and the other overrides.
 

@@ -14,7 +14,7 @@ from surefoot.panel.rollout import GridResult, evaluate_grid, grid_manifest
 from surefoot.rl.checkpoint import Checkpoint, check_fits, load
 from surefoot.rl.policy import load_policy
 
-_PACKAGES = ("torch", "rsl-rl-lib", "mujoco", "mujoco-warp", "mjlab", "mjbatch", "isaaclab")
+_PACKAGES = ("torch", "rsl-rl-lib", "mujoco", "mujoco-warp", "mjlab", "mjbatch", "isaaclab", "newton")
 
 
 def evaluate_checkpoint(

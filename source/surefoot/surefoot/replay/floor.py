@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from surefoot.engines.base import load_engine
+from surefoot.engines.base import load_engine, physics_name
 from surefoot.errors import TraceError
 from surefoot.files import write_atomically
 from surefoot.manifest import Manifest, validate
@@ -38,7 +38,7 @@ class Floor(Section):
     writer: str
     """Engine that wrote the log."""
     engine: str
-    """Engine that replayed it, with its backend: `isaaclab:newton_mjwarp`."""
+    """Engine that replayed it, with its backend (`surefoot.engines.base.physics_name`)."""
     contact_model: Name
     """Of both: engines that agree on one may differ on another."""
     score_version: PositiveInt
@@ -70,8 +70,8 @@ class Floors(Section):
 
         Args:
             task: Its robot and contact model count.
-            writer: Engine that wrote the log.
-            engine: Engine that replays it.
+            writer: Engine that wrote the log, with its backend.
+            engine: Engine that replays it, with its backend.
             mode: What is given.
             horizon: s, length of a window: what two engines disagree about by grows with it.
             version: Of the score.
@@ -187,7 +187,7 @@ def measure_floor(
         robot=manifest.robot.name,
         task=manifest.name,
         writer=trace.header.engine,
-        engine=engine,
+        engine=physics_name(engine),
         contact_model=manifest.simulation.contact_model,
         score_version=gaps.SCORE_VERSION,
         horizon=horizon,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from surefoot.engines.base import load_engine
+from surefoot.engines.base import load_engine, physics_name
 from surefoot.errors import TraceError
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.factors import FACTORS
@@ -36,6 +36,7 @@ class ReplayResult:
     """What replaying a trace gave.
 
     Attributes:
+        engine: With its backend.
         manifest: As replayed: gains of the log, no delays or noise of its own.
         labels: Of the buckets.
         values: Factor values of each bucket. Shape (B,) each.
@@ -219,7 +220,7 @@ def _judge(
     return ReplayResult(
         trace=trace,
         mode=mode,
-        engine=engine,
+        engine=physics_name(engine),
         manifest=manifest,
         windows=windows,
         base=base,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from surefoot.engines.base import EngineEnv
+from surefoot.engines.base import EngineEnv, physics_name
 from surefoot.replay.header import SignalInfo, TraceHeader
 from surefoot.replay.trace import FloatArray, Trace
 
@@ -56,7 +56,7 @@ def simulated_logs(
         targets: rad, canonical joint order. Shape (K, J).
         name: Of the traces.
         delay: Physics steps until a target is in force; before the first one, that one is. Shape (N,), int64.
-        engine: Name of the engine, for the header.
+        engine: Name of the engine; the header has it with its backend.
         gains: In place of the robot's and of the factors on them; logged as kp, kd and tau_ff.
 
     Returns:
@@ -93,7 +93,7 @@ def simulated_logs(
         feet=tuple(foot.name for foot in robot.feet),
         signals=infos,
         clock="simulated time",
-        engine=engine,
+        engine=physics_name(engine),
         num_samples=len(targets),
         rate_hz=1.0 / env.manifest.simulation.timestep,
     )

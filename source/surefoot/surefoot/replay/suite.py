@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from surefoot.engines.base import load_engine
+from surefoot.engines.base import load_engine, physics_name
 from surefoot.errors import ManifestError, SurefootError, TraceError, did_you_mean
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.document import document_sha256
@@ -105,8 +105,9 @@ def ready_suite(name: str, root: Path, data: Path, engine: str) -> ReadySuite:
     """
     suite = read_suite(root, name)
     cards = tuple(find_card(root, entry.card) for entry in suite.traces)
-    floors = read_floors(root)
-    floors = Floors(schema_version=1, floors=tuple(floor for floor in floors.floors if floor.engine == engine))
+    physics = physics_name(engine)
+    floors = tuple(floor for floor in read_floors(root).floors if floor.engine == physics)
+    floors = Floors(schema_version=1, floors=floors)
     profiles = {card.data.profile for card in cards} - {CANONICAL}
     parts = {
         "suite": suite.sha256,
@@ -158,19 +159,19 @@ def check_suite(ready: ReadySuite, task: Manifest, engine: str) -> tuple[str, ..
             )
     if (count := len(bucket_values(replay_manifest(manifest))[0])) > MAX_ENVS:
         raise ManifestError(f"expected at most {MAX_ENVS} of them, got {count}", f"suite {suite.name}: buckets")
-    unknown: list[str] = []
+    unknown, physics = list[str](), physics_name(engine)
     for index, found in enumerate(ready.traces()):
         with at(suite, index, "modes"):
             check_trace(found, suite, manifest)
         writer = writer_of(found.trace.header)
         for mode in found.entry.modes:
-            if mode != "closed_loop" and ready.floors.score(task, writer, engine, mode, suite.horizon) is None:
+            if mode != "closed_loop" and ready.floors.score(task, writer, physics, mode, suite.horizon) is None:
                 unknown.append(f"{found.card.name}/{mode}")
     if not unknown:
         return ()
     return (
-        f"{suite.name}: engine {engine} has no measured floor for {', '.join(unknown)}: those gaps are shown and not "
-        "judged (scripts/replay_floor.py measures floors)",
+        f"{suite.name}: engine {physics} has no measured floor for {', '.join(unknown)}: those gaps are shown and "
+        "not judged (scripts/replay_floor.py measures floors)",
     )
 
 

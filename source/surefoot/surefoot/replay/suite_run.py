@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from surefoot.engines.base import physics_name
 from surefoot.errors import SurefootError
 from surefoot.files import write_atomically
 from surefoot.manifest import Manifest
@@ -87,7 +88,7 @@ def run_suite(
         TraceError: The data is not what the suite describes.
         CheckpointError: The checkpoint does not fit.
     """
-    suite = ready.suite
+    suite, engine = ready.suite, physics_name(engine)
     seed = suite.seed if seed is None else seed
     setting = _Setting(ready, suite_task(suite, task), engine, device, num_threads, seed, out, kept)
     found = SuiteReport()
@@ -152,7 +153,7 @@ def _gap(setting: _Setting, one: ReadyTrace, mode: Mode) -> dict[str, Any]:
 def _judged(setting: _Setting, one: ReadyTrace, plain: dict[str, Any]) -> dict[str, Any]:
     """With floor, limit and verdict."""
     suite = setting.ready.suite
-    floor = setting.ready.floors.score(setting.task, plain["writer"], setting.engine, plain["mode"], suite.horizon)
+    floor = setting.ready.floors.score(setting.task, plain["writer"], plain["engine"], plain["mode"], suite.horizon)
     limit = None if floor is None else floor + suite.alert_above_floor
     verdict: Verdict = "unknown" if limit is None else "fail" if plain["score"] > limit else "pass"
     return plain | {"trace": one.card.name, "floor": floor, "limit": limit, "verdict": verdict}
