@@ -4,14 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from numpy.typing import NDArray
 
 from cases import manifest
 from own_logs import STILL, logs_of, task, trot
 from surefoot.engines.base import load_engine
 from surefoot.errors import TraceError
-from surefoot.manifest import Manifest
 from surefoot.replay import Trace, plots, read_card
 from surefoot.replay.base_motion import base_motion
 from surefoot.replay.header import SourceFile
@@ -43,43 +40,6 @@ def test_a_planted_change_is_explained_by_its_bucket(
         (evidence,) = result.explanation.factors
         assert evidence.best == np.searchsorted(bounds, value, side="right") - 1
         assert evidence.identified
-
-
-@torch.no_grad()
-def touched(task: Manifest, targets: NDArray[np.float64], **planted: list[float]) -> NDArray[np.bool_]:
-    """Whether each foot touches the ground at the start of each physics step of the log. Shape (K, F)."""
-    ready = replay_manifest(task)
-    each = {name: np.full(1, column[0]) for name, column in bucket_values(ready)[1].items()}
-    each |= {name: np.array(column) for name, column in planted.items()}
-    env = load_engine("mujoco").make_env(ready, device="cpu", evaluation=True, conditions=bucket_conditions(each, 1))
-    env.reset()
-    rows: list[NDArray[np.bool_]] = []
-    try:
-        for target in torch.tensor(targets, dtype=torch.float32):
-            env.command_joints(target[None])
-            env.physics_step()
-            env.robot_state.invalidate()
-            rows.append(env.robot_state.read("foot_in_contact")[0].numpy().copy())
-    finally:
-        env.close()
-    return np.array(rows)
-
-
-@pytest.mark.parametrize("late", [0, 4])
-def test_contact_has_the_time_of_the_log_that_the_engine_wrote(late: int) -> None:
-    """Contact that the log has 4 physics steps late is 20 ms late in the report, the rest of it unchanged."""
-    payload = task("payload_mass", "[-1,1,3]")
-    targets = trot(payload, seconds=2.2)
-    (log,) = logs_of(payload, targets, payload_mass=[2.0])
-    feet = np.roll(touched(payload, targets, payload_mass=[2.0]), late, axis=0).astype(float)
-    infos = log.header.signals | {"foot_contact": log.header.signals["q"]}
-    signals = dict(log.signals) | {"foot_contact": feet}
-    told = Trace(log.header.model_copy(update={"signals": infos}), log.stamp, signals, log.path)
-    result = run_replay(told, payload, mode="open_loop", horizon=0.5)
-    assert result.gap.scores[1] < 1e-5 and payload.simulation.timestep == 0.005
-    assert np.median(result.contact.errors) == pytest.approx(-0.005 * late, abs=1e-9)
-    assert len(result.contact.errors) >= 10 and result.contact.unmatched == 0
-    assert f"events {-5 * late:+} ms after the log's" in text(to_plain(result))
 
 
 def test_targets_that_were_in_force_before_their_stamps() -> None:

@@ -13,6 +13,7 @@ from surefoot.manifest import Manifest
 from surefoot.replay import Trace
 from surefoot.replay.closed_loop import METRICS, run_closed_loop
 from surefoot.replay.header import SignalInfo
+from surefoot.replay.report import text, to_plain
 from surefoot.replay.rollout import Mode
 from surefoot.replay.run import run_replay
 from trained import checkpoint_content
@@ -47,6 +48,21 @@ def test_a_log_has_gap_zero_in_its_own_bucket(
     assert len(result.windows) == 5 and result.explanation.best == 1
     assert result.gap.scores[1] < nothing and result.gap.scores[0] > (0.005 if mode == "actuator" else 0.05)
     assert result.broken == 0 and result.persistence > 0.5
+
+
+@pytest.mark.parametrize("mode", ["open_loop", "actuator"])
+def test_feet_land_and_lift_off_when_the_log_says(engine: str, mode: Mode, contacts: str, nothing: float) -> None:
+    """Contact that the log has 20 ms late is late by that much in the report, the rest of it unchanged."""
+    payload = task("payload_mass", "[1,3]", contacts)
+    (log,) = logs_of(payload, trot(payload, seconds=2.2), engine, payload_mass=[2.0])
+    steps = round(0.02 / payload.simulation.timestep)
+    shifted = dict(log.signals) | {"foot_contact": np.roll(log.signals["foot_contact"], steps, axis=0)}
+    for told, late in ((log, 0.0), (Trace(log.header, log.stamp, shifted, log.path), 0.02)):
+        result = run_replay(told, payload, mode=mode, engine=engine, horizon=0.5)
+        assert result.gap.scores[0] < nothing and result.contact.source == "foot_contact"
+        assert result.contact.errors == pytest.approx(-late, abs=1e-9)
+        assert len(result.contact.errors) >= 10 and result.contact.unmatched == 0
+        assert f"events {round(-1e3 * late):+d} ms after the log's" in text(to_plain(result))
 
 
 def test_a_delay_is_found_to_the_physics_step(engine: str, contacts: str, nothing: float) -> None:

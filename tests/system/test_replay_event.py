@@ -134,7 +134,7 @@ def test_a_worker_killed_in_the_middle_goes_on_where_it_was_with_what_can_be_tru
     assert len(before) < 3
 
     process = subprocess.Popen([*COMMAND, str(folder)])
-    until(lambda: len(list(gaps.glob("*.json"))) > len(before), 120.0)
+    until(lambda: len(list(gaps.glob("*.json"))) > len(before), 300.0)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     kept = {path.name: path.stat().st_mtime_ns for path in gaps.glob("*.json")}

@@ -1,5 +1,6 @@
 """The table of floors: what counts for which score, and what nobody has measured."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_it_is_measured_on_the_robot_as_it_is_defined(go1_manifest: Manifest):
 
 @pytest.mark.parametrize(("version", "backend"), [("3.0", "newton_mjwarp"), ("2.3", "isaacsim_physx")])
 def test_an_engine_stands_for_the_backend_that_it_simulates_with(
-    monkeypatch: pytest.MonkeyPatch, version: str, backend: str
+    monkeypatch: pytest.MonkeyPatch, go1_manifest: Manifest, version: str, backend: str
 ):
     """Newton has floors for both contact models of both robots; nobody has measured one for PhysX."""
     monkeypatch.setattr(versions, "isaaclab_version", lambda: version)
@@ -86,14 +87,12 @@ def test_an_engine_stands_for_the_backend_that_it_simulates_with(
     assert [physics_name(name) for name in ("mujoco", "isaaclab:x")] == ["mujoco", "isaaclab:x"]
     plain = ready_suite("go2_v1", manifest_root(), Path(), "isaaclab")
     assert plain.sha256 == ready_suite("go2_v1", manifest_root(), Path(), f"isaaclab:{backend}").sha256
-    for robot in ("Go1", "Go2"):
-        for model in ("lean", "full"):
-            task = compose_manifest(
-                manifest_root(), f"Surefoot-Velocity-Flat-Unitree-{robot}-v0", [f"simulation={model}"]
-            )
-            for mode in NEEDS:
-                floor = plain.floors.score(task, "mujoco", physics_name("isaaclab"), mode)
-                assert (floor is not None) == (version == "3.0")
+    for robot, model, mode in itertools.product(("unitree_go1", "unitree_go2"), ("lean", "full"), NEEDS):
+        named = go1_manifest.robot.model_copy(update={"name": robot})
+        physics = go1_manifest.simulation.model_copy(update={"contact_model": model})
+        task = go1_manifest.model_copy(update={"robot": named, "simulation": physics})
+        floor = plain.floors.score(task, "mujoco", physics_name("isaaclab"), mode)
+        assert (floor is not None) == (version == "3.0")
 
 
 def test_the_table_that_comes_with_the_project_is_one():

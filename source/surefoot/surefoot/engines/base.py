@@ -47,6 +47,8 @@ class EngineEnv(Protocol):
     """Control steps since each environment's reset. Shape (num_envs,), int64."""
     samples: int
     """Environment steps so far, over all environments; the curriculum follows it. Set on resume."""
+    contact_of_present_state: bool
+    """Whether contact flags after a physics step are those of the state that it ended with, not of its beginning."""
     physics_seconds: float
     """Wall-clock spent inside the simulator since the start; NaN where it cannot be told apart (asynchronous CUDA)."""
 

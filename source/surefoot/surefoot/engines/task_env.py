@@ -55,6 +55,7 @@ class TaskEnv(Pictures):
     termination_manager: Any
 
     _instead_of_physics: PhysicalState | None = None
+    contact_of_present_state = False
     simulator_errors: tuple[type[Exception], ...] = (RuntimeError,)
     """Exceptions of the simulator that are faults."""
 

@@ -18,6 +18,7 @@ from surefoot.mdp.frames import gravity_direction, rotate_inverse
 from surefoot.replay.base_motion import BaseMotion, BaseTable
 from surefoot.replay.contact import contact_signal
 from surefoot.replay.motors import MotorTable, SampleGains
+from surefoot.replay.touching import step_and_touching
 from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.windows import Windows, sampled, sampled_quat
 
@@ -190,11 +191,12 @@ class Replay:
             env.command_joints(self._targets(commands, step, mode))
             if step and step % self._decimation == 0:
                 self._look(out)
-            if step < steps:
+            if step == steps:
+                continue
+            if TOUCHING in out:
+                out[TOUCHING].append(step_and_touching(env).cpu().numpy())
+            else:
                 env.physics_step()
-                if TOUCHING in out:
-                    env.robot_state.invalidate()
-                    self._note(out, TOUCHING, "foot_in_contact")
         broken = env.faults.reported().cpu().numpy()  # MuJoCo resets a broken state by itself and goes on
         for rows in (rows for name, rows in out.items() if name != TOUCHING):
             for values in rows:

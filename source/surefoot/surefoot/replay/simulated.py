@@ -12,6 +12,7 @@ from torch import Tensor
 
 from surefoot.engines.base import EngineEnv, physics_name
 from surefoot.replay.header import SignalInfo, TraceHeader
+from surefoot.replay.touching import step_and_touching
 from surefoot.replay.trace import FloatArray, Trace
 
 _FIELDS = {
@@ -60,8 +61,8 @@ def simulated_logs(
         gains: In place of the robot's and of the factors on them; logged as kp, kd and tau_ff.
 
     Returns:
-        One trace for each environment. Row k holds the state before physics step k, the target given at that time and
-        the torque in force as the step begins.
+        One trace for each environment. Row k holds the state before physics step k, the target given at that time, and
+        torque and contact as the step begins.
     """
     state = env.robot_state
     env.reset()
@@ -72,7 +73,7 @@ def simulated_logs(
     late = torch.zeros(env.num_envs, dtype=torch.long) if delay is None else delay
     late = late.to(env.device)
     everyone = torch.arange(env.num_envs, device=env.device)
-    rows: dict[str, list[np.ndarray]] = {field: [] for field in _FIELDS}
+    rows: dict[str, list[np.ndarray]] = {field: [] for field in (*_FIELDS, "foot_contact")}
     for step in range(len(targets)):
         now = {key: table[(step - late).clamp(min=0)] for key, table in tables.items()}
         if gains is not None:
@@ -82,7 +83,7 @@ def simulated_logs(
         state.invalidate()
         for signal, field in _FIELDS.items():
             rows[signal].append(cast("Tensor", state.read(field)).cpu().numpy().copy())
-        env.physics_step()
+        rows["foot_contact"].append(step_and_touching(env).cpu().numpy())
     stamp = np.round(np.arange(len(targets)) * env.manifest.simulation.timestep * 1e9).astype(np.int64)
     robot = env.manifest.robot
     infos = {field: SignalInfo(origin="simulated", source=env.manifest.name) for field in (*rows, *given)}

@@ -53,6 +53,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
     ) -> None:
         self.prepare_task(manifest, cfg.scene.num_envs, str(cfg.sim.device), evaluation, replicates, conditions)
         self.contacts_by_geom = backend == "newton_mjwarp" and bool(model.contacts)
+        self.contact_of_present_state = self.contacts_by_geom
         self._model, self._version, self._backend = model, version, backend
         self._physics_seconds = 0.0
         tables = io.StringIO()  # every manager's; the manifest says the same
