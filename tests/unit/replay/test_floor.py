@@ -91,7 +91,7 @@ def test_an_engine_stands_for_the_backend_that_it_simulates_with(
         named = go1_manifest.robot.model_copy(update={"name": robot})
         physics = go1_manifest.simulation.model_copy(update={"contact_model": model})
         task = go1_manifest.model_copy(update={"robot": named, "simulation": physics})
-        floor = plain.floors.score(task, "mujoco", physics_name("isaaclab"), mode)
+        floor = plain.floors.score(task, "mujoco", physics_name("isaaclab"), mode, plain.suite.horizon)
         assert (floor is not None) == (version == "3.0")
 
 
