@@ -93,6 +93,47 @@ def test_contacts(env: MujocoEnv, plain: list[mujoco.MjData]):
     assert read("limbs_in_contact").tolist() == limbs
 
 
+def test_accelerometer(env: MujocoEnv, plain: list[mujoco.MjData]):
+    """What MuJoCo's sensor of that name is computed from; only from the first reading on does anything cost."""
+    model, kind = env.sim.mj_model, mujoco.mjtObj.mjOBJ_SITE
+    assert "qacc" not in env.sim._data_bridge.views
+    before, felt = env.sim.state.copy(), []
+    for data in plain:
+        found = np.zeros(6)
+        mujoco.mj_rnePostConstraint(model, data)
+        mujoco.mj_objectAcceleration(model, data, kind, mujoco.mj_name2id(model, kind, "robot/imu"), found, 1)
+        felt.append(found[3:])
+    assert np.abs(felt).max() > 20  # it stumbles
+    assert largest(env.robot_state.read("imu_lin_acc_b"), np.stack(felt)) < 1e-3 * np.abs(felt).max()
+    assert np.array_equal(env.sim.state, before)
+
+
+def test_accelerometer_of_mujoco_warp():
+    """In the air, where the two have no contacts to solve."""
+    felt = []
+    for warp in (False, True):
+        env = small_env(4, *NOMINAL, evaluation=True, warp_on_cpu=warp)
+        env.reset()
+        env.sim.data.qpos[:, 2] += 0.2
+        for action in random_actions(4, 4):
+            env.step(action)
+        felt.append(env.robot_state.read("imu_lin_acc_b").clone())
+    assert largest(*felt) < 1e-2
+    assert felt[0].norm(dim=1).min() > 0.5  # legs swing
+
+
+def test_the_accelerometer_can_be_an_observation_with_noise():
+    """A term of its own behind the shipped ones; half-width 0.5 m/s^2."""
+    own = "+task.observations.actor.terms.imu_lin_acc"
+    plain, noisy = (small_env(8, *NOMINAL, f"{own}={{func: imu_lin_acc, noise: {noise}}}") for noise in (0.0, 0.5))
+    read = []
+    for env in (plain, noisy):
+        observed = env.get_observations()["actor"][:, -3:]
+        read.append(observed - env.robot_state.read("imu_lin_acc_b"))
+    assert largest(read[0], torch.zeros(8, 3)) == 0.0
+    assert 0.3 < read[1].abs().max() <= 0.5
+
+
 def test_torque_is_the_clipped_pd_law(env: MujocoEnv):
     robot, read = env.manifest.robot, env.robot_state.read
     target = read("default_joint_pos") + env.manifest.task.actions.scale * read("action")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from surefoot.audit.leak import LeakDetector
 from surefoot.audit.leak_watch import LeakWatch
+from surefoot.manifest import override_manifest
 from surefoot.mdp.layout import observation_size
 from surefoot_tasks import audit_config
 from table_state import TableState
@@ -168,6 +169,15 @@ def test_300_batches_of_related_columns_raise_nothing():
         mix = hidden @ torch.randn(3, 20, generator=torch.Generator().manual_seed(1))
         detector.observe(mix + 0.01 * batches.normal(20), hidden)
         assert detector.found() == []
+
+
+def test_the_watch_reads_the_accelerometer_only_where_a_term_does(go1_manifest):
+    """Of a robot whose model does not say where it is, reading it is an error; elsewhere it costs."""
+    own = "+task.observations.actor.terms.imu_lin_acc={func: imu_lin_acc}"
+    for manifest, read in ((go1_manifest, False), (override_manifest(go1_manifest, [own]), True)):
+        state = TableState(manifest, 8)
+        LeakWatch(manifest, "cpu").observe(torch.zeros(8, observation_size(manifest, "actor")), state)
+        assert ("imu_lin_acc_b" in state._cache) == read
 
 
 def test_the_watch_on_a_task_compares_the_actor_with_fields_that_no_robot_measures(go1_manifest):

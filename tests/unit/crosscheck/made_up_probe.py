@@ -39,6 +39,7 @@ def made_up_probe(engine: str = "made_up") -> Probe:
             "critic": ["foot_contact"],
         },
         "foot_velocity_terms": {"rewards": ["foot_slip"], "terminations": [], "actor": [], "critic": []},
+        "acceleration_terms": {"rewards": [], "terminations": [], "actor": [], "critic": []},
     }
     arrays = {**_start(), **_flight(), **_joints(), **_ground()}
     return copy.deepcopy(Probe(header, {name: np.asarray(value) for name, value in arrays.items()}))
@@ -80,6 +81,8 @@ def _flight() -> dict[str, Array]:
         "fall/foot_vel_w": _values(NUM, 2, 3, seed=5),
         "fall/ended": np.zeros(NUM, dtype=bool),
         "fall/feet_follow_writes": np.array(True),
+        "fall/falls_at_once": np.array(True),
+        "flight/field/imu_lin_acc_b": _values(ROUNDS, NUM, 3, seed=6),
         "flight/field/foot_height": _values(ROUNDS, NUM, 2),
         "flight/field/foot_in_contact": np.zeros((ROUNDS, NUM, 2), dtype=bool),
         "flight/actor": np.concatenate((_values(ROUNDS, NUM, 3), joint_vel), axis=-1),

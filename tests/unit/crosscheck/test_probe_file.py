@@ -15,7 +15,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     probe = made_up_probe()
     write_probe(tmp_path / "a.json", probe)
     read = read_probe(tmp_path / "a.json")
-    assert read.header == {"schema_version": 1, **probe.header}
+    assert read.header == {"schema_version": 2, **probe.header}
     assert read.arrays.keys() == probe.arrays.keys()
     assert all(np.array_equal(read.arrays[name], value) for name, value in probe.arrays.items())
     assert set(read.part("feet")) == {"contact", "height"}
@@ -38,6 +38,6 @@ def test_absent_damaged_and_foreign_files_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(CrosscheckError, match="no readable probe"):
         read_probe(path)
     path.with_suffix(".npz").write_bytes(whole)
-    path.write_text(json.dumps({"schema_version": 2}))
-    with pytest.raises(CrosscheckError, match="expected schema_version 1, got 2"):
+    path.write_text(json.dumps({"schema_version": 1}))
+    with pytest.raises(CrosscheckError, match="expected schema_version 2, got 1"):
         read_probe(path)

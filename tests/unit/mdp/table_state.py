@@ -30,6 +30,11 @@ class TableState(RobotState):
         self.table["base_quat_w"][:, 0] = 1.0
         self.table["joint_pos"] += torch.tensor(robot.default_joint_pos)
         self.origins = torch.zeros(num_envs, 3)
+        self.acceleration = torch.zeros(num_envs, 3), torch.zeros(num_envs, 3)
+        self.imu_offset = torch.zeros(3)
+
+    def base_acceleration(self) -> tuple[Tensor, Tensor]:
+        return self.acceleration
 
     def env_origins(self) -> Tensor:
         return self.origins

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from surefoot.errors import UnknownName
+from surefoot.errors import EngineError, UnknownName
 from surefoot.manifest import Manifest, override_manifest, validate
 from surefoot.mdp.fields import CONSTANTS, FIELDS, field
 from surefoot.mdp.robot_state import max_episode_steps
@@ -59,6 +59,24 @@ def test_angular_velocity_is_turned_to_the_world(state: TableState) -> None:
     state.table["base_quat_w"][:] = torch.tensor([math.cos(half), math.sin(half), 0.0, 0.0])  # rolled to the right
     state.table["base_ang_vel_b"][:] = torch.tensor([0.0, 3.0, 0.0])
     assert state.read("base_ang_vel_w")[0].tolist() == pytest.approx([0.0, 0.0, 3.0], abs=1e-6)
+
+
+def test_an_accelerometer_feels_the_base_the_turning_and_its_place(state: TableState) -> None:
+    """Nose down: the world's up is the base's -x. At (0.1, 0.2, 0): 3^2 x 0.1 and 3^2 x 0.2 towards the axis, and
+    2 x 0.1 along y, -2 x 0.2 along x, because the turn about z gets faster by 2 rad/s^2.
+    """
+    half = math.radians(90) / 2
+    state.table["base_quat_w"][:] = torch.tensor([math.cos(half), 0.0, math.sin(half), 0.0])
+    state.acceleration = torch.tensor([[0.0, 0.0, 9.81]]).expand(2, 3), torch.tensor([[0.0, 0.0, 2.0]]).expand(2, 3)
+    state.table["base_ang_vel_b"][:] = torch.tensor([0.0, 0.0, 3.0])
+    state.imu_offset = torch.tensor([0.1, 0.2, 0.0])
+    assert state.read("imu_lin_acc_b")[1].tolist() == pytest.approx([-9.81 - 0.9 - 0.4, -1.8 + 0.2, 0.0], abs=1e-5)
+
+
+def test_a_robot_whose_imu_is_nowhere_has_no_accelerometer(state: TableState) -> None:
+    state.imu_offset = None
+    with pytest.raises(EngineError, match=r"'imu_lin_acc_b' cannot be read: robot.imu_site 'imu' is no site of"):
+        state.read("imu_lin_acc_b")
 
 
 def test_heights_and_distance(state: TableState) -> None:

@@ -10,9 +10,10 @@ from surefoot.crosscheck.check import LANDING, ONE_STEP, SETTLED, Check, align_q
 from surefoot.crosscheck.mapping import foot_checks, joint_checks, touch_checks
 from surefoot.crosscheck.probe_file import Array, Probe
 from surefoot.errors import CrosscheckError
-from surefoot.mdp.fields import FIELDS
+from surefoot.mdp.fields import FIELDS, feels_contact
 
 _GROUPS = ("actor", "critic")
+_UNKNOWN_ACCELERATION = "of acceleration one of the simulators knows its mean over the last physics step"
 _START_FIELDS = ("command", "base_pos_w", "base_quat_w", "base_lin_vel_w", "base_ang_vel_b", "joint_pos", "joint_vel")
 
 
@@ -73,14 +74,17 @@ def _fields(a: Probe, b: Probe) -> Iterator[Check]:
     """RobotState on equal states in the air."""
     one, two = a.part("flight"), b.part("flight")
     for name in _names(one, two, "field/"):
-        if name == "field/foot_vel_w" and not _feet_follow(a, b):
+        if name == "field/foot_vel_w" and not _both(a, b, "feet_follow_writes"):
             falls = a.part("fall"), b.part("fall")
             runs = np.logical_not(falls[0]["ended"] | falls[1]["ended"])
             velocities = falls[0]["foot_vel_w"], falls[1]["foot_vel_w"]
             yield check_values("fields", "foot_vel_w, after one control step", *velocities, ONE_STEP, runs)
             continue
-        group = FIELDS[name.removeprefix("field/")].contact_group
-        where = _airborne(a, b) if group else _running(one, two)
+        if name == "field/imu_lin_acc_b" and not _both(a, b, "falls_at_once"):
+            yield Check("fields", "imu_lin_acc_b", "ambiguous", reason=_UNKNOWN_ACCELERATION)
+            continue
+        contact = feels_contact(FIELDS[name.removeprefix("field/")])
+        where = _airborne(a, b) if contact else _running(one, two)
         yield _field("fields", name.removeprefix("field/"), one, two, where)
 
 
@@ -88,8 +92,8 @@ def _observations(a: Probe, b: Probe) -> Iterator[Check]:
     one, two = a.part("flight"), b.part("flight")
     for group in _GROUPS:
         for term, columns in _shared_columns(a, b, group):
-            if _stale(a, b, group, term):
-                yield _ambiguous("observations", f"{group}.{term}")
+            if reason := _stale(a, b, group, term):
+                yield Check("observations", f"{group}.{term}", "ambiguous", reason=reason)
                 continue
             contact = term in a.header["contact_terms"][group]
             where = _airborne(a, b) if contact else _running(one, two)
@@ -102,8 +106,8 @@ def _terms(a: Probe, b: Probe) -> Iterator[Check]:
     for kind, values in (("rewards", "rewards"), ("terminations", "causes")):
         for name, first, second in _shared_terms(a, b, kind):
             contact = name in a.header["contact_terms"][kind]
-            if not contact and _stale(a, b, kind, name):
-                yield _ambiguous(kind, name)
+            if (not contact or _feels(a, kind, name)) and (reason := _stale(a, b, kind, name)):
+                yield Check(kind, name, "ambiguous", reason=reason)
                 continue
             where = _airborne(a, b) if contact else None
             yield check_values(kind, name, one[values][..., first], two[values][..., second], where=where)
@@ -116,19 +120,22 @@ def _on_the_ground(a: Probe, b: Probe) -> Iterator[Check]:
     yield check_values("on the ground", "foot_in_contact", one["contact"], two["contact"], SETTLED, stands)
     forces = one["force"][:, 2], two["force"][:, 2]
     yield check_values("on the ground", "foot_force_w, vertical sum", *forces, LANDING, stands)
+    if "imu" in one and "imu" in two:
+        yield check_values("on the ground", "imu_lin_acc_b", one["imu"], two["imu"], LANDING, stands)
     for group in _GROUPS:
         for term, columns in _shared_columns(a, b, group):
             if term in a.header["contact_terms"][group]:
+                tolerance = LANDING if _feels(a, group, term) else SETTLED
                 values = _take(one[group], two[group], columns)
-                yield check_values("on the ground", f"{group}.{term}", *values, SETTLED, stands)
+                yield check_values("on the ground", f"{group}.{term}", *values, tolerance, stands)
     slides = np.logical_and(stands, np.logical_not(one["slide_ended"] | two["slide_ended"]))
     unseen = _zero_in_the_air(a, b)
     for name, first, second in _shared_terms(a, b, "rewards"):
         if name in unseen:
             ends = [probe["rewards"][-1] for probe in (one, two)]
             yield check_values("on the ground", name, ends[0][:, first], ends[1][:, second], SETTLED, stands)
-        if name in a.header["contact_terms"]["rewards"] and _stale(a, b, "rewards", name):
-            yield _ambiguous("on the ground", f"{name}, sliding")
+        if name in a.header["contact_terms"]["rewards"] and (reason := _stale(a, b, "rewards", name)):
+            yield Check("on the ground", f"{name}, sliding", "ambiguous", reason=reason)
         elif name in a.header["contact_terms"]["rewards"]:
             rates = one["slide_rewards"][:, first], two["slide_rewards"][:, second]
             yield check_values("on the ground", f"{name}, sliding", *rates, SETTLED, slides)
@@ -153,18 +160,20 @@ def _field(
     return check_values(part, name, first, second, where=where)
 
 
-def _feet_follow(a: Probe, b: Probe) -> bool:
-    """Whether on both engines foot velocities are those of a written state, and not of the last physics step."""
-    return bool(a.arrays["fall/feet_follow_writes"]) and bool(b.arrays["fall/feet_follow_writes"])
+def _both(a: Probe, b: Probe, ability: str) -> bool:
+    """Whether both engines know of a written state what others know only after a physics step."""
+    return bool(a.arrays[f"fall/{ability}"]) and bool(b.arrays[f"fall/{ability}"])
 
 
-def _stale(a: Probe, b: Probe, kind: str, term: str) -> bool:
-    return not _feet_follow(a, b) and term in a.header["foot_velocity_terms"][kind]
+def _feels(a: Probe, kind: str, term: str) -> bool:
+    return term in a.header["acceleration_terms"][kind]
 
 
-def _ambiguous(part: str, name: str) -> Check:
-    reason = "reads foot velocity, which one of the simulators knows only after a physics step"
-    return Check(part, name, "ambiguous", reason=reason)
+def _stale(a: Probe, b: Probe, kind: str, term: str) -> str:
+    """Why a term says nothing of a written state on one of the engines; empty where it does."""
+    if term in a.header["foot_velocity_terms"][kind] and not _both(a, b, "feet_follow_writes"):
+        return "reads foot velocity, which one of the simulators knows only after a physics step"
+    return _UNKNOWN_ACCELERATION if _feels(a, kind, term) and not _both(a, b, "falls_at_once") else ""
 
 
 def _running(one: dict[str, Array], two: dict[str, Array]) -> NDArray[np.bool_]:

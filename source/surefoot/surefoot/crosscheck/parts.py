@@ -32,6 +32,8 @@ PENETRATION = 0.003
 """m, of its sole."""
 SLIDE = 0.5
 """m/s."""
+STANDARD_GRAVITY = 9.81
+"""m/s^2."""
 _EPISODE = 1000
 """Number of the episodes that are compared while the physics runs; more than there were before."""
 
@@ -69,7 +71,9 @@ def flight(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
 
 
 def fall(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
-    """The first round of states for one physical step; and whether feet move at once with a base that is written."""
+    """The first round of states for one physical step; whether feet move at once with a base that is written, and
+    whether it is known how a robot in a written state accelerates: it falls.
+    """
     leave_the_ground(env)
     pose = standing(env)
     zero = torch.zeros_like(pose.joint_pos)
@@ -77,10 +81,11 @@ def fall(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
     moving[:, 0] = 1.0
     env.step_to(zero, dataclasses.replace(pose, lin_vel_w=moving))
     follows = (first(env, "foot_vel_w") - moving[0]).abs().max() < 1e-3
+    falls = env.robot_state.imu_offset is not None and first(env, "imu_lin_acc_b").norm() < 0.5 * STANDARD_GRAVITY
     write(env, planned_state(env, plan, 0))
     result = env.step(zero)
     found = {"foot_vel_w": env.robot_state.read("foot_vel_w").clone(), "ended": ended(result)}
-    return found | {"feet_follow_writes": follows}
+    return found | {"feet_follow_writes": follows, "falls_at_once": torch.as_tensor(falls)}
 
 
 def joints(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
@@ -155,6 +160,8 @@ def ground(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
     found = {name: value for name, value in roll(env, [zero] * SETTLE_STEPS).items() if name in ("rewards", "ended")}
     found["contact"] = env.robot_state.read("foot_in_contact").clone()
     found["force"] = env.robot_state.read("foot_force_w").sum(dim=1)
+    if env.robot_state.imu_offset is not None:
+        found["imu"] = env.robot_state.read("imu_lin_acc_b").clone()
     found |= {group: value.clone() for group, value in env.get_observations().items()}
     state = present_state(env)
     shoved = state.lin_vel_w + torch.tensor([SLIDE, 0.0, 0.0], device=env.device)

@@ -12,7 +12,7 @@ from surefoot.crosscheck.probe_file import Array, Probe
 from surefoot.engines.base import EngineEnv
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.check import bind_term
-from surefoot.mdp.fields import READABLE
+from surefoot.mdp.fields import READABLE, feels_contact
 
 _PACKAGES = ("torch", "numpy", "mujoco", "mjlab", "mjbatch", "isaaclab", "newton", "isaacsim")
 PARTS = {
@@ -56,6 +56,7 @@ def _header(env: EngineEnv, engine: str) -> dict[str, Any]:
         "definition": env.definition(),
         "contact_terms": contact_terms(env.manifest),
         "foot_velocity_terms": _reading(env.manifest, {"foot_vel_w"}),
+        "acceleration_terms": _reading(env.manifest, {"imu_lin_acc_b"}),
     }
 
 
@@ -70,8 +71,8 @@ def _versions() -> dict[str, str]:
 
 
 def contact_terms(manifest: Manifest) -> dict[str, list[str]]:
-    """Terms that read contact; see `_reading`."""
-    return _reading(manifest, {name for name, field in READABLE.items() if field.contact_group is not None})
+    """Terms that read contact, or an accelerometer, which feels it; see `_reading`."""
+    return _reading(manifest, {name for name, field in READABLE.items() if feels_contact(field)})
 
 
 def _reading(manifest: Manifest, names: set[str]) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from surefoot.errors import CrosscheckError
 from surefoot.files import write_atomically
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Array = NDArray[Any]
 
@@ -24,7 +24,7 @@ class Probe:
 
     Attributes:
         header: `engine`, `versions`, `manifest_sha256`, `joints`, `feet`, `definition`, and terms that read
-            contact (`contact_terms`) or foot velocity (`foot_velocity_terms`).
+            contact (`contact_terms`), foot velocity (`foot_velocity_terms`) or acceleration (`acceleration_terms`).
         arrays: By `part/name`, e.g. `flight/rewards`; no Python objects.
     """
 

@@ -68,6 +68,8 @@ def fields(env: EngineEnv) -> dict[str, Tensor]:
     names = [name for name, field in FIELDS.items() if field.contact_group is None or field.contact_group in collide]
     if manifest.task.height_scan is None:
         names.remove("height_scan")
+    if state.imu_offset is None:
+        names.remove("imu_lin_acc_b")
     values = {name: cast("Tensor", state.read(name)).clone() for name in names}
     values["base_pos_w"] = values["base_pos_w"] - state.episode_origins()
     values["foot_pos_w"] = values["foot_pos_w"] - state.episode_origins().unsqueeze(1)

@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import mujoco
+import torch
+from torch import Tensor
 
 from surefoot.errors import EngineError, MissingExtra, did_you_mean, unknown_name
 from surefoot.manifest.robot import Robot
@@ -73,6 +75,20 @@ def check_names(spec: mujoco.MjSpec, robot: Robot) -> None:
     left_out = joints - set(robot.joint_names)
     if left_out:
         raise EngineError(f"robot.joints: the MJCF {robot.assets.mujoco!r} also has {', '.join(sorted(left_out))}.")
+
+
+def imu_offset(model: mujoco.MjModel, robot: Robot, prefix: str = "") -> Tensor | None:
+    """Where `robot.imu_site` is, m, base frame, shape (3,); None where the base has no such site.
+
+    Args:
+        model: The robot, compiled.
+        robot: Its definition.
+        prefix: Of all names in the model.
+    """
+    site = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, f"{prefix}{robot.imu_site}")
+    if site < 0 or model.body(int(model.site_bodyid[site])).name != f"{prefix}{robot.base_body}":
+        return None
+    return torch.tensor(model.site_pos[site], dtype=torch.float32)
 
 
 def mjcf_path(name: str) -> Path:

@@ -103,7 +103,7 @@ class Robot(Section):
     base_height: PositiveFloat
     """m, height of the base origin in the default pose with the feet on the ground."""
     imu_site: str
-    """Where the IMU sits."""
+    """Where the IMU sits: a site of `base_body` in the MJCF. Otherwise there is no accelerometer."""
     soft_limit_factor: Fraction
     """Share of each joint's range that counts as inside the soft limits."""
     joints: Annotated[tuple[Joint, ...], Field(min_length=1)]

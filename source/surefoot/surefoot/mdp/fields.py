@@ -59,6 +59,7 @@ _ALL = (
     # What sensors measure.
     Field("base_ang_vel_b", (3,), "rad/s", "base", True, "angular velocity of the base (gyro)"),
     Field("projected_gravity_b", (3,), "-", "base", True, "unit vector of gravity (from the IMU's orientation)"),
+    Field("imu_lin_acc_b", (3,), "m/s^2", "base", True, "specific force at robot.imu_site: +g upwards at rest"),
     Field("joint_pos", ("num_joints",), "rad", "-", True, "joint positions"),
     Field("joint_pos_rel", ("num_joints",), "rad", "-", True, "joint positions minus the default pose"),
     Field("joint_vel", ("num_joints",), "rad/s", "-", True, "joint velocities"),
@@ -117,6 +118,11 @@ _CONTROLLER = {
     "episode_step",
 }  # fmt: skip
 """Fields that the controller knows without a sensor."""
+
+
+def feels_contact(field: Field) -> bool:
+    """Whether the present contact forces change a field, and not only where the robot goes."""
+    return field.contact_group is not None or field.name == "imu_lin_acc_b"
 
 
 def reads_sensor(names: Iterable[str]) -> bool:

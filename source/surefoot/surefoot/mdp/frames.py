@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 
-def _cross(a: Tensor, b: Tensor) -> Tensor:
+def cross(a: Tensor, b: Tensor) -> Tensor:
+    """Vector product. Shape (n, 3)."""
     return torch.linalg.cross(a, b)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
@@ -16,15 +17,15 @@ def rotate(quat: Tensor, vec: Tensor) -> Tensor:
         vec: Shape (n, 3).
     """
     w, xyz = quat[:, :1], quat[:, 1:]
-    t = 2 * _cross(xyz, vec)
-    return vec + w * t + _cross(xyz, t)
+    t = 2 * cross(xyz, vec)
+    return vec + w * t + cross(xyz, t)
 
 
 def rotate_inverse(quat: Tensor, vec: Tensor) -> Tensor:
     """Express a vector of the fixed frame in the rotated frame. Shapes as in `rotate`."""
     w, xyz = quat[:, :1], quat[:, 1:]
-    t = 2 * _cross(xyz, vec)
-    return vec - w * t + _cross(xyz, t)
+    t = 2 * cross(xyz, vec)
+    return vec - w * t + cross(xyz, t)
 
 
 def gravity_direction(quat: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Layout and mirror map of observation vectors, known from the manifest alone."""
 
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,10 +10,10 @@ import torch
 from surefoot.errors import TermError
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.robot import Robot
-from surefoot.manifest.task import ObservationGroup
+from surefoot.manifest.task import ObservationGroup, ObservationTerm, RewardTerm, TerminationTerm
 from surefoot.mdp.fields import READABLE, Field
 from surefoot.mdp.observations import MIRROR
-from surefoot.mdp.registry import term
+from surefoot.mdp.registry import Kind, term
 
 GroupName = Literal["actor", "critic"]
 
@@ -70,7 +71,20 @@ def means_something(field: Field, manifest: Manifest) -> bool:
         return False
     if field.name == "height_scan":
         return manifest.task.height_scan is not None
+    if field.name == "imu_lin_acc_b":  # not every robot's model says where its IMU is, and reading it is not free
+        return _is_read(field.name, manifest)
     return field.name != "distance_to_tile_edge" or manifest.task.terrain.kind != "plane"
+
+
+def _is_read(name: str, manifest: Manifest) -> bool:
+    task = manifest.task
+    kinds: tuple[tuple[Kind, Iterable[RewardTerm | TerminationTerm | ObservationTerm]], ...] = (
+        ("reward", task.rewards.values()),
+        ("termination", task.terminations.values()),
+        ("observation", task.observations.actor.terms.values()),
+        ("observation", task.observations.critic.terms.values()),
+    )
+    return any(name in inspect.signature(term(kind, entry.func)).parameters for kind, some in kinds for entry in some)
 
 
 def num_rays(manifest: Manifest) -> int:

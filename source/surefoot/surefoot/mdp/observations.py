@@ -46,6 +46,15 @@ def projected_gravity(projected_gravity_b: Tensor) -> Tensor:
     return projected_gravity_b
 
 
+@observation("vector")
+def imu_lin_acc(imu_lin_acc_b: Tensor) -> Tensor:
+    """What the IMU's accelerometer measures, m/s^2, base frame: +9.81 upwards at rest. Shape (num_envs, 3).
+
+    It mirrors as if the IMU sat in the robot's plane of symmetry.
+    """
+    return imu_lin_acc_b
+
+
 @observation("joints")
 def joint_pos_rel(joint_pos_rel: Tensor) -> Tensor:
     """Joint positions minus the default pose, rad. Shape (num_envs, num_joints)."""

@@ -14,6 +14,7 @@ from surefoot.mdp.contact_time import ContactTime
 from surefoot.mdp.fields import field
 from surefoot.mdp.gait import GaitClock
 from surefoot.mdp.height_scan import ScanPattern
+from surefoot.mdp.imu import specific_force
 from surefoot.terrain.ground import Ground
 
 
@@ -35,6 +36,8 @@ class RobotState(ABC):
         self.contact_time = ContactTime(num_envs, len(robot.feet), step_dt, device)
         self.command = torch.zeros(num_envs, 3, device=device)
         """vx, vy (m/s), yaw rate (rad/s); the command term writes it in place."""
+        self.imu_offset: Tensor | None = None
+        """m, from the base's origin to `robot.imu_site`, base frame; None where that is not a site of the base."""
         self._moving_threshold = task.commands.moving_threshold
         self._step_dt = step_dt
         self._foot_radius = torch.tensor([foot.radius for foot in robot.feet], device=device)
@@ -130,6 +133,16 @@ class RobotState(ABC):
     @abstractmethod
     def raw_episode_step(self) -> Tensor: ...
     @abstractmethod
+    def base_acceleration(self) -> tuple[Tensor, Tensor]:
+        """Acceleration of the base: how it is when this is called where the simulator knows it, else its mean over the
+        last physics step.
+
+        Returns:
+            Of the base's origin, gravity subtracted, m/s^2, world frame; angular, rad/s^2, base frame. Shapes
+            (num_envs, 3).
+        """
+
+    @abstractmethod
     def env_origins(self) -> Tensor:
         """Origin of each environment on a plane, m, world. Shape (num_envs, 3)."""
 
@@ -153,6 +166,18 @@ class RobotState(ABC):
 
     def _projected_gravity_b(self) -> Tensor:
         return frames.gravity_direction(self.read("base_quat_w"))
+
+    def _imu_lin_acc_b(self) -> Tensor:
+        if self.imu_offset is None:
+            raise EngineError(
+                f"RobotState field 'imu_lin_acc_b' cannot be read: robot.imu_site {self.manifest.robot.imu_site!r} is "
+                f"no site of body {self.manifest.robot.base_body!r} in an MJCF of this robot. Drop the term that reads "
+                "it, or name such a site."
+            )
+        lin_acc_w, ang_acc_b = self.base_acceleration()
+        return specific_force(
+            self.read("base_quat_w"), self.read("base_ang_vel_b"), lin_acc_w, ang_acc_b, self.imu_offset
+        )
 
     def _joint_pos_rel(self) -> Tensor:
         return self.read("joint_pos") - self._constants["default_joint_pos"]

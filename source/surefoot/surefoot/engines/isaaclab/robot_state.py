@@ -12,10 +12,12 @@ from torch import Tensor
 from surefoot.engines.foot_sums import FootSums
 from surefoot.engines.isaaclab.binder import MESH, PLANE
 from surefoot.engines.isaaclab.compat import RobotHandle, contact_force, sensor_columns
+from surefoot.engines.isaaclab.compat.newton import base_acceleration
 from surefoot.engines.isaaclab.compat.touching import GroundContacts
 from surefoot.engines.isaaclab.foot_velocity import FootVelocity
 from surefoot.engines.isaaclab.plane_contacts import PlaneContacts
 from surefoot.engines.isaaclab.robot_model import RobotModel
+from surefoot.engines.mjcf import imu_offset
 from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp import frames
@@ -32,6 +34,9 @@ class IsaacLabRobotState(RobotState):
         super().__init__(manifest, env.num_envs, str(env.device), env.ground)
         self._env, self.handle = env, handle
         self._base = handle.body_ids([manifest.robot.base_body])
+        offset = imu_offset(model.mj, manifest.robot) if model.mj is not None else None
+        self.imu_offset = offset.to(self.device) if offset is not None else None
+        self._gravity = torch.tensor(env.cfg.sim.gravity, device=self.device)
         self._foot_bodies = handle.body_ids(model.foot_bodies)
         self._foot_offset = torch.tensor(model.foot_offsets, device=self.device)
         chosen, robot = manifest.simulation.contact_model, manifest.robot
@@ -123,6 +128,18 @@ class IsaacLabRobotState(RobotState):
 
     def env_origins(self) -> Tensor:
         return self._env.scene.env_origins
+
+    def base_acceleration(self) -> tuple[Tensor, Tensor]:
+        """Of the present state on Newton; on PhysX the mean over the last physics step."""
+        if self.handle.writes_reach_links:
+            lin_acc, ang_acc_b = base_acceleration()
+            return lin_acc - self._gravity, ang_acc_b
+        com_acc, ang_acc = self.handle.base_com_acceleration(self._base)
+        quat, ang_vel = self.read("base_quat_w"), self.read("base_ang_vel_w")
+        com_to_origin = -frames.rotate(quat, self.handle.body_com_offset(self._base)[:, 0])
+        turning = torch.linalg.cross(ang_acc, com_to_origin)
+        turning += torch.linalg.cross(ang_vel, torch.linalg.cross(ang_vel, com_to_origin))
+        return com_acc + turning - self._gravity, frames.rotate_inverse(quat, ang_acc)
 
     def state_changed(self) -> None:
         """The simulator's state was advanced or written to."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from surefoot.engines.foot_sums import FootSums
+from surefoot.engines.mjcf import imu_offset
 from surefoot.errors import EngineError, did_you_mean
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.robot_state import RobotState
@@ -19,7 +20,7 @@ FEET, BASE, LIMBS = "feet_ground", "base_ground", "limbs_ground"
 
 
 class MujocoRobotState(RobotState):
-    """Reads qpos, qvel, qfrc_actuator and sensordata; everything else is derived from them."""
+    """Reads qpos, qvel, qfrc_actuator and sensordata, and qacc when asked; everything else is derived from them."""
 
     def __init__(self, env: "MujocoEnv", manifest: Manifest) -> None:
         super().__init__(manifest, env.num_envs, str(env.device), env.ground)
@@ -37,6 +38,9 @@ class MujocoRobotState(RobotState):
         self._base_found_ids = self._sensor_ids(model, [f"{BASE}_{geom}_found" for geom in base])
         self._limb_found_ids = self._sensor_ids(model, [f"{LIMBS}_{geom}_found" for geom in limbs])
         self._per_foot = FootSums(robot.foot_geoms(manifest.simulation.contact_model), self.device)
+        offset = imu_offset(model, robot, "robot/")
+        self.imu_offset = offset.to(self.device) if offset is not None else None
+        self._gravity = torch.tensor(model.opt.gravity, dtype=torch.float32, device=self.device)
         self._qpos = env.sim.data.qpos[:]
         self._qvel = env.sim.data.qvel[:]
         self._torque = env.sim.data.qfrc_actuator[:]
@@ -112,6 +116,14 @@ class MujocoRobotState(RobotState):
 
     def raw_episode_step(self) -> Tensor:
         return self._env.episode_length_buf
+
+    def base_acceleration(self) -> tuple[Tensor, Tensor]:
+        """Of the last forward pass, which follows physics, resets and writes: true for the present state and targets.
+
+        MuJoCo's accelerometer is computed from the same numbers; a sensor in the model would cost every pass.
+        """
+        acceleration = self._env.sim.data.qacc[:]  # bound only now: what is bound is copied in every physics call
+        return acceleration[:, 0:3] - self._gravity, acceleration[:, 3:6]
 
     def env_origins(self) -> Tensor:
         return self._env.scene.env_origins

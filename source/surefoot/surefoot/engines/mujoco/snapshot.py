@@ -20,6 +20,7 @@ from surefoot.manifest.manifest import Manifest
 _SKIP = {
     "_env", "env", "sim", "scene", "cfg", "manifest", "_term_cfgs", "_class_term_cfgs", "_cache", "_cached_data",
     "_cache_valid", "_views", "grid", "streams", "_streams", "_constants", "_binding", "_data_bridge", "indexing",
+    "imu_offset", "_gravity",
 }  # fmt: skip
 _PACKAGES = ("mjlab.", "surefoot.")
 _STATELESS = (

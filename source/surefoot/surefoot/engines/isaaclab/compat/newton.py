@@ -3,6 +3,8 @@
 import warnings
 from typing import Any
 
+from torch import Tensor
+
 from surefoot.manifest.manifest import Manifest
 
 
@@ -40,6 +42,26 @@ def warn_of_soft_contacts(manifest: Manifest) -> None:
             "simulation.timestep.",
             stacklevel=2,
         )
+
+
+def base_acceleration() -> tuple[Tensor, Tensor]:
+    """By a forward pass of MuJoCo-Warp for the present state and targets; the simulation is not moved.
+
+    Returns:
+        Of the base's origin, m/s^2, world; angular, rad/s^2, base frame. Shapes (num_envs, 3).
+    """
+    import mujoco_warp
+    import warp
+
+    newton = manager()
+    solver, state = newton._solver, newton.get_state_0()
+    data = solver.mjw_data
+    with warp.ScopedDevice(solver.model.device):
+        solver._apply_mjc_control(solver.model, state, newton.get_control(), data)
+        solver._update_mjc_data(data, solver.model, state)
+        mujoco_warp.forward(solver.mjw_model, data)
+    acceleration = warp.to_torch(data.qacc)[:, :6].clone()
+    return acceleration[:, :3], acceleration[:, 3:]
 
 
 def solver_geoms() -> list[str]:

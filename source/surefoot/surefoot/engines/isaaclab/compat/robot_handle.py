@@ -65,6 +65,19 @@ class RobotHandle(RobotParameters):
         data = self._robot.data
         return as_tensor(data.body_com_lin_vel_w)[:, body_ids], as_tensor(data.body_com_ang_vel_w)[:, body_ids]
 
+    def base_com_acceleration(self, base: Tensor) -> tuple[Tensor, Tensor]:
+        """On PhysX, means over the last physics step, and 0 after a write: of the centre of mass (m/s^2) and angular
+        (rad/s^2), world. Shapes (N, 3).
+
+        Isaac Lab's own IMU divides the change of velocity between two readings by the physics step, which is right
+        only if it is read after every one, and begins an episode with a velocity of 0.
+
+        Args:
+            base: Column of the base. Shape (1,).
+        """
+        acceleration = as_tensor(self._robot.data.body_com_acc_w)[:, base].squeeze(1)
+        return acceleration[:, :3], acceleration[:, 3:]
+
     def body_com_offset(self, body_ids: Tensor) -> Tensor:
         """Centre of mass in the link frame, m. Shape (N, b, 3)."""
         return as_tensor(self._robot.data.body_com_pos_b)[:, body_ids]
