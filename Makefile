@@ -30,6 +30,7 @@ BIN_ISAACLAB := $(VENV_ISAACLAB)/bin
 STAMP_ISAACLAB := $(VENV_ISAACLAB)/.surefoot-installed
 ISAACLAB := isaaclab==2.3.2.post1
 MJCF := mjlab==1.6.0
+MJVISER := mjviser==0.0.14
 
 train: $(STAMP)
 	$(BIN)/python scripts/train.py --task $(TASK) --runs $(RUNS) $(ARGS)
@@ -92,6 +93,6 @@ $(STAMP_ISAACLAB): pyproject.toml constraints-isaaclab.txt tests/isaaclab_double
 	echo "Setting up $(VENV_ISAACLAB) with $$("$$python" --version) (once; a few minutes)"; \
 	if ! [ -x $(BIN_ISAACLAB)/python ]; then "$$python" -m venv $(VENV_ISAACLAB); fi
 	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check -c constraints-isaaclab.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check --no-deps $(ISAACLAB) $(MJCF)
+	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check --no-deps $(ISAACLAB) $(MJCF) $(MJVISER)
 	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check -c constraints-isaaclab.txt -r tests/isaaclab_double/requirements.txt -e .
 	@touch $(STAMP_ISAACLAB)

@@ -3,7 +3,7 @@
 python scripts/play.py --task Surefoot-Velocity-Flat-Unitree-Go1-v0 --checkpoint runs/TASK/RUN/model_400.pt
 python scripts/play.py --checkpoint model_400.pt --commands "0:0.5,0,0; 4:1.0,0,0; 8:0.5,0,0.5"
 python scripts/play.py --checkpoint model_400.pt --video walk.mp4 --seconds 12 --frame walk.png
-Without --video: mjlab's viewer in the browser, with sliders and keys. docs/playing.md says more.
+Without --video: a viewer in the browser, with sliders and keys. docs/playing.md says more.
 """
 
 import argparse

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from surefoot.engines.faults import FaultDetector
@@ -156,6 +158,15 @@ class EngineEnv(Protocol):
 
         Raises:
             EngineError: The environment was not built to render.
+        """
+        ...
+
+    def drawn_poses(self) -> tuple[NDArray[np.float32], ...]:
+        """What is drawn of every robot, as the simulator holds it, also right after a write.
+
+        Returns:
+            Base position, m, world, shape (num_envs, 3); base orientation (w, x, y, z), shape (num_envs, 4); joint
+            positions, rad, canonical joint order, shape (num_envs, num_joints).
         """
         ...
 

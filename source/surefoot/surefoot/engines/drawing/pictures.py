@@ -29,22 +29,17 @@ class Pictures:
         layout = self.ground.layout if self.ground is not None else None
         self.drawer = Drawer(self.manifest.robot, size, layout) if size is not None else None
 
-    def drawn_pose(self) -> tuple[NDArray[np.float32], ...]:
-        """What of environment 0 is drawn, as the simulator holds it, also right after a write.
-
-        Returns:
-            Base position, m, world, shape (3,); base orientation (w, x, y, z), shape (4,); joint positions, rad,
-            canonical joint order, shape (num_joints,).
-        """
+    def drawn_poses(self) -> tuple[NDArray[np.float32], ...]:
+        """See `EngineEnv.drawn_poses`."""
         state = self.robot_state
         values = (state.raw_base_pos_w(), state.raw_base_quat_w(), state.raw_joint_pos())
-        return tuple(value[0].cpu().numpy() for value in values)
+        return tuple(value.cpu().numpy() for value in values)
 
     def render(self, *_: Any) -> NDArray[np.uint8]:
         """See `EngineEnv.render`."""
         if self.drawer is None:
             raise EngineError("The environment draws nothing: expected render=(width, height) when it was made.")
-        return self.drawer.frame(*self.drawn_pose())
+        return self.drawer.frame(*(value[0] for value in self.drawn_poses()))
 
     def close(self) -> None:
         """Free what the pictures and the simulator hold."""

@@ -51,13 +51,14 @@ class Stage:
         root = self.model.joint(int(self.model.body_jntadr[self.base]))
         self._root = int(root.qposadr[0])
 
-    def place(self, pos_w: ArrayLike, quat_w: ArrayLike, joint_pos: ArrayLike) -> bool:
+    def place(self, pos_w: ArrayLike, quat_w: ArrayLike, joint_pos: ArrayLike, follow: bool = True) -> bool:
         """Put the robot into a pose.
 
         Args:
             pos_w: Base position, m, world. Shape (3,).
             quat_w: Base orientation (w, x, y, z), base to world. Shape (4,).
             joint_pos: rad, canonical joint order. Shape (num_joints,).
+            follow: Rough ground around this pose is to be drawn.
 
         Returns:
             Whether the ground in the model was changed.
@@ -66,7 +67,8 @@ class Stage:
         qpos[self._root : self._root + 3] = pos_w
         qpos[self._root + 3 : self._root + 7] = quat_w
         qpos[self._columns] = joint_pos
-        moved = self._window is not None and self._window.follow(self.model, *qpos[self._root : self._root + 2])
+        window = self._window if follow else None
+        moved = window is not None and window.follow(self.model, *qpos[self._root : self._root + 2])
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_comPos(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)

@@ -6,7 +6,6 @@ from typing import Any
 
 from surefoot.engines.isaaclab.factors import SUPPORTED as FACTORS
 from surefoot.engines.isaaclab.make import make_env
-from surefoot.errors import EngineError
 from surefoot.manifest.terrain_classes import TERRAIN_CLASSES
 
 __all__ = ["FACTORS", "ONE_AT_A_TIME", "TERRAINS", "make_env", "open_viewer", "with_physics"]
@@ -17,8 +16,10 @@ ONE_AT_A_TIME = True
 
 
 def open_viewer(*args: Any, **kwargs: Any) -> None:
-    """Refused: there is none yet."""
-    raise EngineError("Engine 'isaaclab' has no viewer here; look at a policy with --engine mujoco.")
+    """See `surefoot.engines.drawing.viewer.open_viewer`; viser is imported only for it."""
+    from surefoot.engines.drawing import viewer
+
+    viewer.open_viewer(*args, **kwargs)
 
 
 def with_physics(backend: str) -> Any:

@@ -42,7 +42,7 @@ def make_env(
         num_envs: Default: the manifest's.
         num_threads: Not used: Newton's CPU path runs on one thread, PhysX has its own pool.
         render: Width and height in pixels, if `render` will be called.
-        visuals: The robot has to be one that can be drawn; the simulation is the same.
+        visuals: It will be given to `open_viewer`; the simulation is the same.
         evaluation: Commands are held from outside, no pushes, no scattered episode starts; other draws than training's.
         replicates: In an evaluation, so many neighbours share a command.
         conditions: What an evaluation imposes.
@@ -60,6 +60,10 @@ def make_env(
         from surefoot.engines.drawing import check_drawable
 
         check_drawable(manifest.robot)
+    if visuals and (missing := [name for name in ("viser", "mjviser") if importlib.util.find_spec(name) is None]):
+        raise MissingExtra(
+            f"The viewer needs {' and '.join(missing)}. Install it: pip install viser && pip install --no-deps mjviser"
+        )
     compat.launch(version, backend, device)
 
     from surefoot.engines.isaaclab.binder import build_env_cfg
