@@ -20,7 +20,7 @@ def walking(seed: int, kp: float, kd: float, delay: float, **options):
     return log_of(targets, kp, kd, delay, rng, **options)
 
 
-@given(st.integers(0, 10**6), st.floats(10, 100), st.floats(0.2, 4), st.integers(0, 10), st.floats(0, 0.4))
+@given(st.integers(0, 10**6), st.floats(10, 100), st.floats(0.2, 4), st.integers(0, 10), st.floats(0.05, 0.4))
 @settings(max_examples=15)
 def test_planted_laws_are_found(seed: int, kp: float, kd: float, late: int, noise: float):
     found = estimate_gains(walking(seed, kp, kd, late * STEP, torque_noise=noise, jitter=2e-4))
@@ -79,6 +79,36 @@ def test_computed_torque_is_refused():
     trace = walking(3, 35, 0.5, 0.0)
     trace.header.signals["tau"] = SignalInfo(origin="computed", source="tau")
     assert "computed by a host" in estimate_gains(trace).stiffness.reason
+
+
+def test_torque_that_the_law_gives_exactly_was_computed():
+    """Whatever its profile says; written with three decimals too. A simulator's torque is its law."""
+    trace = walking(3, 35, 0.5, 0.0)
+    law = 20 * (trace.signals["q_des"] - trace.signals["q"]) - 0.5 * trace.signals["dq"]
+    for tau in (law, np.round(law, 3)):
+        trace.signals["tau"][:] = tau
+        assert "gives the torque exactly" in estimate_gains(trace).stiffness.reason
+    trace.header.signals["tau"] = SignalInfo(origin="simulated", source="tau")
+    assert estimate_gains(trace).stiffness.value == pytest.approx(20, abs=0.01)
+
+
+@pytest.mark.parametrize("share", [0.7, 0.4])
+def test_torque_at_a_limit_does_not_lower_the_gains(share: float):
+    """Half of the samples and more are at the lower limit; with them the stiffness would be 23 of 35."""
+    trace = walking(3, 35, 0.5, 0.0)
+    limit = share * np.abs(trace.signals["tau"]).max()
+    trace.signals["tau"][:] = trace.signals["tau"].clip(-limit, limit)
+    found = estimate_gains(trace)
+    assert found.stiffness.value == pytest.approx(35, rel=0.01) and found.damping.value == pytest.approx(0.5, rel=0.02)
+
+
+def test_gains_of_another_sign_are_not_claimed():
+    trace = walking(3, 35, 0.5, 0.0)
+    trace.signals["dq"][:] *= -1
+    found = estimate_gains(trace)
+    assert found.stiffness.identified and "has another sign" in found.damping.reason
+    trace.signals["tau"][:] *= -1
+    assert "has another sign" in estimate_gains(trace).stiffness.reason
 
 
 def test_too_short_and_missing():

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rosbags.rosbag2 import Writer
 
 from bag_cases import STORE, header, low_states, message, write_bag, write_mcap
 from log_cases import imported, joint_values, stamps
 from surefoot.errors import SurefootError, TraceError, UnknownName
+from surefoot.replay.importer import file_sha256
 from trace_cases import JOINTS
 
 NUM = 300
@@ -122,8 +124,6 @@ def test_a_truncated_bag_is_refused_and_leaves_nothing(tmp_path: Path, mcap: boo
 
 
 def test_a_truncated_message_is_named(tmp_path: Path):
-    from rosbags.rosbag2 import Writer
-
     with Writer(tmp_path / "bag", version=9) as writer:
         connection = writer.add_connection("/lowstate", "unitree_go/msg/LowState", typestore=STORE)
         for stamp, topic, kind, content in low_states(5):
@@ -223,3 +223,37 @@ def test_every_failure_is_one_of_ours(tmp_path: Path, bag: Path):
         except SurefootError:
             outcomes.append("refused")
     assert set(outcomes) == {"read", "refused"}
+
+
+def test_messages_of_another_version_of_the_type_are_refused(tmp_path: Path):
+    """A db3 without definitions: longer messages begin as ours do, and mean something else. Padding is none."""
+    for extra in (3, 20):
+        with Writer(tmp_path / f"bag{extra}", version=8) as writer:
+            connection = writer.add_connection("/lowstate", "unitree_go/msg/LowState", typestore=STORE)
+            for stamp, topic, kind, content in low_states(5):
+                if topic == "/lowstate":
+                    writer.write(connection, stamp, bytes(STORE.serialize_cdr(content, kind)) + bytes(extra))
+    assert len(imported(tmp_path / "bag3", "go2_bag").stamp) == 5
+    with pytest.raises(TraceError, match=r"message 1: 1200 bytes, a .*/LowState has 1180; of another version"):
+        imported(tmp_path / "bag20", "go2_bag")
+
+
+@pytest.mark.parametrize("first", ["unitree_go/msg/LowState", "unitree_go/msg/LowCmd"])
+def test_a_topic_with_messages_of_two_types_is_refused(tmp_path: Path, first: str):
+    """Whichever comes first."""
+    messages = sorted(low_states(5), key=lambda message: message[2] != first)
+    with Writer(tmp_path / "bag", version=9) as writer:
+        kinds = dict.fromkeys(kind for _, _, kind, _ in messages)
+        connections = {kind: writer.add_connection("/lowstate", kind, typestore=STORE) for kind in kinds}
+        for stamp, _, kind, content in messages:
+            writer.write(connections[kind], stamp, STORE.serialize_cdr(content, kind))
+    with pytest.raises(TraceError, match=r"messages of several definitions \(.*LowCmd, .*LowState\)"):
+        imported(tmp_path / "bag", "go2_bag")
+
+
+def test_a_trace_says_what_was_imported_as_a_card_has_it(tmp_path: Path):
+    """A folder is more than the file that is read of it."""
+    bag = write_bag(tmp_path / "go2", low_states(20))
+    assert imported(bag, "go2_bag").header.log_sha256 == file_sha256(bag)
+    (file,) = bag.glob("*.db3")
+    assert imported(file, "go2_bag").header.log_sha256 == file_sha256(file) != file_sha256(bag)

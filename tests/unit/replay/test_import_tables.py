@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -209,3 +210,31 @@ def test_an_absent_log_and_an_unknown_kind(tmp_path: Path, csv: Path):
         imported(tmp_path / "none.csv", "go2_columns")
     with pytest.raises(TraceError, match=r"accept: 'unit' is no kind of finding. Did you mean 'units'"):
         imported(csv, "go2_columns", accept=["unit"])
+
+
+def test_what_could_be_read_in_two_ways_is_refused(tmp_path: Path, csv: Path):
+    lines = csv.read_text().splitlines()
+    (tmp_path / "twice.csv").write_text("\n".join([lines[0] + ",q_FR_hip_joint", *(line + ",9" for line in lines[1:])]))
+    with pytest.raises(TraceError, match="2 columns are named 'q_FR_hip_joint'"):
+        imported(tmp_path / "twice.csv", "go2_columns")
+    arrays: dict[str, Any] = {"stamp_ns": stamps(50), **joint_values(50)}
+    np.savez(tmp_path / "log.npz", **arrays | {"q": arrays["q"] * (1 + 1j)})
+    with pytest.raises(TraceError, match="'q' holds complex128"):
+        imported(tmp_path / "log.npz", "go2_arrays")
+    in_seconds = changed_profile(
+        tmp_path, "go2_arrays", lambda plain: plain["topics"]["log"]["stamp"].update(unit="s", field="t")
+    )
+    np.savez(
+        tmp_path / "log.npz", t=(stamps(50) * 1e-9).astype(np.float32), **joint_values(50)
+    )  # equal, or 128 s apart
+    with pytest.raises(TraceError, match=r"duplicate: .* row 2: .* stamps of single precision\?"):
+        imported(tmp_path / "log.npz", in_seconds)
+
+
+def test_a_list_that_is_missing_does_not_move_the_ones_after_it(tmp_path: Path):
+    """Four lists of 20, one of them null, hold as many numbers as four lists of 15."""
+    lists = {name: pa.array(list(part), pa.list_(pa.float64(), 12)) for name, part in joint_values(4).items()}
+    holed = pa.array([[0.1] * 20, None, [0.2] * 20, [0.3] * 20], pa.list_(pa.float64(), 20))
+    pq.write_table(pa.table({"stamp_ns": stamps(4), **lists, "q": holed}), tmp_path / "log.parquet")
+    with pytest.raises(TraceError, match="column q, row 2: no list at all"):
+        imported(tmp_path / "log.parquet", "go2_arrays")

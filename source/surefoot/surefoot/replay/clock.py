@@ -132,7 +132,10 @@ class ClockLog:
             )  # fmt: skip
         if self._duplicates:
             rows = self._duplicates
-            out.append(self._finding("duplicate", "warning", rows, "the same stamp as before; the first sample counts"))
+            many = 2 * len(rows) > self.samples
+            text = "the same stamp as before; the first sample counts"
+            text += "; more than half of the log: stamps of single precision?" if many else ""
+            out.append(self._finding("duplicate", "refusal" if many else "warning", rows, text))
         if self._gaps:
             longest = max(step for _, step in self._gaps)
             text = f"longer than {self.gap_factor:g} steps of {self._median * 1e-6:.3g} ms; the longest {longest:.4g} s"

@@ -82,6 +82,8 @@ class TraceHeader(Section):
     profile: str = ""
     profile_sha256: str = ""
     sources: tuple[SourceFile, ...] = ()
+    log_sha256: str = ""
+    """Of what was imported, as a card has it: a file, or a folder with all its files; empty where nobody said."""
     findings: tuple[Finding, ...] = ()
     content_sha256: str = ""
     """Of stamps and values, whatever the compression; `TraceFile.content_sha256` says how."""

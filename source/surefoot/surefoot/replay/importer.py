@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.errors import TraceError, did_you_mean
+from surefoot.replay.agreement import Agreement
 from surefoot.replay.bind import Binding, apply_mount, bind
 from surefoot.replay.clock import ClockLog
 from surefoot.replay.header import KINDS, Finding, SignalInfo, SourceFile, TraceHeader
@@ -80,6 +81,7 @@ def import_trace(
         header = _header(name or _plain_name(log), profile, orders, [base, *others])
         columns = {signal: header.columns(signal) for signal in header.signals}
         quality = QualityLog(log.name, columns, profile.joint_limit)
+        agreement = Agreement(log.name, columns)
         cursors = [_cursor(other, source, columns) for other in others]
         with TraceWriter(out, header) as writer:
             for stamp, own in base.batches(source):
@@ -90,14 +92,17 @@ def import_trace(
                     signals |= cursor.sample(stamp)
                 apply_mount(profile, signals)
                 quality.add(base.rows, stamp, signals)
+                agreement.add(stamp, signals)
                 if quality.samples > MAX_SAMPLES:
                     raise TraceError(f"{log}: more than {MAX_SAMPLES:,} samples; cut the log into parts.")
                 writer.write(stamp, signals)
             findings = source.findings + [found for part in (base, *others) for found in part.clock.findings()]
-            findings += quality.findings() + _overlap(base, others, cursors)
+            findings += quality.findings() + agreement.findings() + _overlap(base, others, cursors)
             _refuse(log, findings, accept, quality.samples)
             rates = {part.name: round(part.clock.rate, 3) for part in (base, *others)}
-            update = {"findings": tuple(findings), "rates_hz": rates, "sources": _sources(source)}
+            sources = _sources(source)
+            whole = file_sha256(log) if log.is_dir() else sources[0].sha256
+            update = {"findings": tuple(findings), "rates_hz": rates, "sources": sources, "log_sha256": whole}
             return writer.finish(header.model_copy(update=update))
 
 

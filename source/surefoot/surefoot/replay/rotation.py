@@ -33,6 +33,12 @@ def rotate(quat: FloatArray, vector: FloatArray) -> FloatArray:
     return vector + w * twice + np.cross(xyz, twice)
 
 
+def continuous(quat: FloatArray) -> FloatArray:
+    """The same rotations without changes of sign from row to row; a missing row changes none. Shape (n, 4)."""
+    opposite = np.einsum("nc,nc->n", quat[1:], quat[:-1]) < 0
+    return quat * np.concatenate([[1.0], np.cumprod(np.where(opposite, -1.0, 1.0))])[:, None]
+
+
 def from_rpy(rpy: FloatArray) -> FloatArray:
     """Quaternion of rotations about the fixed axes x (roll), y (pitch), z (yaw), in that order. Shape (..., 3), rad."""
     half = rpy / 2

@@ -149,10 +149,12 @@ def _check(trace: Trace, card: TraceCard | None, horizon: float, lead: float) ->
         raise TraceError(f"lead: expected at most {MAX_LEAD:g} s either way, got {lead:g} s.")
     if not 0 < horizon < math.inf:
         raise TraceError(f"horizon: expected more than 0 s, got {horizon:g} s.")
-    sources = trace.header.sources
-    if card is not None and len(sources) == 1 and sources[0].sha256 != card.data.sha256:
+    sources, log = trace.header.sources, trace.header.log_sha256
+    log = log or (sources[0].sha256 if len(sources) == 1 else "")
+    if card is not None and log and log != card.data.sha256:
         raise TraceError(
-            f"{trace.path}: imported from {sources[0].name}, but card {card.name!r} is of {card.data.file}, or of "
+            f"{trace.path}: imported from {', '.join(file.name for file in sources)}, but card {card.name!r} is of "
+            f"{card.data.file}, or of "
             "another version of it (SHA-256 differ). Its segments and gains would be another log's; take its own card."
         )
 

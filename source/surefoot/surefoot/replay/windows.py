@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.errors import TraceError
+from surefoot.replay import rotation
 from surefoot.replay.card import TraceCard
 from surefoot.replay.signals import SIGNALS
 from surefoot.replay.trace import FloatArray, Trace
@@ -177,9 +178,7 @@ def sampled(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, co
 
 def sampled_quat(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
     """The same for unit quaternions: neighbours on one side of the sphere, normalised after."""
-    opposite = np.einsum("nc,nc->n", values[1:], values[:-1]) < 0  # False beside a missing sample
-    aligned = values * np.concatenate([[1.0], np.cumprod(np.where(opposite, -1.0, 1.0))])[:, None]
-    mixed = sampled(trace, windows, aligned, dt=dt, count=count)
+    mixed = sampled(trace, windows, rotation.continuous(values), dt=dt, count=count)
     return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
 
 

@@ -1,9 +1,9 @@
 """PD gains and control delay of a stretch of a log, by regression of torque on position error and velocity.
 
 Model, for each joint j: tau = kp (q_des(t - delay) - q) - kd dq + offset_j, the same kp and kd for all joints, targets
-held from stamp to stamp. The offset takes up friction and sensor bias, so that only motion tells the gains. The delay
-is the one with the least residual. Intervals: jackknife over blocks of time, because neighbouring residuals depend on
-each other.
+held from stamp to stamp. The offset takes up friction and sensor bias, so that only motion tells the gains. Samples in
+which a limit holds the torque are left out. The delay is the one with the least residual. Intervals: jackknife over
+blocks of time, because neighbouring residuals depend on each other.
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,11 @@ _RELATIVE = 0.25
 """Half width of the interval, as a share of the value, up to which a gain counts as identified ..."""
 _STIFFNESS_FLOOR, _DAMPING_FLOOR = 2.0, 0.15
 """... or absolutely, N m/rad and N m s/rad: so that a gain of zero can be identified."""
+_EXACT = 1e-6
+"""Share of a torque's variance that no sensor and no current leaves unexplained."""
+_CLIPPED, _AT_LIMIT = 0.03, 1e-4
+"""A joint whose torque is within the second of its largest in more than the first of the samples is held by a limit
+there: a sine is in 0.9 %."""
 _MIN_DELAY_GAIN = 0.05
 """Share of the residual that the best delay must save against the worst within the scan."""
 
@@ -81,7 +86,8 @@ def estimate_gains(
     """
     trace.require("q", "dq", "tau", "q_des", purpose="estimating gains")
     stretch = _Stretch(trace, start, end, joints)
-    if trace.header.signals["tau"].origin == "computed":
+    origin = trace.header.signals["tau"].origin
+    if origin == "computed":
         return _unknown("the torque was computed by a host; a fit would give back its formula", stretch)
     if stretch.num_blocks < _MIN_BLOCKS:
         reason = f"{stretch.samples} samples in {stretch.num_blocks} blocks of {_BLOCK} s; {_MIN_BLOCKS} needed"
@@ -91,6 +97,8 @@ def estimate_gains(
     chosen, residuals = _least(delays, [part.fit()[1] for part in sums])
     (kp, kd), residual, total = sums[chosen].fit()
     r2 = 1 - residual / total if total > 0 else 0.0
+    if 1 - r2 < _EXACT and origin != "simulated":
+        return _unknown(f"the law gives the torque exactly (R2 1 - {1 - r2:.1g}): a host computed it", stretch)
     left_out = [_Left(sums, delays, block) for block in range(stretch.num_blocks)]
     fits = np.array([sums[chosen].fit(block)[0] for block in range(stretch.num_blocks)])
     names = (("N m/rad", _STIFFNESS_FLOOR), ("N m s/rad", _DAMPING_FLOOR))
@@ -115,6 +123,7 @@ class _Stretch:
         good = np.isfinite(q).all(1) & np.isfinite(dq).all(1) & np.isfinite(tau).all(1)
         self._rows, self._q, self._dq, self._tau = rows[good], q[good], dq[good], tau[good]
         self.samples = len(self._rows)
+        self._free = _not_clipped(self._tau)
         self.step = trace.step
         seconds = time[self._rows]
         _, self._block = np.unique(((seconds - start) // _BLOCK).astype(np.int64), return_inverse=True)
@@ -127,10 +136,20 @@ class _Stretch:
         at = np.searchsorted(self._stamp, self._stamp[self._rows] - round(delay * 1e9), side="right") - 1
         error = np.where((at >= 0)[:, None], self._target[np.maximum(at, 0)], np.nan) - self._q
         good = np.isfinite(error).all(axis=1)
-        columns = np.stack([error, -self._dq, self._tau, np.ones_like(error)], axis=-1)[good]
+        columns = np.stack([error, -self._dq, self._tau, np.ones_like(error)], axis=-1)
+        columns = np.where(self._free[..., None], columns, 0.0)[good]
         edges = np.searchsorted(self._block[good], np.arange(self.num_blocks + 1))
         parts = [columns[a:b].transpose(1, 2, 0) for a, b in pairwise(edges.tolist())]
         return _Sums(np.stack([part @ part.transpose(0, 2, 1) for part in parts]))
+
+
+def _not_clipped(tau: FloatArray) -> NDArray[np.bool_]:
+    """Samples of each joint that no limit holds. Shape (num_samples, num_joints)."""
+    if len(tau) == 0:
+        return np.ones(tau.shape, bool)
+    size = np.abs(tau)
+    top = (size >= size.max(axis=0) * (1 - _AT_LIMIT)) & (size > 0)
+    return ~(top & (top.mean(axis=0) > _CLIPPED))
 
 
 class _Left:
@@ -157,6 +176,8 @@ def _gain(value: float, unit: str, floor: float, fits: FloatArray, r2: float) ->
     reason = ""
     if r2 < _MIN_R2:
         reason = f"the law explains {max(r2, 0):.0%} of the torque's variance"
+    elif value + half < 0:
+        reason = f"{value:.3g} {unit} is below zero: torque, position error or velocity has another sign"
     elif not half <= max(_RELATIVE * abs(value), floor):
         reason = f"the motion leaves it between {interval[0]:.3g} and {interval[1]:.3g} {unit}"
     return Estimated(value, unit, interval, r2, reason)

@@ -69,7 +69,7 @@ def mocap_offset(trace: Trace, max_offset: float = 0.5) -> OffsetEstimate:
         TraceError: The trace lacks one of them.
     """
     trace.require("gyro", "base_quat_w", purpose="comparing motion capture with the IMU")
-    quat, time = trace.get("base_quat_w"), trace.time
+    quat, time = rotation.continuous(trace.get("base_quat_w")), trace.time
     dot = np.gradient(quat, time, axis=0)
     turn = 2 * rotation.multiply(rotation.conjugate(quat), dot)[:, 1:]
     return estimate_offset(trace.stamp, trace.get("gyro"), trace.stamp, turn, max_offset)

@@ -75,6 +75,11 @@ class Bag:
         if not connections:
             raise TraceError(f"{self.path}: topic {topic.topic!r} not found. {did_you_mean(topic.topic, self.topics)}")
         kind = connections[0].msgtype
+        if len({(found.msgtype, found.msgdef.data) for found in connections}) > 1:
+            kinds = ", ".join(sorted({found.msgtype for found in connections}))
+            raise TraceError(
+                f"{self.path}: topic {topic.topic!r} has messages of several definitions ({kinds}); split it."
+            )
         if topic.type and kind != topic.type:
             raise TraceError(f"{self.path}: topic {topic.topic!r} is of type {kind}, the profile expects {topic.type}.")
         clocks = [Request(field) for field in _clock_fields(topic)]

@@ -23,6 +23,8 @@ _PRIMITIVES = {
 }  # fmt: skip
 _ENCAPSULATION = 4
 """Bytes before the content: byte 1 says the endianness."""
+_PADDING = 8
+"""Fewer bytes may follow the content: writers fill up to 4 or 8."""
 
 
 def typestore() -> Typestore:
@@ -87,7 +89,15 @@ class Decoder:
                 f"{where}, message {row + short + 1}: {len(blobs[short])} bytes, a {self._kind} has {start + size}; "
                 "truncated, or of another version of the type."
             )
-        kinds = {blob[1] & 1 for blob in blobs}
+        long = next((at for at, blob in enumerate(blobs) if len(blob) >= start + size + _PADDING), None)
+        if long is not None:
+            raise TraceError(
+                f"{where}, message {row + long + 1}: {len(blobs[long])} bytes, a {self._kind} has {start + size}; of "
+                "another version of the type."
+            )
+        kinds = {blob[1] for blob in blobs}
+        if any(blob[0] for blob in blobs) or not kinds <= {0, 1}:
+            raise TraceError(f"{where}, from message {row + 1}: not in plain CDR, of which ROS 2's messages are.")
         if len(kinds) > 1:
             raise TraceError(f"{where}, from message {row + 1}: byte order changes within the topic.")
         joined = b"".join(blob[start : start + size] for blob in blobs)

@@ -108,7 +108,8 @@ def read_npz(path: Path, stamp: Stamp, requests: Sequence[Request]) -> Iterator[
     if len(set(lengths.values())) > 1:
         raise TraceError(f"{path}: arrays of different lengths: {lengths}.")
     for name, values in loaded.items():
-        if not np.issubdtype(values.dtype, np.number) and values.dtype != np.bool_:
+        real = np.issubdtype(values.dtype, np.number) and values.dtype.kind != "c"
+        if not real and values.dtype != np.bool_:
             raise TraceError(f"{path}: array {name!r} holds {values.dtype}, expected numbers.")
     for row in range(0, next(iter(lengths.values()), 0), BATCH_ROWS):
         part = {name: values[row : row + BATCH_ROWS] for name, values in loaded.items()}
@@ -152,10 +153,18 @@ def _fields(path: Path, stamp: Stamp, requests: Sequence[Request], known: Sequen
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise TraceError(f"{path}: column {missing[0]!r} not found{more}. {did_you_mean(missing[0], known)}")
+    twice = next((field for field in wanted if list(known).count(field) > 1), None)
+    if twice is not None:
+        raise TraceError(f"{path}: {list(known).count(twice)} columns are named {twice!r}; which one is meant?")
     return list(dict.fromkeys(wanted))
 
 
 def _raw(path: Path, batch: pa.RecordBatch, stamp: Stamp, requests: Sequence[Request], row: int) -> RawBatch:
+    for name in batch.schema.names:
+        column = batch.column(name)
+        if column.null_count and _is_list(column.type):  # Arrow leaves it out of the numbers, and all after it move up
+            at = row + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))) + 1
+            raise TraceError(f"{path}, column {name}, row {at}: no list at all; write one of NaN for a missing sample.")
     part = {name: _numbers(path, name, batch.column(name)) for name in batch.schema.names}
     return _batch(path, part, stamp, requests, row)
 
@@ -176,7 +185,7 @@ def _batch(path: Path, part: dict[str, NDArray[Any]], stamp: Stamp, requests: Se
 
 def _numbers(path: Path, name: str, column: pa.Array) -> NDArray[Any]:
     kind = column.type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    if _is_list(kind):
         flat, count = column.flatten(), len(column)
         if count == 0 or len(flat) % count or (not pa.types.is_fixed_size_list(kind) and not _equal(column)):
             raise TraceError(f"{path}: column {name!r} holds lists of different lengths, or none.")
@@ -186,6 +195,10 @@ def _numbers(path: Path, name: str, column: pa.Array) -> NDArray[Any]:
             return column.cast(pa.timestamp("ns")).cast(pa.int64()).to_numpy(zero_copy_only=False)
         raise TraceError(f"{path}: column {name!r} holds {kind}, expected numbers.")
     return column.to_numpy(zero_copy_only=False)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
 def _equal(column: pa.Array) -> bool:
