@@ -64,7 +64,7 @@ def evaluate_checkpoint(
         result = evaluate_grid(env, policy, grid)
     finally:
         env.close()
-    return _provenance(checkpoint, file_sha256, manifest, engine, device), result
+    return _provenance(checkpoint, file_sha256, manifest, engine, device, list(env.caveats)), result
 
 
 def load_and_hash(path: Path) -> tuple[Checkpoint, str]:
@@ -124,7 +124,9 @@ def check_writable(path: Path) -> None:
         raise RunFolderError(f"{path}: {what}; expected the path of a JSON file in a folder that exists.")
 
 
-def _provenance(checkpoint: Checkpoint, file_sha256: str, manifest: Manifest, engine: str, device: str) -> Provenance:
+def _provenance(
+    checkpoint: Checkpoint, file_sha256: str, manifest: Manifest, engine: str, device: str, caveats: list[str]
+) -> Provenance:
     task = manifest.task
     resets = task.resets.model_dump(mode="json", exclude={"randomize_episode_start"})
     return Provenance(

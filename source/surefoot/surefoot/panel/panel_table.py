@@ -28,6 +28,7 @@ def _heading(p: dict[str, Any]) -> str:
             f"success: no end, {bounds['lin_vel_error']:g} m/s, {bounds['yaw_rate_error']:g} rad/s",
             *((lineage,) if earlier else ()),
             *_changes(p.get("manifest_changes", [])),
+            *(f"CAVEAT: {caveat}" for caveat in p.get("caveats", [])),
         )
     )
 

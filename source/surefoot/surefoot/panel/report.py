@@ -40,6 +40,8 @@ class Provenance:
     conditions: dict[str, Any]
     """What the environments do to the robot: noise, randomised factors, pushes, start."""
     versions: dict[str, str]
+    caveats: list[str] = dataclasses.field(default_factory=list)
+    """What the engine itself says against the numbers."""
 
 
 def to_plain(provenance: Provenance, result: GridResult) -> dict[str, Any]:
@@ -84,6 +86,7 @@ def heading(provenance: Provenance) -> str:
     changed = [row for row in p.manifest_changes if row[0] not in OWN_CHANGES]
     if changed:
         lines += ["differs from what it was trained with:", format_diff(changed)]
+    lines += [f"CAVEAT: {caveat}" for caveat in p.caveats]
     return "\n".join(lines)
 
 

@@ -109,6 +109,7 @@ def run_and_keep(
     finally:
         env.close()
     provenance = _provenance(chosen, loaded, file_sha256, manifest, engine, device)
+    provenance["caveats"] = list(env.caveats)
     provenance["manifest_changes"] = changes_that_count(loaded.manifest, measured_on)
     report = panel_report(result, members, provenance)
     report.plain["seconds"] = round(time.perf_counter() - began, 2)

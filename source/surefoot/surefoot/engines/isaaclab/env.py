@@ -3,6 +3,7 @@
 import contextlib
 import io
 import time
+import warnings
 from typing import Any, cast
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from surefoot.engines.delays import ObservationDelay
 from surefoot.engines.isaaclab.compat import RobotHandle, new_simulation
-from surefoot.engines.isaaclab.compat.newton import thicken_height_field, warn_of_soft_contacts
+from surefoot.engines.isaaclab.compat.newton import soft_contacts, thicken_height_field
 from surefoot.engines.isaaclab.factors import PhysicsFactors
 from surefoot.engines.isaaclab.faults import IsaacLabFaults
 from surefoot.engines.isaaclab.probe import check_effect
@@ -71,7 +72,9 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
             self.scene.terrain.env_origins = self.ground.origins  # moves with it
             if self._backend == "newton_mjwarp":
                 thicken_height_field()
-                warn_of_soft_contacts(manifest)
+                if caveat := soft_contacts(manifest):
+                    warnings.warn(caveat, stacklevel=2)
+                    self.caveats = (caveat,)
         elif self.conditions is not None:
             self.scene.env_origins.zero_()  # no robot meets another: none depends on who else is there
         self.handle = RobotHandle(robot, self._version, self._backend, manifest.robot.joint_names, self.device)

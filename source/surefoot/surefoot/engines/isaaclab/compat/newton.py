@@ -1,6 +1,5 @@
 """Newton's solver behind Isaac Lab 3.0: what its views do not show."""
 
-import warnings
 from typing import Any
 
 from torch import Tensor
@@ -31,17 +30,22 @@ def thicken_height_field() -> None:
     warp.to_torch(solver.mjw_model.hfield_size)[:, 3] = HEIGHT_FIELD_BASE
 
 
-def warn_of_soft_contacts(manifest: Manifest) -> None:
-    """A foot whose centre sinks below a height field is thrown out sideways; measured in docs/isaaclab.md."""
-    chosen = manifest.simulation.contact_model
-    time = manifest.robot.contact_models[chosen].solref[0]
-    if time > FIRM:
-        warnings.warn(
-            f"robot.contact_models.{chosen}.solref: contacts that give way at {time:g} s let feet sink into rough "
-            f"ground, and Newton's solver throws them out. Use {FIRM:g} s at most, and half of it as "
-            "simulation.timestep.",
-            stacklevel=2,
-        )
+def soft_contacts(manifest: Manifest) -> str:
+    """What is wrong with a contact model on rough ground, and the overrides that help; empty where nothing is.
+
+    A foot whose centre sinks below a height field is thrown out sideways; measured in docs/isaaclab.md.
+    """
+    chosen, simulation = manifest.simulation.contact_model, manifest.simulation
+    time, ratio = manifest.robot.contact_models[chosen].solref
+    if time <= FIRM:
+        return ""
+    step = min(simulation.timestep, FIRM / 2)
+    return (
+        f"robot.contact_models.{chosen}.solref: contacts that give way at {time:g} s let feet sink into rough ground, "
+        f"and Newton's solver throws them out: falls and faults may be its own, not the policy's. Add: "
+        f"simulation.timestep={step:g} simulation.decimation={round(simulation.step_dt / step)} "
+        f"robot.contact_models.{chosen}.solref=[{FIRM:g},{ratio:g}]"
+    )
 
 
 def base_acceleration() -> tuple[Tensor, Tensor]:
