@@ -40,7 +40,7 @@ class Provenance:
     conditions: dict[str, Any]
     """What the environments do to the robot: noise, randomised factors, pushes, start."""
     versions: dict[str, str]
-    caveats: list[str] = dataclasses.field(default_factory=list)
+    caveats: list[str] = dataclasses.field(default_factory=list[str])
     """What the engine itself says against the numbers."""
 
 
