@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from surefoot.errors import EngineError, ManifestError
+from surefoot.errors import EngineError, ManifestError, MissingExtra
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 SMALL = [
@@ -62,6 +62,32 @@ def test_it_trains_with_overrides_by_either_name(monkeypatch: pytest.MonkeyPatch
         assert (tmp_path / "model_2.pt").is_file()
     finally:
         env.close()
+
+
+def test_gymnasiums_render_mode_gives_pictures_for_its_video_recorder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import gymnasium
+
+    from surefoot.engines.opengl import choose_opengl
+
+    monkeypatch.delenv("MUJOCO_GL", raising=False)  # and gone again after the test
+    try:
+        choose_opengl()
+    except MissingExtra as error:
+        pytest.skip(str(error))
+    monkeypatch.chdir(tmp_path)
+    env_cfg, _ = configured(monkeypatch, "env.scene.num_envs=2", "env.viewer.resolution=[96,64]")
+    env = gymnasium.make(TASK, cfg=env_cfg, render_mode="rgb_array")
+    try:
+        env.reset()
+        before = env.render()
+        env.step(torch.ones(2, 12))
+        after = env.render()
+    finally:
+        env.close()
+    assert before.shape == after.shape == (64, 96, 3)
+    assert (before != after).any() and before[0, 95].min() > 150  # legs moved; sky
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from isaaclab.envs import ManagerBasedRLEnv
 from torch import Tensor
 
 from surefoot.audit.fault_kinds import KINDS
@@ -11,6 +12,7 @@ from surefoot.engines.isaaclab.env import IsaacLabEnv
 from surefoot.engines.isaaclab.gym_cfg import SurefootEnvCfg, final_env_cfg, settled
 from surefoot.engines.isaaclab.make import check_manifest, write_usd
 from surefoot.engines.isaaclab.robot_model import load_robot_model
+from surefoot.engines.opengl import choose_opengl
 
 
 class SurefootGymEnv(IsaacLabEnv):
@@ -20,7 +22,8 @@ class SurefootGymEnv(IsaacLabEnv):
 
     Args:
         cfg: From `env_cfg_entry_point`, with its presets resolved.
-        render_mode: As Gymnasium's; there is no camera.
+        render_mode: As Gymnasium's; `rgb_array` gives MuJoCo's drawing of environment 0, of a robot without MJCF Isaac
+            Lab's own picture (not run).
         kwargs: What the registry holds beside; not used.
     """
 
@@ -42,6 +45,13 @@ class SurefootGymEnv(IsaacLabEnv):
             replicates=1,
         )
         self.render_mode = render_mode
+        if render_mode == "rgb_array" and model.mj is not None:
+            choose_opengl()
+            self.draw_at(cfg.viewer.resolution)
+
+    def render(self, recompute: bool = False) -> Any:
+        """A frame as `render_mode` says."""
+        return ManagerBasedRLEnv.render(self, recompute) if self.drawer is None else super().render()
 
     def reset(self, **kwargs: Any) -> Any:
         """Reset every environment; observations by group, and `extras`."""
