@@ -13,15 +13,21 @@ PUSHES = ["randomization.push.interval=[0.2,0.5]", "randomization.push.lin_vel_x
 CONVERGED = {"lean": (10, 20), "full": (100, 50)}
 
 
-@pytest.mark.parametrize("delay", ["[0,0]", "[1,3]"])
-@pytest.mark.parametrize("simulation", ["lean", "full"])
-def test_agrees_with_warp_over_50_steps(simulation: str, delay: str):
+@pytest.mark.parametrize(
+    ("simulation", "delay", "motors"),
+    [
+        *((simulation, delay, "implicit_pd") for delay in ("[0,0]", "[1,3]") for simulation in ("lean", "full")),
+        ("lean", "[1,3]", "dc_motor"),
+    ],
+)
+def test_agrees_with_warp_over_50_steps(simulation: str, delay: str, motors: str):
     iterations, line_search = CONVERGED[simulation]
     overrides = [
         f"simulation={simulation}",
         f"simulation.iterations={iterations}",
         f"simulation.ls_iterations={line_search}",
         f"task.actions.delay_steps={delay}",
+        f"robot.motors={motors}",
         *PUSHES,
     ]
     actions = random_actions(50, 8, scale=0.3)

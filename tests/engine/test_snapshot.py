@@ -1,6 +1,8 @@
 """A state taken from one environment and put into another continues bit for bit."""
 
+import hashlib
 import io
+import json
 
 import pytest
 import torch
@@ -103,3 +105,15 @@ def test_a_damaged_state_is_refused(key: str, value: object):
 def test_something_else_than_a_state_is_refused():
     with pytest.raises(CheckpointError, match="expected a dict, got NoneType"):
         small_env(8).load_state_dict(None)
+
+
+def test_states_of_before_there_were_kinds_of_motors_hold():
+    env = small_env(8)
+    parts = {name: part for name, part in env.manifest.to_plain().items() if name not in ("audit", "ppo", "training")}
+    del parts["robot"]["motors"]
+    for joint in parts["robot"]["joints"]:
+        del joint["saturation_effort"]
+    before = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    env.load_state_dict(env.state_dict() | {"experiment": before})
+    with pytest.raises(CheckpointError, match="another manifest"):
+        small_env(8, "robot.motors=dc_motor").load_state_dict(env.state_dict())

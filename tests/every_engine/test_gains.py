@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 
 from surefoot.manifest import compose_manifest
@@ -12,9 +13,11 @@ from surefoot_tasks import manifest_root
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 
 
-def test_gains_of_every_joint_and_environment_reach_the_motors(make_env: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("motors", ["implicit_pd", "dc_motor"])
+def test_gains_of_every_joint_and_environment_reach_the_motors(make_env: Callable[..., Any], motors: str) -> None:
     """No two gains are alike, and no two targets; torques stay below the limits."""
-    env = make_env(replay_manifest(compose_manifest(manifest_root(), TASK)), num_envs=2, evaluation=True)
+    task = compose_manifest(manifest_root(), TASK, [f"robot.motors={motors}"])
+    env = make_env(replay_manifest(task), num_envs=2, evaluation=True)
     env.reset()
     everyone = torch.arange(2)
     stiffness = 10.0 + torch.arange(24.0).reshape(2, 12)

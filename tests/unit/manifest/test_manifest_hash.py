@@ -114,6 +114,18 @@ def test_every_changed_number_changes_the_hash(go1_manifest: Manifest) -> None:
     assert one.sha256 != go1_manifest.sha256
 
 
+def test_manifests_of_before_there_were_kinds_of_motors_are_the_same_experiment(go1_manifest: Manifest) -> None:
+    plain = go1_manifest.to_plain()
+    del plain["robot"]["motors"]
+    for joint in plain["robot"]["joints"]:
+        del joint["saturation_effort"]
+    assert validate(plain).sha256 == go1_manifest.sha256
+    assert '"motors"' not in go1_manifest.canonical_json and '"saturation_effort"' not in go1_manifest.canonical_json
+    driven = override_manifest(go1_manifest, ["robot.motors=dc_motor"])
+    stronger = override_manifest(driven, ["robot.joints.0.saturation_effort=30"])
+    assert len({go1_manifest.sha256, driven.sha256, stronger.sha256}) == 3
+
+
 finite = st.floats(min_value=1e-6, max_value=1e6, allow_nan=False)
 
 

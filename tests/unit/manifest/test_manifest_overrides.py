@@ -56,6 +56,8 @@ REFUSED = [
     ("ppo.learning_rate=1.0", ["ppo.learning_rate", "at most ppo.max_learning_rate"]),
     ("ppo.critic.hidden_dims=[64,33]", ["ppo.critic.hidden_dims", "even numbers"]),
     ("robot.joints.0.default_pos=0.2", ["robot.joints.0.default_pos", "mirror image of 'FL_hip_joint'"]),
+    ("robot.joints.0.saturation_effort=23.6", ["robot.joints.0.saturation_effort", "at least effort_limit, 23.7 N m"]),
+    ("robot.motors=dcmotor", ["robot.motors", "'implicit_pd' or 'dc_motor'", "got 'dcmotor'"]),
     ("robot.joints.0.mirror=FR_hipp", ["robot.joints.0.mirror", "does not exist"]),
     ("robot.contact_models.lean.collide=[base]", ["robot.contact_models.lean.collide", "expected feet"]),
 ]

@@ -6,7 +6,21 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from surefoot.errors import did_you_mean
-from surefoot.manifest.base import Fraction, KeyedError, Name, NonNegativeFloat, Ordered, PositiveFloat, Range, Section
+from surefoot.manifest.base import (
+    Fraction,
+    KeyedError,
+    Name,
+    NonNegativeFloat,
+    OmittedByDefault,
+    Ordered,
+    PositiveFloat,
+    Range,
+    Section,
+)
+
+Motors = Literal["implicit_pd", "dc_motor"]
+"""implicit_pd: the position loop's torque up to a limit, integrated with the physics. dc_motor: the same loop, its
+torque within a torque-speed curve too and taken from the state before each physics step."""
 
 
 class Joint(Section):
@@ -22,9 +36,11 @@ class Joint(Section):
     damping: NonNegativeFloat
     """N m s/rad, derivative gain of the motor's position loop."""
     effort_limit: PositiveFloat
-    """N m."""
+    """N m, largest torque."""
     velocity_limit: PositiveFloat
-    """rad/s."""
+    """rad/s; of a DC motor the speed at which it has no torque left."""
+    saturation_effort: Annotated[PositiveFloat | None, OmittedByDefault()] = None
+    """N m, stall torque of a DC motor; None: `effort_limit`."""
     armature: NonNegativeFloat
     """kg m^2, rotor inertia reflected through the gearbox."""
     friction: NonNegativeFloat = 0.0
@@ -33,6 +49,21 @@ class Joint(Section):
     """Joint on the other side (or itself) that takes this joint's place in the left-right mirror."""
     mirror_sign: Literal[-1, 1]
     """-1 where the mirrored joint turns the other way."""
+
+    @property
+    def stall_torque(self) -> float:
+        """N m, what the torque-speed curve begins with at speed 0."""
+        return self.effort_limit if self.saturation_effort is None else self.saturation_effort
+
+    @model_validator(mode="after")
+    def _check_saturation(self) -> Self:
+        if self.stall_torque < self.effort_limit:
+            raise KeyedError(
+                "saturation_effort",
+                f"expected at least effort_limit, {self.effort_limit:g} N m (a motor that stands still has its largest "
+                f"torque), got {self.saturation_effort:g} N m",
+            )
+        return self
 
 
 class Foot(Section):
@@ -106,6 +137,8 @@ class Robot(Section):
     """Where the IMU sits: a site of `base_body` in the MJCF. Otherwise there is no accelerometer."""
     soft_limit_factor: Fraction
     """Share of each joint's range that counts as inside the soft limits."""
+    motors: Annotated[Motors, OmittedByDefault()] = "implicit_pd"
+    """Kind of all motors."""
     joints: Annotated[tuple[Joint, ...], Field(min_length=1)]
     feet: Annotated[tuple[Foot, ...], Field(min_length=1)]
     base_geoms: tuple[str, ...]

@@ -15,6 +15,7 @@ _ATTRIBUTES = {
     "damping": ("damping",),
     "effort_limit": ("effort_limit_sim", "effort_limit"),
     "velocity_limit": ("velocity_limit_sim", "velocity_limit"),
+    "saturation_effort": ("saturation_effort",),
     "armature": ("armature",),
     "friction": ("friction",),
 }
@@ -22,7 +23,7 @@ _ATTRIBUTES = {
 
 UNITS = {
     "default_pos": "rad", "stiffness": "N m/rad", "damping": "N m s/rad", "effort_limit": "N m",
-    "velocity_limit": "rad/s", "armature": "kg m^2", "friction": "N m",
+    "velocity_limit": "rad/s", "saturation_effort": "N m", "armature": "kg m^2", "friction": "N m",
 }  # fmt: skip
 
 
@@ -48,8 +49,10 @@ def differences(robot: Robot, cfg: Any) -> list[Difference]:
     found: dict[tuple[str, float, float | None], list[str]] = {}
     for joint in robot.joints:
         theirs = {"default_pos": _named(cfg.init_state.joint_pos, joint.name) or 0.0} | _motor(cfg, joint.name)
+        if robot.motors == "implicit_pd":
+            del theirs["saturation_effort"]
         for quantity, value in theirs.items():
-            ours = float(getattr(joint, quantity))
+            ours = joint.stall_torque if quantity == "saturation_effort" else float(getattr(joint, quantity))
             if value is None or abs(value - ours) > 1e-3 * max(abs(ours), 1e-3):
                 found.setdefault((quantity, ours, value), []).append(joint.name)
     return [

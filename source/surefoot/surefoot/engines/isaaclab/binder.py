@@ -19,12 +19,15 @@ from isaaclab.scene import InteractiveSceneCfg
 from isaaclab.sim import UsdFileCfg
 
 from surefoot.engines.isaaclab.compat import configclass, contact_sensor_cfg, simulation_cfg
+from surefoot.engines.isaaclab.compat.parameters import MOTORS
+from surefoot.engines.isaaclab.dc_motor import dc_motor_cfg
 from surefoot.engines.isaaclab.robot_asset import robot_spawn
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.engines.isaaclab.terms import DelayedTerm, JointTargets, VelocityCommandTerm
 from surefoot.engines.isaaclab.terrain import layout_of, rough_ground, terrain_cfg
 from surefoot.engines.terms import observation_terms, reset_robot, reward_terms, termination_terms
 from surefoot.manifest.manifest import Manifest
+from surefoot.manifest.robot import Joint
 from surefoot.mdp.layout import GroupName
 from surefoot.randomization.conditions import Conditions
 
@@ -179,15 +182,17 @@ def _robot(manifest: Manifest, usd_folder: Path, highest: float) -> Articulation
             joint_vel={".*": 0.0},
         ),
         soft_joint_pos_limit_factor=robot.soft_limit_factor,
-        actuators={
-            "motors": ImplicitActuatorCfg(
-                joint_names_expr=[".*"],
-                stiffness={joint.name: joint.stiffness for joint in joints},
-                damping={joint.name: joint.damping for joint in joints},
-                effort_limit_sim={joint.name: joint.effort_limit for joint in joints},
-                armature={joint.name: joint.armature for joint in joints},
-                friction={joint.name: joint.friction for joint in joints},
-                dynamic_friction={joint.name: joint.friction for joint in joints},
-            )
-        },
+        actuators={MOTORS: dc_motor_cfg(joints) if robot.motors == "dc_motor" else _implicit_cfg(joints)},
+    )
+
+
+def _implicit_cfg(joints: tuple[Joint, ...]) -> ImplicitActuatorCfg:
+    return ImplicitActuatorCfg(
+        joint_names_expr=[".*"],
+        stiffness={joint.name: joint.stiffness for joint in joints},
+        damping={joint.name: joint.damping for joint in joints},
+        effort_limit_sim={joint.name: joint.effort_limit for joint in joints},
+        armature={joint.name: joint.armature for joint in joints},
+        friction={joint.name: joint.friction for joint in joints},
+        dynamic_friction={joint.name: joint.friction for joint in joints},
     )

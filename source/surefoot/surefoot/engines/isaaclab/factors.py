@@ -43,7 +43,8 @@ class PhysicsFactors:
         base = int(self._handle.body_ids([robot.base_body])[0])
         feet = [geom for geoms in robot.foot_geoms(env.manifest.simulation.contact_model) for geom in geoms]
         self.feet = self._foot_columns(feet, model).to(env.device)
-        held = {name: self._held(name)[0].to(env.device) for name in TOUCHED_BY}
+        quantities = TOUCHED_BY if env.handle.has_dc_motors else TOUCHED_BY.keys() - {"saturation_effort"}
+        held = {name: self._held(name)[0].to(env.device) for name in quantities}
         self.nominal = NominalRobot(held, base)
         self._base = base
         for name in self.names:  # conditions may leave a value to the robot
@@ -70,7 +71,7 @@ class PhysicsFactors:
 
     def _held(self, name: str) -> Tensor:
         """A quantity as the simulator holds it, of all environments."""
-        if name in JOINT_PARAMETERS:
+        if name in JOINT_PARAMETERS or name == "saturation_effort":
             return self._handle.joint_parameter(name)
         if name == "friction":
             friction = self._handle.friction()
@@ -79,7 +80,7 @@ class PhysicsFactors:
 
     def _write(self, name: str, env_ids: Tensor, value: Tensor) -> None:
         handle = self._handle
-        if name in JOINT_PARAMETERS:
+        if name in JOINT_PARAMETERS or name == "saturation_effort":
             handle.write_joint_parameter(name, env_ids, value)
         elif name == "friction":
             handle.write_friction(env_ids, self.feet, value)

@@ -17,11 +17,13 @@ TOUCHED_BY = {
     "stiffness": {"motor_strength", "stiffness"},
     "damping": {"motor_strength", "damping"},
     "effort_limit": {"motor_strength"},
+    "saturation_effort": {"motor_strength"},
     "armature": {"armature"},
     "joint_friction": {"joint_friction"},
     "friction": {"friction"},
 }
-"""Quantities of the physics, and the factors that change them."""
+"""Quantities of the physics, and the factors that change them; DC motors alone have a `saturation_effort`."""
+MOTOR_QUANTITIES = ("stiffness", "damping", "effort_limit", "saturation_effort")
 
 
 class NominalRobot:
@@ -31,10 +33,13 @@ class NominalRobot:
         held: Each quantity of one environment as the simulator holds it at the start. Shapes (B,), (B, 9) for
             inertias, (B, 3) for centres of mass, (J,) for joints, (G,) for friction.
         base: Column of the base body.
+
+    Attributes:
+        held: As given, in double precision.
     """
 
     def __init__(self, held: dict[str, Tensor], base: int) -> None:
-        self._held = {name: value.double() for name, value in held.items()}
+        self.held = {name: value.double() for name, value in held.items()}
         self._base = base
         self._others = torch.arange(len(held["mass"]), device=held["mass"].device) != base
         self.base_mass = float(held["mass"][base])
@@ -48,16 +53,16 @@ class NominalRobot:
         values = {name: value.double() for name, value in values.items()}
         count = len(next(iter(values.values()))) if values else 0
         found = {
-            name: self._held[name].expand(count, *self._held[name].shape).clone()
+            name: self.held[name].expand(count, *self.held[name].shape).clone()
             for name, factors in TOUCHED_BY.items()
-            if not factors.isdisjoint(values)
+            if name in self.held and not factors.isdisjoint(values)
         }
         self._load(values, found)
-        for name, factors in TOUCHED_BY.items():
-            if name in ("stiffness", "damping", "effort_limit", "armature"):
-                for factor in factors & set(values):
+        for name in found:
+            if name in (*MOTOR_QUANTITIES, "armature"):
+                for factor in TOUCHED_BY[name] & set(values):
                     found[name] *= values[factor].unsqueeze(1)
-            elif name in ("joint_friction", "friction") and name in values:
+            elif name in ("joint_friction", "friction"):
                 found[name][:] = values[name].unsqueeze(1)
         return {name: value.float() for name, value in found.items()}
 
@@ -67,8 +72,8 @@ class NominalRobot:
         if stated is not None:
             return stated
         if name in PLACE:
-            return float(self._held["com"][self._base, PLACE.index(name)])
-        return float(self._held[name][0])
+            return float(self.held["com"][self._base, PLACE.index(name)])
+        return float(self.held[name][0])
 
     def _load(self, values: dict[str, Tensor], found: dict[str, Tensor]) -> None:
         """Masses, inertias and centres of mass: a payload, a shift, and the factor on the other bodies.
@@ -81,9 +86,9 @@ class NominalRobot:
         if "link_mass" in values:
             found["mass"][:, self._others] *= values["link_mass"].unsqueeze(1)
             found["inertia"][:, self._others] *= values["link_mass"][:, None, None]
-        own = self._held["com"][base]
+        own = self.held["com"][base]
         if (added := values.get("payload_mass")) is not None:
-            mass = self._held["mass"][base]
+            mass = self.held["mass"][base]
             total = mass + added
             found["mass"][:, base] = total
             found["inertia"][:, base] *= (total / mass).unsqueeze(1)

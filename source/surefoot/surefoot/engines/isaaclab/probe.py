@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from surefoot.engines.isaaclab.compat.newton import manager
+from surefoot.engines.isaaclab.nominal import MOTOR_QUANTITIES
+from surefoot.engines.motor_law import dc_motor_torque
 from surefoot.errors import EngineError
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def _judge(
 def _set_moving(env: "IsaacLabEnv", height: float) -> None:
     """Feet so high over the ground, m; base and joints in motion, targets off the pose."""
     robot, default = env.manifest.robot, env.robot_state.read("default_joint_pos")
-    wave = torch.sin(1.0 + 1.7 * torch.arange(len(default), device=env.device))
+    moving, targets = _motion(env)
     ids = torch.arange(env.num_envs, device=env.device)
     position = env.scene.env_origins.clone()
     position[:, 2] += robot.base_height + height
@@ -112,9 +114,9 @@ def _set_moving(env: "IsaacLabEnv", height: float) -> None:
         lin_vel_w=lin_vel[:, :3],
         ang_vel_b=ang_vel[:, :3],
         joint_pos=default.expand(env.num_envs, -1),
-        joint_vel=wave.expand(env.num_envs, -1),
+        joint_vel=moving.expand(env.num_envs, -1),
     )
-    env.handle.set_targets((default + 0.2 * wave).expand(env.num_envs, -1))
+    env.handle.set_targets(targets.expand(env.num_envs, -1))
     env.scene.write_data_to_sim()
 
 
@@ -122,14 +124,37 @@ def _step(env: "IsaacLabEnv", values: dict[str, Tensor], start: tuple[np.ndarray
     """Velocities after one step of plain MuJoCo."""
     model = manager()._solver.mj_model.__copy__()
     model.opt.timestep = env.physics_dt
-    for name, value in env.factors.nominal.quantities(values).items():
-        _write(model, env, name, value[0].double().cpu().numpy())
+    written = env.factors.nominal.quantities(values)
+    for name, value in written.items():
+        if not (env.handle.has_dc_motors and name in MOTOR_QUANTITIES):
+            _write(model, env, name, value[0].double().cpu().numpy())
     data = mujoco.MjData(model)
     mujoco.mj_setConst(model, data)
     mujoco.mj_resetData(model, data)
     data.qpos[:], data.qvel[:], data.ctrl[:] = start
+    if env.handle.has_dc_motors:
+        for joint, torque in zip(env.scene["robot"].joint_names, _dc_torques(env, written), strict=True):
+            data.qfrc_applied[model.jnt_dofadr[_find(model, "joint", f"_{joint}")]] = torque
     mujoco.mj_step(model, data)
     return data.qvel.copy()
+
+
+def _dc_torques(env: "IsaacLabEnv", written: dict[str, Tensor]) -> list[float]:
+    """N m, of the robots that `_set_moving` leaves, Isaac Lab's joint order."""
+    held = {name: written.get(name, env.factors.nominal.held[name]).double() for name in MOTOR_QUANTITIES}
+    default = env.robot_state.read("default_joint_pos")[env.handle.to_isaac].double()
+    moving, targets = (part[env.handle.to_isaac].double() for part in _motion(env))
+    wanted = held["stiffness"] * (targets - default) - held["damping"] * moving
+    speed = env.handle.joint_parameter("velocity_limit")[0].double()
+    torque = dc_motor_torque(wanted, moving, held["saturation_effort"], held["effort_limit"], speed)
+    return torque.flatten().tolist()
+
+
+def _motion(env: "IsaacLabEnv") -> tuple[Tensor, Tensor]:
+    """Joint velocities, rad/s, and targets off the pose, rad. Shapes (num_joints,)."""
+    default = env.robot_state.read("default_joint_pos")
+    wave = torch.sin(1.0 + 1.7 * torch.arange(len(default), device=env.device))
+    return wave, default + 0.2 * wave
 
 
 def _write(model: mujoco.MjModel, env: "IsaacLabEnv", name: str, value: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from surefoot.engines.isaaclab.foot_velocity import FootVelocity
 from surefoot.engines.isaaclab.plane_contacts import PlaneContacts
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.engines.mjcf import imu_offset
+from surefoot.engines.motor_law import dc_motor_torque
 from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp import frames
@@ -87,6 +88,9 @@ class IsaacLabRobotState(RobotState):
         """The motors' law on the present state, as MuJoCo's actuators have it, with the gains that are simulated."""
         target, stiffness, damping, limit = self.handle.drives()
         torque = stiffness * (target - self.read("joint_pos")) - damping * self.read("joint_vel")
+        if self.handle.has_dc_motors:
+            stall, speed = self.handle.curves()
+            return dc_motor_torque(torque, self.read("joint_vel"), stall, limit, speed)
         return torque.clamp(-limit, limit)
 
     def raw_foot_pos_w(self) -> Tensor:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import mujoco
-from mjlab.actuator import BuiltinPositionActuatorCfg
+from mjlab.actuator import ActuatorCfg, BuiltinPositionActuatorCfg
 from mjlab.entity import EntityArticulationInfoCfg, EntityCfg
 from mjlab.envs import ManagerBasedRlEnvCfg
 from mjlab.managers.action_manager import ActionTermCfg
@@ -22,6 +22,7 @@ from mjlab.viewer import ViewerConfig
 
 from surefoot.engines.drawing.drawer import AZIMUTH, DISTANCE, ELEVATION
 from surefoot.engines.mjcf import check_names, robot_spec
+from surefoot.engines.mujoco.dc_motor import DcMotorCfg, integrator
 from surefoot.engines.mujoco.robot_state import BASE, FEET, FOOT_POS, FOOT_VEL, LIMBS
 from surefoot.engines.mujoco.robots import without_idle_geoms, without_visuals
 from surefoot.engines.mujoco.terms import JointTargets, VelocityCommandTermCfg
@@ -74,7 +75,7 @@ def build_env_cfg(manifest: Manifest, num_envs: int, visuals: bool = False) -> M
             njmax=300,
             mujoco=MujocoCfg(
                 timestep=simulation.timestep,
-                integrator="implicitfast",
+                integrator=integrator(manifest.robot),
                 solver=simulation.solver,
                 iterations=simulation.iterations,
                 ls_iterations=simulation.ls_iterations,
@@ -175,9 +176,12 @@ def apply_contact_model(spec: mujoco.MjSpec, robot: Robot, contact_model: str) -
         geom.solref = contacts.solref
 
 
-def _actuators(manifest: Manifest) -> tuple[BuiltinPositionActuatorCfg, ...]:
-    """One group of MuJoCo position actuators for each set of equal motors."""
+def _actuators(manifest: Manifest) -> tuple[ActuatorCfg, ...]:
+    """DC motors, or one group of MuJoCo position actuators for each set of equal motors."""
     low, high = manifest.task.actions.delay_steps
+    if manifest.robot.motors == "dc_motor":
+        joints = {joint.name: joint for joint in manifest.robot.joints}
+        return (DcMotorCfg(target_names_expr=tuple(joints), joints=joints, delay_min_lag=low, delay_max_lag=high),)
     groups: dict[tuple[float, float, float, float, float], list[str]] = {}
     for joint in manifest.robot.joints:
         key = (joint.stiffness, joint.damping, joint.effort_limit, joint.armature, joint.friction)

@@ -82,6 +82,9 @@ class ModelFactors:
         motors = self._nominal.motor_ids
         gain, bias = (getattr(self._sim.model, name)[:, motors].clone() for name in fields)
         gain[..., 0], bias[..., 1], bias[..., 2] = stiffness, -stiffness, -damping
+        if self._nominal.brake_ids is not None:  # see `dc_motor`
+            gain[..., 0] = -stiffness
+            bias[..., 2] -= self._sim.model.actuator_biasprm[:, self._nominal.brake_ids, 2]
         for name, value in zip(fields, (gain, bias), strict=True):
             getattr(self._sim.model, name)[:, motors] = value
 

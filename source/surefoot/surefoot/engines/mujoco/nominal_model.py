@@ -1,6 +1,6 @@
 """The model as the robot definition says, and what becomes of it with given factor values.
 
-Axis letters: n environments, k bodies, actuators, degrees of freedom or geometries.
+Axis letters: n environments, k bodies, actuators, joints, degrees of freedom or geometries.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import mujoco
 import torch
 from torch import Tensor
 
+from surefoot.engines.mujoco.dc_motor import BACK_EMF, back_emf
 from surefoot.engines.mujoco.inertia import with_payload
 from surefoot.manifest.factors import FACTORS
 from surefoot.manifest.manifest import Manifest
@@ -25,7 +26,7 @@ class ModelWrite:
 
     field: str
     ids: Tensor
-    """Rows of the field: bodies, actuators, degrees of freedom or geometries. Shape (k,)."""
+    """Rows of the field: bodies, actuators, joints, degrees of freedom or geometries. Shape (k,)."""
     value: Tensor
     """Shape (n, k, ...)."""
 
@@ -60,6 +61,16 @@ class NominalModel:
         self._com, self._quat = field("body_ipos")[self._base[0]], field("body_iquat")[self._base[0]]
         self._gain, self._bias = field("actuator_gainprm")[self._motors], field("actuator_biasprm")[self._motors]
         self._force = field("actuator_forcerange")[self._motors]
+        self._emf = torch.zeros(len(motors), dtype=torch.float64, device=device)
+        self._clamp: Tensor | None = None
+        self.brake_ids: Tensor | None = None
+        """Back-EMF of DC motors: actuators in the manifest's order of joints. Shape (num_joints,)."""
+        if robot.motors == "dc_motor":
+            self.brake_ids = ids("actuator", [f"{name}{BACK_EMF}" for name in robot.joint_names])
+            emf = dict(zip(self.motor_ids.tolist(), map(back_emf, robot.joints), strict=True))
+            emf |= {brake: -emf[loop] for loop, brake in zip(list(emf), self.brake_ids.tolist(), strict=True)}
+            self._emf = torch.tensor([emf[index] for index in motors], dtype=torch.float64, device=device)
+            self._clamp = field("jnt_actfrcrange")[self._joints]
         self._grip = field("geom_friction")[self._feet]  # sliding, torsional, rolling
         self._armature = field("dof_armature")[self._dofs]
         self._stated = {"friction": float(model.geom_friction[int(self._feet[0]), 0])}
@@ -124,7 +135,10 @@ class NominalModel:
         return found
 
     def _motor_writes(self, values: dict[str, Tensor]) -> list[ModelWrite]:
-        """MuJoCo's position actuators: force = gain[0] * target + bias[1] * position + bias[2] * velocity."""
+        """MuJoCo's position actuators: force = gain[0] * target + bias[1] * position + bias[2] * velocity.
+
+        The back-EMF of a DC motor is its strength's, not its damping's: less of bias[2] here, as much more there.
+        """
         if GAINS.isdisjoint(values):
             return []
         one = torch.ones_like(next(iter(values.values())))
@@ -134,9 +148,12 @@ class NominalModel:
         bias = self._bias.expand(len(one), -1, -1).clone()
         gain[..., 0] *= stiffness.unsqueeze(1)
         bias[..., 1] *= stiffness.unsqueeze(1)
-        bias[..., 2] *= damping.unsqueeze(1)
+        bias[..., 2] = (bias[..., 2] - self._emf) * damping.unsqueeze(1) + self._emf * strength.unsqueeze(1)
         found = [ModelWrite("actuator_gainprm", self._motors, gain), ModelWrite("actuator_biasprm", self._motors, bias)]
         if "motor_strength" in values:
             force = self._force * strength[:, None, None]
             found.append(ModelWrite("actuator_forcerange", self._motors, force))
+            if self._clamp is not None:
+                clamp = self._clamp * strength[:, None, None]
+                found.append(ModelWrite("jnt_actfrcrange", self._joints, clamp))
         return found

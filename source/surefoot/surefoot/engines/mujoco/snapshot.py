@@ -117,6 +117,10 @@ def _damage(state: Any) -> str:
 def _experiment(manifest: Manifest) -> str:
     """Hash of what the environment depends on; how it is trained and watched may change between two runs."""
     parts = {key: value for key, value in manifest.to_plain().items() if key not in ("audit", "ppo", "training")}
+    if manifest.robot.motors == "implicit_pd":  # states of before there was another kind hold
+        del parts["robot"]["motors"]
+        for joint in parts["robot"]["joints"]:
+            del joint["saturation_effort"]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -20,6 +20,10 @@ JOINT_PARAMETERS = {
     ),
 }  # fmt: skip
 """Name in the articulation's data, method that writes it (3.0 appends `_index`), and that method's argument."""
+MOTORS = "motors"
+"""The one group of actuators."""
+_OWN = ("stiffness", "damping", "effort_limit", "velocity_limit", "saturation_effort")
+"""What the physics holds nothing of where motors are explicit; they hold it themselves."""
 
 
 class RobotParameters:
@@ -30,6 +34,13 @@ class RobotParameters:
 
     def __init__(self, robot: Any, version: str, backend: str) -> None:
         self._robot, self._version, self._newton = robot, version, backend == "newton_mjwarp"
+        motors = robot.actuators.get(MOTORS)
+        self._motors: Any = motors if hasattr(motors, "saturation_effort") else None
+
+    @property
+    def has_dc_motors(self) -> bool:
+        """Whether torques come from a model of the motors, and not from the physics' own drives."""
+        return self._motors is not None
 
     def masses(self) -> Tensor:
         """kg, as simulated. Shape (N, B)."""
@@ -73,13 +84,18 @@ class RobotParameters:
         self._robot.data._body_com_pose_b.timestamp = -1.0
 
     def joint_parameter(self, name: str) -> Tensor:
-        """One of `JOINT_PARAMETERS`, as simulated. Shape (N, J)."""
+        """One of `JOINT_PARAMETERS`, as simulated, or of a DC motor's limits. Shape (N, J)."""
+        if self._motors is not None and name in _OWN:
+            return getattr(self._motors, name)
         if not self._newton:
             return self._physx().joint_property(name)
         return as_tensor(getattr(self._robot.data, JOINT_PARAMETERS[name][0]))
 
     def write_joint_parameter(self, name: str, env_ids: Tensor, value: Tensor) -> None:
-        """One of `JOINT_PARAMETERS`. Shape (n, J)."""
+        """One of `JOINT_PARAMETERS`, or of a DC motor's limits. Shape (n, J)."""
+        if self._motors is not None and name in _OWN:
+            getattr(self._motors, name)[env_ids] = value
+            return
         _, method, argument = JOINT_PARAMETERS[name]
         values = {argument: value.contiguous()}
         if name == "joint_friction" and not self._newton:  # at rest and in motion
