@@ -40,6 +40,17 @@ def test_a_payload_off_centre_is_plain_mujoco_with_that_model():
     _follows_plain_mujoco(env)
 
 
+def test_dc_motors_of_other_strength_and_gains_are_plain_mujoco_with_that_model():
+    factors = {name: MODEL[name] for name in ("motor_strength", "stiffness", "damping", "payload_mass")}
+    env = env_with(3, factors, "robot.motors=dc_motor", mode="reset")
+    _follows_plain_mujoco(env)
+    values = env.buckets.values
+    back_emf = -23.7 / 30.1 * values["motor_strength"]
+    assert torch.allclose(env.sim.model.actuator_biasprm[:, 1, 2], back_emf)
+    both = env.sim.model.actuator_biasprm[:, 0, 2] + back_emf
+    assert torch.allclose(both, -0.5 * values["damping"] * values["motor_strength"], atol=1e-6)
+
+
 def _follows_plain_mujoco(env: MujocoEnv) -> None:
     env.action_manager.process_action(2.0 * random_actions(1, 3)[0])
     env.action_manager.apply_action()

@@ -134,3 +134,30 @@ def test_the_probe_finds_factors_that_are_held_but_not_felt() -> None:
                 probe.check_effect(env)
             array.assign(held)
         probe.check_effect(env)
+
+
+MOTORS = ("motor_strength", "stiffness", "damping", "control_delay", "payload_mass")
+
+
+def test_factors_of_dc_motors_are_held_by_the_motors_and_felt() -> None:
+    with batch(12, override(*MOTORS, mode="reset"), "randomization.bucket_by=[]", "robot.motors=dc_motor") as env:
+        strength = env.buckets.values["motor_strength"].unsqueeze(1)
+        _, stiffness, _, limit = env.handle.drives()
+        stall, speed = env.handle.curves()
+        assert torch.allclose(stiffness, 35.0 * strength * env.buckets.values["stiffness"].unsqueeze(1))
+        assert torch.allclose(stall, limit) and torch.allclose(limit[:, :1], 23.7 * strength)
+        assert speed[0, :3].tolist() == pytest.approx([30.1, 30.1, 20.06])
+        assert not column("actuator_gainprm")[..., 0].any()  # the physics' own drives are idle
+
+
+def test_planted_motors_without_their_strength_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They hold what was written, and do not use it."""
+    from surefoot.engines.isaaclab.dc_motor import JointDcMotor
+
+    law = JointDcMotor._clip_effort
+    monkeypatch.setattr(JointDcMotor, "_clip_effort", lambda motor, effort: law(motor, effort / motor.stiffness * 35.0))
+    with (
+        pytest.raises(EngineError, match=r"randomization\.factors.*does not reach the physics"),
+        batch(4, override("stiffness"), "randomization.bucket_by=[]", "robot.motors=dc_motor"),
+    ):
+        pass

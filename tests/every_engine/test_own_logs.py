@@ -9,7 +9,7 @@ import torch
 import engines_here
 import own_logs
 from own_logs import logs_of, task, trot
-from surefoot.manifest import Manifest
+from surefoot.manifest import Manifest, override_manifest
 from surefoot.replay import Trace
 from surefoot.replay.closed_loop import METRICS, run_closed_loop
 from surefoot.replay.header import SignalInfo
@@ -70,6 +70,18 @@ def test_a_delay_is_found_to_the_physics_step(engine: str, contacts: str, nothin
     (late,) = logs_of(delayed, trot(delayed), engine, control_delay=[2.0])
     scores = run_replay(late, delayed, mode="open_loop", engine=engine, horizon=0.2).gap.scores
     assert scores[2] < nothing and np.delete(scores, 2).min() > 0.01
+
+
+def test_a_log_of_dc_motors_has_gap_zero_with_dc_motors(engine: str, contacts: str, nothing: float) -> None:
+    """Joints at up to the no-load speed of 8 rad/s; motors without the curve are another machine."""
+    plain = task("motor_strength", "[0.6,0.8,1.0,1.2]", contacts)
+    slow = [f"robot.joints.{index}.velocity_limit=8" for index in range(12)]
+    driven = override_manifest(plain, ["robot.motors=dc_motor", *slow])
+    (log,) = logs_of(driven, trot(driven), engine, motor_strength=[1.1])
+    for mode in ("open_loop", "torque"):
+        scores = run_replay(log, driven, mode=mode, engine=engine, horizon=0.2).gap.scores
+        assert scores[2] < nothing and scores[:2].min() > 0.05
+    assert run_replay(log, plain, mode="open_loop", engine=engine, horizon=0.2).gap.scores[2] > 0.05
 
 
 def test_a_policy_under_its_own_commands_does_what_its_log_says(engine: str, contacts: str, tmp_path: Path) -> None:
