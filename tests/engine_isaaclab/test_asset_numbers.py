@@ -30,6 +30,23 @@ def test_the_documented_disagreements_are_all(isaaclab: str, task: str) -> None:
     assert found in DOCS.read_text()
 
 
+@pytest.mark.parametrize(("task", "option"), [(TASKS[1], "unitree_go2_dc"), (TASKS[4], "anymal_d_dc")])
+def test_the_shipped_dc_motors_are_those_of_isaaclab_assets(isaaclab: str, task: str, option: str) -> None:
+    import isaaclab.envs  # noqa: F401 (before isaaclab.managers: a circular import otherwise)
+    from isaaclab_assets.robots import anymal, unitree
+
+    robot = compose_manifest(manifest_root(), task, [f"robot={option}"]).robot
+    go2, drive = unitree.UNITREE_GO2_CFG, anymal.ANYDRIVE_3_SIMPLE_ACTUATOR_CFG
+    cfg = go2 if option == "unitree_go2_dc" else anymal.ANYMAL_D_CFG.replace(actuators={"legs": drive})
+    assert robot.motors == "dc_motor"
+    found = {entry.quantity for entry in differences(robot, cfg)}
+    assert found.isdisjoint({"stiffness", "damping", "effort_limit", "velocity_limit", "saturation_effort"})
+    weaker = robot.model_copy(
+        update={"joints": tuple(j.model_copy(update={"saturation_effort": 999.0}) for j in robot.joints)}
+    )
+    assert "saturation_effort" in {entry.quantity for entry in differences(weaker, cfg)}
+
+
 def config(**motor: object) -> SimpleNamespace:
     names = motor.pop("names", [".*"])
     pose = SimpleNamespace(joint_pos={".*L_hip_joint": -0.1, ".*R_hip_joint": 0.1, ".*thigh.*": 0.9, ".*calf.*": -1.8})
