@@ -66,7 +66,7 @@ def test_a_log_without_orientation_is_taken_to_be_level_and_says_so() -> None:
     settled = Trace(log.header, log.stamp, joints, log.path).slice(0.8, 1.5)
     result = run_replay(settled, standing, mode="open_loop", horizon=0.2)
     assert result.base.sources["orientation"] == "nothing: TAKEN to be level" and not result.base.oriented
-    assert result.gap.absent == ("gravity", "gyro", "base_lin_vel")
+    assert result.gap.absent == ("gravity", "gyro", "base_lin_vel", "acc")
     assert np.abs(result.replayed.simulated["q"][:, 0] - result.replayed.real["q"]).max() < 0.1  # rad
     assert "gravity, gyro" in text(to_plain(result))
 

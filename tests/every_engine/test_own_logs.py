@@ -48,6 +48,10 @@ def test_a_log_has_gap_zero_in_its_own_bucket(
     assert len(result.windows) == 5 and result.explanation.best == 1
     assert result.gap.scores[1] < nothing and result.gap.scores[0] > (0.005 if mode == "actuator" else 0.05)
     assert result.broken == 0 and result.persistence > 0.5
+    if mode == "actuator":  # the base is held: what its IMU feels is not known
+        assert "acc" in result.gap.absent
+    else:
+        assert result.gap.nrmse["acc"][1].max() < 100 * nothing and result.gap.nrmse["acc"][0].min() > 0.02
 
 
 @pytest.mark.parametrize("mode", ["open_loop", "actuator"])

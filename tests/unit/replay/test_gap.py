@@ -32,7 +32,21 @@ def test_an_error_of_one_standard_deviation_in_one_signal_costs_its_weight() -> 
     weights = {"q": 0.3, "dq": 0.2, "gyro": 0.1}
     assert gap.weights == pytest.approx({name: weight / 0.6 for name, weight in weights.items()})
     assert gap.scores.tolist() == pytest.approx([0.0, 0.5])
-    assert gap.best == 0 and gap.absent == ("tau", "gravity", "base_lin_vel")
+    assert gap.best == 0 and gap.absent == ("tau", "gravity", "base_lin_vel", "acc")
+
+
+def test_the_accelerometer_stands_beside_the_score() -> None:
+    """Off by two standard deviations: said, and neither score nor window nor weights of the others change."""
+    real = real_of()
+    simulated = same(real, 2)
+    simulated["q"][:, 1] += 0.1
+    before = gaps.measure(real, simulated)
+    real["acc"] = RNG.normal(0, 4.0, (20, 6, 3))
+    simulated["acc"] = same(real, 2)["acc"] + 2 * gaps.scale_of("acc", real["acc"])
+    after = gaps.measure(real, simulated)
+    assert np.allclose(after.nrmse["acc"], 2.0) and after.weights["acc"] == 0.0
+    assert np.array_equal(after.scores, before.scores) and np.array_equal(after.window, before.window)
+    assert {name: weight for name, weight in after.weights.items() if name != "acc"} == before.weights
 
 
 def test_a_signal_that_hardly_moves_is_divided_by_the_published_minimum() -> None:

@@ -39,9 +39,10 @@ SIGNALS: dict[str, GapSignal] = {
         GapSignal("gravity", "-", 0.10, 0.02, "direction of gravity in the base frame"),
         GapSignal("gyro", "rad/s", 0.10, 0.10, "angular velocity, base frame"),
         GapSignal("base_lin_vel", "m/s", 0.10, 0.05, "velocity of the base, base frame"),
+        GapSignal("acc", "m/s^2", 0.0, 0.5, "specific force at the IMU, base frame"),
     )
 }
-"""In the order of reports."""
+"""In the order of reports; without weight: compared beside the score."""
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,11 @@ class Replayed:
 
 
 def recorded(
-    trace: Trace, base: BaseMotion, windows: Windows, joints: tuple[str, ...], mode: Mode
+    trace: Trace, base: BaseMotion, windows: Windows, joints: tuple[str, ...], mode: Mode, imu: bool
 ) -> Iterator[tuple[str, FloatArray]]:
-    """The log's signals that a mode compares, from each window's start on. Shape (H + 1, W, c) each."""
+    """The log's signals that a mode compares, from each window's start on; what the IMU feels if the simulated robot
+    has one, and not of a base that is held. Shape (H + 1, W, c) each.
+    """
 
     def line(values: FloatArray) -> FloatArray:
         return sampled(trace, windows, values, dt=windows.step_dt, count=windows.num_steps + 1)
@@ -73,6 +75,10 @@ def recorded(
     if trace.has("base_lin_vel_w"):
         lin_vel = line(base.lin_vel_w)
         yield "base_lin_vel", rotate_inverse(flat, torch.tensor(lin_vel.reshape(-1, 3))).numpy().reshape(lin_vel.shape)
+    if imu and trace.has("acc"):
+        felt = line(trace.signals["acc"])
+        if np.isfinite(felt).all():  # it has no weight in the score: no window is left out for it
+            yield "acc", felt
 
 
 _FIELDS = {
@@ -82,6 +88,7 @@ _FIELDS = {
     "gravity": "projected_gravity_b",
     "gyro": "base_ang_vel_b",
     "base_lin_vel": "base_lin_vel_b",
+    "acc": "imu_lin_acc_b",
 }
 TOUCHING = "touching"
 """Beside the compared signals: contact in every physics step."""
@@ -139,8 +146,8 @@ class Replay:
             mode: What is given.
             gains: Of every sample; None leaves those of the robot as it is simulated.
         """
-        joints = self._env.manifest.robot.joint_names
-        whole = dict(recorded(trace, base, windows, joints, mode))
+        joints, imu = self._env.manifest.robot.joint_names, self._env.robot_state.imu_offset is not None
+        whole = dict(recorded(trace, base, windows, joints, mode, imu))
         names = (*whole, TOUCHING) if contact_signal(trace) else tuple(whole)
         parts: dict[str, list[FloatArray]] = {name: [] for name in names}
         size = self.windows_at_once

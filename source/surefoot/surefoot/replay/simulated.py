@@ -23,6 +23,7 @@ _FIELDS = {
     "base_lin_vel_w": "base_lin_vel_w",
     "gyro": "base_ang_vel_b",
     "tau": "joint_torque",
+    "acc": "imu_lin_acc_b",
 }
 
 
@@ -62,7 +63,7 @@ def simulated_logs(
 
     Returns:
         One trace for each environment. Row k holds the state before physics step k, the target given at that time, and
-        torque and contact as the step begins.
+        torque, contact and what the IMU feels as the step begins; without an IMU in the robot's model, no `acc`.
     """
     state = env.robot_state
     env.reset()
@@ -73,7 +74,8 @@ def simulated_logs(
     late = torch.zeros(env.num_envs, dtype=torch.long) if delay is None else delay
     late = late.to(env.device)
     everyone = torch.arange(env.num_envs, device=env.device)
-    rows: dict[str, list[np.ndarray]] = {field: [] for field in (*_FIELDS, "foot_contact")}
+    fields = {name: field for name, field in _FIELDS.items() if name != "acc" or state.imu_offset is not None}
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in (*fields, "foot_contact")}
     for step in range(len(targets)):
         now = {key: table[(step - late).clamp(min=0)] for key, table in tables.items()}
         if gains is not None:
@@ -81,7 +83,7 @@ def simulated_logs(
         env.command_joints(now["q_des"] if gains is None else now["q_des"] + now["tau_ff"] / now["kp"])
         env.refresh(everyone)  # the torque is that of these targets, before the step
         state.invalidate()
-        for signal, field in _FIELDS.items():
+        for signal, field in fields.items():
             rows[signal].append(cast("Tensor", state.read(field)).cpu().numpy().copy())
         rows["foot_contact"].append(step_and_touching(env).cpu().numpy())
     stamp = np.round(np.arange(len(targets)) * env.manifest.simulation.timestep * 1e9).astype(np.int64)
