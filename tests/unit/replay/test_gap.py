@@ -113,8 +113,28 @@ def test_the_interval_of_a_score_holds_it_and_is_a_point_where_windows_are_alike
     rng = np.random.default_rng(0)
     real = {"q": np.zeros((5, 400, 1))}
     simulated = {"q": np.broadcast_to(0.04 * rng.permutation(np.repeat([0.0, 1.0], 200))[None, :, None], (5, 400, 1))}
-    low, high = gaps.score_interval(real, simulated, np.random.default_rng(1))
+    low, high = gaps.score_interval(real, simulated)
+    assert low is not None and high is not None
     assert low < 2**0.5 < high and high - low == pytest.approx(4 * 0.0354, rel=0.15)
     alike = {"q": np.full((5, 400, 1), 0.02)}
-    assert gaps.score_interval(real, alike, np.random.default_rng(1)) == pytest.approx((1.0, 1.0))
+    assert gaps.score_interval(real, alike) == pytest.approx((1.0, 1.0))
     assert gaps.measure(real, {"q": alike["q"][:, None]}).scores[0] == pytest.approx(1.0)
+
+
+def test_few_windows_have_no_interval() -> None:
+    """One window resampled is itself: an interval without width."""
+    for count, there in ((1, False), (4, False), (5, True)):
+        real, simulated = {"q": np.zeros((5, count, 1))}, {"q": np.ones((5, count, 1))}
+        assert (gaps.score_interval(real, simulated)[0] is not None) == there
+
+
+@pytest.mark.parametrize("count", [5, 20])
+def test_the_interval_covers_what_few_windows_are_a_sample_of(count: int) -> None:
+    """Errors of exp(0.2 z): the score of all such windows is exp(0.2**2). Resampling 5 windows holds it in 80 %."""
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(300):
+        simulated = {"q": 0.02 * np.exp(rng.normal(0, 0.2, (1, count, 1)))}
+        low, high = gaps.score_interval({"q": np.zeros((1, count, 1))}, simulated)
+        assert low is not None and high is not None
+        held += low <= np.exp(0.04) <= high
+    assert 0.89 < held / 300 <= 1.0

@@ -3,12 +3,15 @@
 Axis letters: H control steps of a window, B buckets, W windows, c components, S signals.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
+from surefoot.replay.explain import FEWEST
 from surefoot.replay.trace import FloatArray
 
 SCORE_VERSION = 1
@@ -123,25 +126,31 @@ def measure(real: Mapping[str, FloatArray], simulated: Mapping[str, FloatArray])
 
 
 def score_interval(
-    real: Mapping[str, FloatArray], simulated: Mapping[str, FloatArray], rng: np.random.Generator, reps: int = 1000
-) -> tuple[float, float]:
-    """95 % percentile interval of the score of one bucket; whole windows are resampled.
+    real: Mapping[str, FloatArray], simulated: Mapping[str, FloatArray]
+) -> tuple[float, float] | tuple[None, None]:
+    """95 % interval of the score of one bucket: jackknife over whole windows, of the logarithm, with Student's t.
 
     Args:
         real: By signal, the log. Shape (H, W, c).
         simulated: The same signals of one bucket. Shape (H, W, c).
-        rng: The only source of randomness.
-        reps: Resamples.
+
+    Returns:
+        None where there are too few windows.
     """
-    weights = weights_of(real)
     count = next(iter(real.values())).shape[1]
-    picks = rng.multinomial(count, np.full(count, 1 / count), size=reps) / count  # (R, W)
-    scores = np.zeros(reps)
-    for name, weight in weights.items():
+    if count < FEWEST:
+        return None, None
+    score, without = 0.0, np.zeros(count)
+    for name, weight in weights_of(real).items():
         square = (((simulated[name] - real[name]) / scale_of(name, real[name])) ** 2).mean(axis=0)  # (W, c)
-        scores += weight * np.sqrt(picks @ square).mean(axis=1)
-    low, high = np.quantile(scores, (0.025, 0.975))
-    return float(low), float(high)
+        total = square.sum(axis=0)
+        score += weight * float(np.sqrt(total / count).mean())
+        without += weight * np.sqrt(np.maximum(total - square, 0.0) / (count - 1)).mean(axis=1)
+    if without.min() <= 0.0:  # all but one window are identical
+        return 0.0, score
+    spread = np.log(without)
+    half = float(student.ppf(0.975, count - 1) * np.sqrt((count - 1) * spread.var()))
+    return score * math.exp(-half), score * math.exp(half)
 
 
 def by_horizon(real: FloatArray, simulated: FloatArray, scale: FloatArray) -> FloatArray:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import numpy as np
-
 from surefoot.engines.base import physics_name
 from surefoot.errors import SurefootError
 from surefoot.files import write_atomically
@@ -138,11 +136,8 @@ def _gap(setting: _Setting, one: ReadyTrace, mode: Mode) -> dict[str, Any]:
         seed=setting.seed,
     )
     best = result.explanation.best
-    low, high = gaps.score_interval(
-        result.replayed.real,
-        {name: values[:, best] for name, values in result.replayed.simulated.items()},
-        np.random.default_rng(setting.seed),
-    )
+    alone = {name: values[:, best] for name, values in result.replayed.simulated.items()}
+    low, high = gaps.score_interval(result.replayed.real, alone)
     plain: dict[str, Any] = report.to_plain(result) | {"low": low, "high": high, "writer": writer_of(one.trace.header)}
     draw(result, setting.out / one.card.name)
     setting.kept.mkdir(parents=True, exist_ok=True)
