@@ -136,6 +136,8 @@ class IsaacLabRobotState(RobotState):
     def base_acceleration(self) -> tuple[Tensor, Tensor]:
         """Of the present state on Newton; on PhysX the mean over the last physics step."""
         if self.handle.writes_reach_links:
+            if self.handle.has_dc_motors:
+                self._env.scene.write_data_to_sim()  # their torques are those before the last physics step
             lin_acc, ang_acc_b = base_acceleration()
             return lin_acc - self._gravity, ang_acc_b
         com_acc, ang_acc = self.handle.base_com_acceleration(self._base)
