@@ -171,9 +171,13 @@ class ArticulationView:
 
     def _set_bodies(self, name: str, values: np.ndarray, indices: Tensor | None) -> None:
         for env in rows_of(indices, self.count):
-            model = self._batch.models[env]
-            getattr(model, name)[self._batch.links] = values[env]
-            mujoco.mj_setConst(model, mujoco.MjData(model))
+            getattr(self._batch.models[env], name)[self._batch.links] = values[env]
+        self._follow(indices)
+
+    def _follow(self, indices: Tensor | None) -> None:
+        """Numbers that MuJoCo derives from masses, inertias and armature; the softness of contacts is one."""
+        for env in rows_of(indices, self.count):
+            mujoco.mj_setConst(self._batch.models[env], mujoco.MjData(self._batch.models[env]))
 
     def get_material_properties(self) -> Tensor:
         """Static friction, dynamic friction, restitution of each geometry. Shape (N, G, 3)."""
@@ -201,6 +205,7 @@ class ArticulationView:
 
     def set_dof_armatures(self, data: Tensor, indices: Tensor | None) -> None:
         self._set("dof_armature", self._batch.qvel_at, data, indices)
+        self._follow(indices)
 
     def get_dof_stiffnesses(self) -> Tensor:
         """N m/rad. Shape (N, J)."""

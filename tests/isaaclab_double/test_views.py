@@ -206,6 +206,14 @@ def weightless(robots: Any) -> None:
         set_drive(torch.zeros(2, 4), ALL)
 
 
+def test_numbers_that_follow_from_armature_follow(launched: None) -> None:
+    """With 100 kg m^2 about a joint its inverse inertia is 1/100; the softness of contacts is a multiple of it."""
+    _, robots = afloat()
+    robots.set_dof_armatures(torch.full((2, 4), 100.0), ALL)
+    for model in robots._batch.models:
+        assert model.dof_invweight0[robots._batch.qvel_at].tolist() == pytest.approx([0.01] * 4, rel=0.02)
+
+
 def test_of_a_joints_friction_the_torque_in_motion_acts(launched: None) -> None:
     """Knees turn at 4 rad/s, one against 0.1 N m: it loses more speed in ten steps; to a torque at rest alone, none."""
     simulation, robots = afloat()
