@@ -6,6 +6,7 @@ from pathlib import Path
 
 import surefoot
 from surefoot.engines.base import load_engine
+from surefoot.engines.device import check_device
 from surefoot.errors import CheckpointError, RunFolderError
 from surefoot.manifest import Manifest, compose_manifest, diff_manifests, override_manifest, validate
 from surefoot.panel.command_grid import CommandGrid
@@ -46,6 +47,7 @@ def evaluate_checkpoint(
         CheckpointError: Corrupt, foreign, or of another observation layout; no environment was built.
         ManifestError: An override that does not fit.
     """
+    device = check_device(device)
     checkpoint, file_sha256 = load_and_hash(path)
     manifest = task_manifest(checkpoint.manifest, manifests, task, overrides or [])
     check_fits(checkpoint, manifest)

@@ -9,6 +9,7 @@ from typing import Any
 
 import surefoot
 from surefoot.engines.base import Engine, load_engine
+from surefoot.engines.device import check_device
 from surefoot.errors import PanelError, did_you_mean
 from surefoot.manifest import Manifest, diff_manifests
 from surefoot.manifest.factors import FACTORS
@@ -88,6 +89,7 @@ def run_and_keep(
     out: Path | None,
 ) -> tuple[PanelReport, PanelResult]:
     """`run_panel`, and the episodes behind the report."""
+    device = check_device(device)
     if out is not None:
         check_writable(out)
     chosen = load_panel(panel, manifests)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from surefoot.engines.base import EngineEnv, load_engine
+from surefoot.engines.device import check_device
 from surefoot.errors import TraceError
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
@@ -110,7 +111,7 @@ def run_closed_loop(
         TraceError: Another robot, a missing signal, nothing valid.
         CheckpointError: Corrupt, or of another observation layout.
     """
-    loaded = load(checkpoint)
+    device, loaded = check_device(device), load(checkpoint)
     trace.require_robot(loaded.manifest.robot.name)
     trace.require(*NEEDS, purpose="mode closed_loop")
     step_dt = loaded.manifest.simulation.step_dt
