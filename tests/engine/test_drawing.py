@@ -46,6 +46,7 @@ def test_the_window_moves_after_some_metres_only_and_by_whole_metres():
     assert stage.place([0.0, 0.0, 1.0], UPRIGHT, JOINTS)
     before = stage.model.body("ground").pos.copy()
     assert not stage.place([3.0, 0.0, 1.0], UPRIGHT, JOINTS)
+    assert not stage.place([np.nan, 0.0, 1.0], UPRIGHT, JOINTS)
     assert stage.place([5.2, 0.0, 1.0], UPRIGHT, JOINTS)
     np.testing.assert_allclose(stage.model.body("ground").pos - before, [5.0, 0.0, 0.0], atol=1e-9)
 

@@ -43,7 +43,12 @@ class GroundWindow:
         geom.type, geom.hfieldname = mujoco.mjtGeom.mjGEOM_HFIELD, GROUND
 
     def follow(self, model: mujoco.MjModel, x: float, y: float) -> bool:
-        """Have the ground around a point of the world, m, in the model; whether anything was changed."""
+        """Have the ground around a point of the world, m, in the model; whether anything was changed.
+
+        Around a robot whose position is not finite nothing is to be seen: the ground stays.
+        """
+        if not np.isfinite((x, y)).all():
+            return False
         layout, step = self._layout, self._layout.resolution
         first: list[int] = []
         for at, count, shown in zip((x, y), layout.heights.shape, self._shape, strict=True):
