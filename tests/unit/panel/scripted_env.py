@@ -117,6 +117,9 @@ class ScriptedState(RobotState):
     def env_origins(self) -> Tensor:
         return self._zeros(3)
 
+    def base_acceleration(self) -> tuple[Tensor, Tensor]:
+        return self._zeros(3), self._zeros(3)
+
 
 @dataclass
 class ScriptedStep:
