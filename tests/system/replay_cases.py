@@ -74,7 +74,7 @@ def add_trace(root: Path, data: Path, name: str, trace: Trace, **changes: Any) -
 def write_suite(root: Path, **changes: Any) -> None:
     """`tiny`, unless it is named otherwise: a log that the simulator explains, one that it does not, a failed run."""
     suite = {
-        "schema_version": 1, "name": "tiny", "robot": "unitree_go1", "description": "Simulated logs", "horizon": 0.2,
+        "schema_version": 1, "name": "tiny", "robot": "unitree_go1", "description": "Simulated logs", "horizon": 0.1,
         "buckets": {"friction": [FRICTION, FRICTION]},
         "traces": [
             {"card": "own", "modes": ["open_loop", "closed_loop"]},
