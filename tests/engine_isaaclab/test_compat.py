@@ -56,6 +56,7 @@ class Articulation:
 
     def __init__(self, version: str) -> None:
         self._version = version
+        self.actuators: dict[str, Any] = {}
         self.pos, self.vel, self.target = torch.zeros(4, 4), torch.zeros(4, 4), torch.zeros(4, 4)
 
     @property

@@ -40,7 +40,7 @@ def handle(view: Any) -> Any:
     from surefoot.engines.isaaclab.compat.parameters import RobotParameters
 
     data = SimpleNamespace(_body_com_pose_b=SimpleNamespace(timestamp=3.0))
-    return RobotParameters(SimpleNamespace(root_view=view, data=data), "3.0", "isaacsim_physx")
+    return RobotParameters(SimpleNamespace(root_view=view, data=data, actuators={}), "3.0", "isaacsim_physx")
 
 
 @pytest.mark.parametrize(("what", "shape"), [("masses", (LINKS,)), ("inertias", (LINKS, 9)), ("coms", (LINKS, 3))])
