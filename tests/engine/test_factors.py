@@ -70,6 +70,36 @@ def _follows_plain_mujoco(env: MujocoEnv) -> None:
     assert largest(got, torch.stack([torch.from_numpy(data.qpos.copy()) for data in nominal])) > 1e-3
 
 
+def test_a_moved_centre_of_mass_loses_no_contact():
+    env = env_with(1024, {"com_shift_x": (0.08, 0.1)}, "simulation=full")
+    state, model = env.robot_state, env.sim.mj_model.__copy__()
+    gen = torch.Generator().manual_seed(0)
+    limits = torch.tensor([joint.limits for joint in env.manifest.robot.joints])
+    qpos = env.sim.data.qpos
+    qpos[:, 2] = 0.1 + 0.2 * torch.rand(1024, generator=gen)
+    qpos[:, 3:7] = torch.nn.functional.normalize(torch.randn(1024, 4, generator=gen), dim=1)
+    qpos[:, state.q_ids] = limits[:, 0] + (limits[:, 1] - limits[:, 0]) * torch.rand(1024, 12, generator=gen)
+    env.sim.forward()
+    trunk, columns = model.body("robot/trunk").id, torch.cat((state._base_found_ids, state._limb_found_ids)).tolist()
+
+    def touching(disabled: int) -> Tensor:
+        """Geometries on the ground in plain MuJoCo. Shape (1024, num_geoms)."""
+        rows = []
+        for index in range(1024):
+            model.body_ipos[trunk] = env.sim.model.body_ipos[index, trunk].numpy()
+            model.opt.disableflags = disabled
+            data = mujoco.MjData(model)
+            data.qpos = qpos[index].numpy()
+            mujoco.mj_forward(model, data)
+            rows.append(torch.from_numpy(data.sensordata[columns] > 0))
+        return torch.stack(rows)
+
+    flags, midphase = model.opt.disableflags, int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)
+    every = touching(flags | midphase)
+    assert torch.equal(env.sim.data.sensordata[:, columns] > 0, every)
+    assert (every & ~touching(flags & ~midphase)).sum() > 5  # what MuJoCo's midphase misses
+
+
 def test_payload_adds_to_the_total_mass():
     env = env_with(8, {"payload_mass": (1.0, 3.0)})
     assert torch.allclose(env.total_mass(), 5.204 + 4 * (0.68 + 1.009 + 0.195862) + env.buckets.values["payload_mass"])

@@ -29,6 +29,8 @@ class BatchSimulation(Simulation):
         native_ccd: MuJoCo's own convex collisions (its default); otherwise libccd's. A sphere whose centre is below a
             height field leaves it through the nearest face of the prism under it with the first, upwards with the
             second.
+        midphase: MuJoCo's search by boxes among the geometries of two bodies (its default); its boxes lie about the
+            nominal centre of mass, and miss contacts where that is moved.
     """
 
     def __init__(
@@ -40,11 +42,12 @@ class BatchSimulation(Simulation):
         fused: bool = False,
         auto_reset: bool = True,
         native_ccd: bool = True,
+        midphase: bool = True,
         **kwargs: Any,
     ) -> None:
         self._num_threads = num_threads
         self._fused = fused
-        self._auto_reset, self._native_ccd = auto_reset, native_ccd
+        self._auto_reset, self._native_ccd, self._midphase = auto_reset, native_ccd, midphase
         self.physics_seconds = 0.0
         super().__init__(num_envs, cfg, *args, **kwargs)
 
@@ -72,6 +75,8 @@ class BatchSimulation(Simulation):
             self._mj_model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
         if not self._native_ccd:
             self._mj_model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_NATIVECCD
+        if not self._midphase:
+            self._mj_model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_MIDPHASE
         threads = min(self._num_threads or len(usable_cores()), self.num_envs)
         with one_core_each(threads):
             self.batch = Batch(self._mj_model, self.num_envs, threads, self._fused)

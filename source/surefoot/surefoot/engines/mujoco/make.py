@@ -15,6 +15,7 @@ from surefoot.engines.mujoco.batch_sim import BatchSimulation
 from surefoot.engines.mujoco.binder import build_env_cfg
 from surefoot.engines.mujoco.contact_times import use_fast_contact_times
 from surefoot.engines.mujoco.env import MujocoEnv, can_fuse
+from surefoot.engines.mujoco.nominal_model import PLACE, SHIFT
 from surefoot.manifest.manifest import Manifest
 from surefoot.randomization.conditions import Conditions
 
@@ -42,7 +43,10 @@ def make_env(
         num_envs = conditions.num_envs
     cfg = build_env_cfg(manifest, num_envs or manifest.training.num_envs, visuals)
     rough = bool(conditions.ground) if conditions is not None else manifest.task.terrain.kind == "generator"
-    with _simulation(device, num_threads, can_fuse(manifest), warp_on_cpu, native_ccd=not rough):
+    drawn = manifest.randomization.factors if conditions is None else conditions.factors
+    midphase = not {*PLACE, *SHIFT}.intersection(drawn)
+    fused = can_fuse(manifest)
+    with _simulation(device, num_threads, fused, warp_on_cpu, native_ccd=not rough, midphase=midphase):
         env = MujocoEnv(
             cfg,
             device,
@@ -73,6 +77,7 @@ def _simulation(
     warp_on_cpu: bool,
     auto_reset: bool = True,
     native_ccd: bool = True,
+    midphase: bool = True,
 ) -> Iterator[None]:
     """Let mjlab build its simulation from our class while an environment is constructed."""
     wp.config.quiet = True
@@ -83,7 +88,12 @@ def _simulation(
     warnings.filterwarnings("ignore", "MULTICCD is enabled", module="mujoco_warp")  # MuJoCo C steps, not it
     original = mjlab_env.Simulation
     mjlab_env.Simulation = functools.partial(
-        BatchSimulation, num_threads=num_threads, fused=fused, auto_reset=auto_reset, native_ccd=native_ccd
+        BatchSimulation,
+        num_threads=num_threads,
+        fused=fused,
+        auto_reset=auto_reset,
+        native_ccd=native_ccd,
+        midphase=midphase,
     )
     try:
         yield
