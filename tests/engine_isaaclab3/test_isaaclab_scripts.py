@@ -1,7 +1,6 @@
 """Isaac Lab's own train.py and play.py on a surefoot task, in processes of their own."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -86,7 +85,7 @@ def test_play_runs_and_exports_the_policy(run: Path, isaaclab_scripts: Path, go1
             time.sleep(5.0)  # it plays until it is stopped
             assert play.poll() is None, (run / "play.log").read_text()[-3000:]
         finally:
-            play.send_signal(signal.SIGINT)
+            play.terminate()  # not SIGINT, which what is started in the background ignores
             play.wait(60)
     actor = torch.jit.load(str(exported / "policy.pt"))
     assert actor(torch.zeros(1, observation_size(go1_manifest, "actor"))).shape == (1, 12)
