@@ -211,7 +211,9 @@ class TaskEnv(Pictures):
         return observations
 
     def _reset_idx(self, env_ids: Any = None) -> None:
-        env_ids = torch.arange(self.num_envs, device=self.device) if env_ids is None else env_ids.long()
+        if env_ids is None or isinstance(env_ids, slice):  # Isaac Lab 3.0 says "all" by a slice
+            env_ids = torch.arange(self.num_envs, device=self.device)[slice(None) if env_ids is None else env_ids]
+        env_ids = env_ids.long()
         self.streams.begin_episode(env_ids)  # first: whatever is drawn from here on belongs to the new episode
         if self.terrain_levels is not None:
             failed, valid = self.reset_terminated[env_ids].bool(), ~self.faults.invalid[env_ids]

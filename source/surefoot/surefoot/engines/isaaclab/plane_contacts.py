@@ -14,8 +14,8 @@ from surefoot.engines.isaaclab.compat import RobotHandle
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.mdp import frames
 
-_SPHERE, _CAPSULE = mujoco.mjtGeom.mjGEOM_SPHERE, mujoco.mjtGeom.mjGEOM_CAPSULE
-_CYLINDER, _BOX = mujoco.mjtGeom.mjGEOM_CYLINDER, mujoco.mjtGeom.mjGEOM_BOX
+_SPHERE, _CAPSULE = int(mujoco.mjtGeom.mjGEOM_SPHERE), int(mujoco.mjtGeom.mjGEOM_CAPSULE)
+_CYLINDER, _BOX = int(mujoco.mjtGeom.mjGEOM_CYLINDER), int(mujoco.mjtGeom.mjGEOM_BOX)
 
 
 class PlaneContacts:
@@ -61,7 +61,7 @@ class PlaneContacts:
     def can(geoms: Sequence[str], model: RobotModel) -> bool:
         """Whether the shapes of all these geometries are known."""
         kinds = (_SPHERE, _CAPSULE, _CYLINDER, _BOX)
-        return model.mj is not None and all(model.mj.geom_type[model.mj.geom(name).id] in kinds for name in geoms)
+        return model.mj is not None and all(int(model.mj.geom_type[model.mj.geom(name).id]) in kinds for name in geoms)
 
     def forget(self) -> None:
         """The state has changed."""

@@ -112,7 +112,8 @@ def _turn_x_to(axis: np.ndarray) -> np.ndarray:
 
 def _collider(stage: Usd.Stage, mj: mujoco.MjModel, contact: ContactGeom) -> None:
     index = int(mj.geom(contact.name).id)
-    path, kind, size = f"{ROOT}/{contact.body}/{contact.name}", mj.geom_type[index], mj.geom_size[index]
+    # A plain int: since MuJoCo 3.12 a NumPy integer is in no tuple of its enumeration's members.
+    path, kind, size = f"{ROOT}/{contact.body}/{contact.name}", int(mj.geom_type[index]), mj.geom_size[index]
     scale = None
     if kind == mujoco.mjtGeom.mjGEOM_SPHERE:
         shape = UsdGeom.Sphere.Define(stage, path)

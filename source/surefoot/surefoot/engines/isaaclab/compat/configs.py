@@ -29,10 +29,17 @@ def simulation_cfg(backend: str, *, device: str, timestep: float, decimation: in
         from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg
 
         cfg.physics = NewtonCfg(solver_cfg=MJWarpSolverCfg(integrator="implicitfast", **solver), num_substeps=1)
+        cfg.use_newton_actuators = False  # they know neither DC motors nor targets that change between physics steps
+    elif backend == "ovphysx":
+        from isaaclab_ov.physics import OvPhysxCfg
+
+        cfg.physics = OvPhysxCfg()
+        cfg.use_newton_actuators = False
     elif importlib.util.find_spec("isaaclab_physx") is not None:
         from isaaclab_physx.physics import PhysxCfg
 
         cfg.physics = PhysxCfg()
+        cfg.use_newton_actuators = False
     return cfg
 
 
@@ -54,7 +61,9 @@ def contact_sensor_cfg(backend: str, geoms: Sequence[tuple[str, str]], ground: s
             sensor_shape_prim_expr=[f"{{ENV_REGEX_NS}}/Robot/{body}/{geom}" for body, geom in geoms],
             filter_shape_prim_expr=[ground],
         )
-    if importlib.util.find_spec("isaaclab_physx") is not None:
+    if backend == "ovphysx":
+        from isaaclab_ov.sensors import ContactSensorCfg
+    elif importlib.util.find_spec("isaaclab_physx") is not None:
         from isaaclab_physx.sensors import ContactSensorCfg
     else:
         from isaaclab.sensors import ContactSensorCfg

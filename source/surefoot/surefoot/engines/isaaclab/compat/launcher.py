@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import importlib.metadata
 import importlib.util
 import io
 import signal
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from surefoot.engines.isaaclab.compat.ovphysx import allow_ordinary_memory, check_installed
 from surefoot.errors import EngineError
 
 _app: Any = None
@@ -21,6 +23,10 @@ def launch(version: str, backend: str, device: str) -> None:
         EngineError: Isaac Sim is needed and not installed, or too old.
     """
     if backend == "newton_mjwarp":
+        return
+    if backend == "ovphysx":
+        check_installed(importlib.metadata.version("isaaclab"))
+        allow_ordinary_memory()
         return
     if importlib.util.find_spec("isaacsim") is None:
         wanted = "Isaac Sim 5.1" if version == "2.3" else "Isaac Sim 6"

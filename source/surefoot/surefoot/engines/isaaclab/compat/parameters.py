@@ -34,6 +34,8 @@ class RobotParameters:
 
     def __init__(self, robot: Any, version: str, backend: str) -> None:
         self._robot, self._version, self._newton = robot, version, backend == "newton_mjwarp"
+        self._keeps_copies = backend in ("newton_mjwarp", "ovphysx")
+        """Whether Isaac Lab has to be told of new masses, because it computes with copies of its own."""
         motors = robot.actuators.get(MOTORS)
         self._motors: Any = motors if hasattr(motors, "saturation_effort") else None
 
@@ -56,14 +58,14 @@ class RobotParameters:
 
     def write_masses(self, env_ids: Tensor, masses: Tensor) -> None:
         """kg. Shape (n, B)."""
-        if self._newton:
+        if self._keeps_copies:
             self._robot.set_masses_index(masses=masses.contiguous(), env_ids=env_ids)
         else:
             self._physx().set("masses", env_ids, masses)
 
     def write_inertias(self, env_ids: Tensor, inertias: Tensor) -> None:
         """kg m^2. Shape (n, B, 9)."""
-        if self._newton:
+        if self._keeps_copies:
             self._robot.set_inertias_index(inertias=inertias.contiguous(), env_ids=env_ids)
         else:
             self._physx().set("inertias", env_ids, inertias)
@@ -80,6 +82,9 @@ class RobotParameters:
         view = self._physx()
         pose = view.get("coms")[env_ids.to("cpu")]
         pose[..., :3] = coms.to(pose.device)
+        if self._keeps_copies:
+            self._robot.set_coms_index(coms=pose.to(env_ids.device).contiguous(), env_ids=env_ids)
+            return
         view.set("coms", env_ids, pose)
         self._robot.data._body_com_pose_b.timestamp = -1.0
 
@@ -112,9 +117,9 @@ class RobotParameters:
         if self._newton:
             self._newton_friction()[env_ids.unsqueeze(1), columns] = friction
             from isaaclab_newton.physics import NewtonManager
-            from newton.solvers import SolverNotifyFlags
+            from newton import ModelFlags
 
-            NewtonManager.add_model_change(SolverNotifyFlags.SHAPE_PROPERTIES)
+            NewtonManager.add_model_change(ModelFlags.SHAPE_PROPERTIES)
             return
         view = self._physx()
         materials = view.get("material_properties")[env_ids.to("cpu")]

@@ -1,6 +1,6 @@
 """PhysX's tensor view of an articulation as torch tensors: 3.0 hands out and takes Warp's arrays, 2.3 tensors.
 
-Masses, inertias, materials and joint parameters live on the CPU, whatever the simulation's device.
+Isaac Sim's view has a method for each property, OvPhysX's one is asked by the name of the property's tensor. Masses, inertias, materials and joint parameters live on the CPU, whatever the simulation's device.
 
 Axis letters: N environments, n environments written to, J joints.
 """
@@ -18,6 +18,19 @@ JOINT_PROPERTIES = {
 }
 """Where the view has a joint parameter."""
 
+_OVPHYSX = {
+    "masses": "articulation_body_mass",
+    "inertias": "articulation_body_inertia",
+    "coms": "articulation_body_com_pose",
+    "material_properties": "articulation_shape_friction_and_restitution",
+    "dof_stiffnesses": "articulation_dof_stiffness",
+    "dof_dampings": "articulation_dof_damping",
+    "dof_max_forces": "articulation_dof_max_force",
+    "dof_armatures": "articulation_dof_armature",
+    "dof_friction_properties": "articulation_dof_friction_properties",
+}
+"""What OvPhysX calls the properties that Isaac Sim's view has methods for."""
+
 
 class PhysxView:
     """Reads and writes what PhysX itself holds, not Isaac Lab's copy of it."""
@@ -27,7 +40,8 @@ class PhysxView:
 
     def get(self, name: str) -> Tensor:
         """A copy of one of the view's properties, named as in `get_...`. Shape (N, ...)."""
-        held = getattr(self._view, f"get_{name}")()
+        by_name = getattr(self._view, "get_attribute", None)
+        held = by_name(_OVPHYSX[name]) if by_name is not None else getattr(self._view, f"get_{name}")()
         if not isinstance(held, Tensor):
             import warp
 
@@ -38,6 +52,12 @@ class PhysxView:
         """Write some environments' rows of a property. Shape (n, ...)."""
         held, rows = self.get(name), env_ids.to("cpu")
         held[rows] = value.to(held.device)
+        if hasattr(self._view, "set_attribute"):
+            import warp
+
+            indices = warp.from_torch(rows.int())
+            self._view.set_attribute(_OVPHYSX[name], warp.from_torch(held.contiguous()), indices=indices)
+            return
         setter = getattr(self._view, f"set_{name}")
         if isinstance(getattr(self._view, f"get_{name}")(), Tensor):
             setter(held, rows)

@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from surefoot.engines.isaaclab.compat.versions import BACKENDS
+from surefoot.engines.isaaclab.compat.versions import BACKENDS, PHYSX
 from surefoot.errors import unknown_name
 
-_CLASSES = {"NewtonCfg": "newton_mjwarp", "PhysxCfg": "isaacsim_physx"}
+_CLASSES = {"NewtonCfg": "newton_mjwarp", "OvPhysxCfg": "ovphysx", "PhysxCfg": "isaacsim_physx"}
 _SENSORS = ("feet", "base", "limbs")
 
 
@@ -53,7 +53,7 @@ def chosen_backend(overrides: list[str]) -> tuple[str | None, list[str]]:
     Raises:
         UnknownName: Neither version has a backend of that name.
     """
-    known = sorted({name for names in BACKENDS.values() for name in names})
+    known = sorted({PHYSX, *(name for names in BACKENDS.values() for name in names)})
     rest, backend = [], None
     for text in overrides:
         found = re.fullmatch(r"(physics|presets)=(.*)", text)

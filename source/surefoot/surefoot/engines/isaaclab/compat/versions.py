@@ -6,8 +6,10 @@ import re
 
 from surefoot.errors import EngineError, MissingExtra, unknown_name
 
-BACKENDS = {"2.3": ("isaacsim_physx",), "3.0": ("newton_mjwarp", "isaacsim_physx")}
+BACKENDS = {"2.3": ("isaacsim_physx",), "3.0": ("newton_mjwarp", "ovphysx", "isaacsim_physx")}
 """Physics backends by version; the first one is the default. The names are those of Isaac Lab 3.0's presets."""
+PHYSX = "physx"
+"""Isaac Lab's name for PhysX wherever it runs: in Isaac Sim where that is installed, without it otherwise."""
 
 
 def isaaclab_version() -> str:
@@ -64,6 +66,9 @@ def physics_backend(version: str, name: str | None) -> str:
     known = BACKENDS[version]
     if name is None:
         return known[0]
+    if name == PHYSX:
+        has_isaac_sim = importlib.util.find_spec("isaacsim") is not None
+        return "isaacsim_physx" if has_isaac_sim or "ovphysx" not in known else "ovphysx"
     if name not in known:
-        raise unknown_name(f"Physics backend of Isaac Lab {version}", name, known)
+        raise unknown_name(f"Physics backend of Isaac Lab {version}", name, (*known, PHYSX))
     return name
