@@ -51,6 +51,8 @@ class EngineEnv(Protocol):
     """Environment steps so far, over all environments; the curriculum follows it. Set on resume."""
     contact_of_present_state: bool
     """Whether contact flags after a physics step are those of the state that it ended with, not of its beginning."""
+    implicit_drives: bool
+    """Whether the solver integrates the motors' stiffness implicitly, as PhysX does, and not their damping alone."""
     caveats: tuple[str, ...]
     """What the engine itself says against numbers from these environments; goes into every report."""
     physics_seconds: float

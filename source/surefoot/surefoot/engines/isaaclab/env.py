@@ -55,6 +55,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.prepare_task(manifest, cfg.scene.num_envs, str(cfg.sim.device), evaluation, replicates, conditions)
         self.contacts_by_geom = backend == "newton_mjwarp" and bool(model.contacts)
         self.contact_of_present_state = self.contacts_by_geom
+        self.implicit_drives = backend != "newton_mjwarp"
         self._model, self._version, self._backend = model, version, backend
         self._physics_seconds = 0.0
         tables = io.StringIO()  # every manager's; the manifest says the same
@@ -85,8 +86,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
             self._overrule_usd()
         self.factors = PhysicsFactors(self, self._model)
         self.factors.apply(torch.arange(self.num_envs, device=self.device))
-        if self._backend == "newton_mjwarp":
-            check_effect(self)
+        check_effect(self, has_reference=self._backend == "newton_mjwarp")
         self.faults = IsaacLabFaults(self)
         super().load_managers()
 
