@@ -13,7 +13,7 @@ from surefoot.errors import SurefootError
 from surefoot.manifest import Manifest
 
 VARIABLE = "SUREFOOT_TEST_ENGINES"
-ENGINES = ("mujoco", "isaaclab")
+ENGINES = ("mujoco", "isaaclab", "isaaclab:newton_mjwarp", "isaaclab:ovphysx")
 
 
 def named() -> tuple[str, ...]:

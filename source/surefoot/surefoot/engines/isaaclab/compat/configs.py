@@ -43,13 +43,14 @@ def simulation_cfg(backend: str, *, device: str, timestep: float, decimation: in
     return cfg
 
 
-def contact_sensor_cfg(backend: str, geoms: Sequence[tuple[str, str]], ground: str) -> Any:
+def contact_sensor_cfg(backend: str, geoms: Sequence[tuple[str, str]], ground: str, points: int = 0) -> Any:
     """Contact of some geometries with the ground, or, on PhysX and without geometries, of all bodies with anything.
 
     Args:
         backend: One of `BACKENDS`.
         geoms: Body and geometry of each; empty where they are not known.
         ground: Path of the ground's geometry.
+        points: On OvPhysX: contact points of a body to make room for, and contact with the ground alone; 0 for none.
     """
     if backend == "newton_mjwarp":
         from isaaclab_newton.sensors import ContactSensorCfg
@@ -63,6 +64,14 @@ def contact_sensor_cfg(backend: str, geoms: Sequence[tuple[str, str]], ground: s
         )
     if backend == "ovphysx":
         from isaaclab_ov.sensors import ContactSensorCfg
+
+        if points:
+            return ContactSensorCfg(
+                prim_path="{ENV_REGEX_NS}/Robot/.*",
+                filter_prim_paths_expr=[ground],
+                track_contact_points=True,
+                max_contact_data_count_per_prim=points,
+            )
     elif importlib.util.find_spec("isaaclab_physx") is not None:
         from isaaclab_physx.sensors import ContactSensorCfg
     else:
