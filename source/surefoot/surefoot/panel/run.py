@@ -23,7 +23,7 @@ from surefoot.panel.load import load_panel
 from surefoot.panel.manifest import Panel
 from surefoot.panel.metrics import PANEL_METRICS
 from surefoot.panel.panel_report import PanelReport, panel_report
-from surefoot.rl.checkpoint import Checkpoint, check_fits
+from surefoot.rl.checkpoint import Checkpoint, check_fits, without_extension
 from surefoot.rl.policy import load_policy
 
 
@@ -111,7 +111,7 @@ def run_and_keep(
     finally:
         env.close()
     provenance = _provenance(chosen, loaded, file_sha256, manifest, engine, device)
-    provenance["caveats"] = list(env.caveats)
+    provenance["caveats"] = [*without_extension(loaded.manifest)[1], *env.caveats]
     provenance["manifest_changes"] = changes_that_count(loaded.manifest, measured_on)
     report = panel_report(result, members, provenance)
     report.plain["seconds"] = round(time.perf_counter() - began, 2)
