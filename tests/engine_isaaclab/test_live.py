@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from engines_here import make_isaaclab_env
 from surefoot.audit.fault_kinds import KINDS, kind_index
-from surefoot.engines.isaaclab import compat, make_env
+from surefoot.engines.isaaclab import compat
 from surefoot.manifest import compose_manifest
 from surefoot_tasks import manifest_root
 
@@ -21,9 +22,8 @@ GRAVITY = 9.81
 def env(isaaclab: str) -> Iterator[Any]:
     """One environment batch: Isaac Lab has one simulation at a time."""
     torch.set_num_threads(1)
-    built = make_env(
+    built = make_isaaclab_env(
         compose_manifest(manifest_root(), "Surefoot-Velocity-Flat-Unitree-Go1-v0"),
-        device="cpu",
         num_envs=NUM,
         evaluation=True,
     )
