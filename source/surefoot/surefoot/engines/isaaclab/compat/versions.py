@@ -116,6 +116,6 @@ def check_packages(backend: str) -> None:
             ) from None
         if name in wanted and not wanted[name].contains(number, prereleases=True):
             raise EngineError(
-                f"Isaac Lab {isaaclab.version} works with {name}{wanted[name]}; installed is {name} {number}. The two do "
-                f"not fit together: {install}"
+                f"Isaac Lab {isaaclab.version} works with {name}{wanted[name]}; installed is {name} {number}. The "
+                f"two do not fit together: {install}"
             )
