@@ -27,6 +27,8 @@ class SurefootGymEnv(IsaacLabEnv):
         kwargs: What the registry holds beside; not used.
     """
 
+    gives_audit_step = True
+    """`extras["audit"]` of a step is what the accounts read, whoever trains."""
     _is_closed = True
     """Until it is built: Isaac Lab closes what is thrown away, also what was refused."""
 
