@@ -83,7 +83,8 @@ class ManagerReader:
         self._command = _command_name(env, command)
         self._robot = _robot(env, robot)
         data = vars(self._robot.data) if self._robot is not None else {}
-        self._lazy = [value for value in data.values() if hasattr(value, "timestamp")]
+        # Asked of their class: Isaac Lab's arrays answer for whatever attribute they are asked for, with a warning.
+        self._lazy = [value for value in data.values() if hasattr(type(value), "timestamp")]
         self.notes = _unknown(env, self._command, self._robot)
         self._moving_threshold = moving_threshold
         self._source = source

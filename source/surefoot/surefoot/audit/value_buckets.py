@@ -187,9 +187,11 @@ def _cut(quantity: Quantity, values: Tensor, intervals: int) -> _Cut:
     if quantity.classes:
         return _Cut(quantity, (), quantity.classes)
     host = values.detach().to("cpu", torch.float64)
-    edges = quantity.edges or _edges(host, intervals)
-    if not quantity.edges and len(edges) == 2 and edges[1] == math.nextafter(edges[0], math.inf):
-        at = f"{edges[0]:.6g}"
+    nominal = host[0].item()
+    same = not quantity.edges and bool((host == nominal).all())
+    edges = quantity.edges or (_around(nominal) if same else _edges(host, intervals))
+    if same:
+        at = f"{nominal:.6g}"
         parts = [f"below {at}", f"at {at}", f"above {at}"]
     else:
         between = "-" if min(edges[0], float(host.min())) >= 0 else " to "
@@ -203,15 +205,11 @@ def _cut(quantity: Quantity, values: Tensor, intervals: int) -> _Cut:
 def _edges(values: Tensor, intervals: int) -> tuple[float, ...]:
     """Inner edges that put about as many environments into each interval.
 
-    Equal values, which something may change later, get three intervals: below, exactly there, and above.
-
     Args:
-        values: On the host, float64, finite. Shape (N,).
+        values: On the host, float64, finite, not all the same. Shape (N,).
         intervals: At least 2.
     """
     distinct = torch.unique(values)
-    if len(distinct) == 1:
-        return (distinct[0].item(), math.nextafter(distinct[0].item(), math.inf))
     if len(distinct) <= intervals:
         cuts = (distinct[1:] + distinct[:-1]) / 2
     else:
@@ -223,6 +221,12 @@ def _edges(values: Tensor, intervals: int) -> tuple[float, ...]:
     if len(occupied) < 2:
         return ((distinct[0].item() + distinct[-1].item()) / 2,)
     return tuple(rounded)
+
+
+def _around(nominal: float) -> tuple[float, float]:
+    """Of what is the same everywhere and may change later: below, there (up to rounding), and above."""
+    rounding = max(1e-5 * abs(nominal), 1e-9)
+    return nominal - rounding, nominal + rounding
 
 
 def _shown(quantity: Quantity, value: float) -> str:

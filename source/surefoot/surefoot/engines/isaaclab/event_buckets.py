@@ -152,7 +152,7 @@ class EventBuckets(ValueBuckets):
             yield " ".join(words), (_UNITS[name], partial(self._on_device, read))
 
     def _on_device(self, read: Callable[[], Tensor]) -> Tensor:
-        return read().to(self._env.device)
+        return read().to(self._env.device, torch.float32)
 
 
 _WRITES: dict[str, dict[str, str | None]] = {
@@ -215,20 +215,20 @@ def _reader(held: HeldProperties, name: str, entity: Any, asset: Any) -> tuple[s
     bodies = _columns(entity.body_ids)
     part = _part(entity.body_ids, getattr(asset, "body_names", ()), "bodies")
     if name == "mass":
-        return part, lambda: held.masses()[:, bodies].sum(dim=1)
+        return part, lambda: held.masses()[:, bodies].double().sum(dim=1)
     if name == "inertia":
-        return part, lambda: held.inertias()[:, bodies][..., [0, 4, 8]].mean(dim=(1, 2))
+        return part, lambda: held.inertias()[:, bodies][..., [0, 4, 8]].double().mean(dim=(1, 2))
     if name.startswith("com_"):
         axis = "xyz".index(name[-1])
-        return part, lambda: held.coms()[:, bodies, axis].mean(dim=1)
+        return part, lambda: held.coms()[:, bodies, axis].double().mean(dim=1)
     if name in ("friction", "dynamic_friction", "restitution"):
         shapes = held.shapes_of(entity.body_ids)
-        return part, lambda: held.materials()[name][:, shapes].mean(dim=1)
+        return part, lambda: held.materials()[name][:, shapes].double().mean(dim=1)
     joints = _columns(entity.joint_ids)
     part = _part(entity.joint_ids, getattr(asset, "joint_names", ()), "joints")
     if name in ("stiffness", "damping"):
-        return part, lambda: held.gains(name)[:, joints].mean(dim=1)
-    return part, lambda: held.joint_parameter(name)[:, joints].mean(dim=1)
+        return part, lambda: held.gains(name)[:, joints].double().mean(dim=1)
+    return part, lambda: held.joint_parameter(name)[:, joints].double().mean(dim=1)
 
 
 def _columns(ids: Any) -> Any:
