@@ -19,7 +19,11 @@ from surefoot_tasks import manifest_root
 
 PHYSICS = "SUREFOOT_TEST_PHYSICS"
 GO1 = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
-STOCK = {"Stock-Go1": "IsaacContrib-Velocity-Flat-UnitreeGo1", "Stock-Cartpole": "Isaac-Cartpole"}
+STOCK = {
+    "Stock-Go1": "IsaacContrib-Velocity-Flat-UnitreeGo1",
+    "Stock-Go1-Rough": "IsaacContrib-Velocity-Rough-UnitreeGo1",
+    "Stock-Cartpole": "Isaac-Cartpole",
+}
 
 
 def configuration(task: str, physics: str) -> Any:
@@ -32,7 +36,7 @@ def configuration(task: str, physics: str) -> Any:
     if physics == "ovphysx":
         allow_ordinary_memory()
     cfg = resolve_presets(load_cfg_from_registry(STOCK[task], "env_cfg_entry_point"), selected=(physics,))
-    (_local_go1 if task == "Stock-Go1" else _local_cartpole)(cfg)
+    (_local_cartpole if task == "Stock-Cartpole" else _local_go1)(cfg)
     cfg.sim.device = "cpu"
     return cfg
 
@@ -58,9 +62,24 @@ def environment(task: str, physics: str, **settings: Any) -> Iterator[Any]:
 def _local_go1(cfg: Any) -> None:
     from surefoot.engines.isaaclab.stock import without_asset_server
 
+    terrain = cfg.scene.terrain
     without_asset_server(cfg, compose_manifest(manifest_root(), GO1).robot, "full")
     cfg.events.add_base_mass.params["asset_cfg"].body_names = "trunk"
+    if terrain.terrain_type == "generator":
+        _small_ground(cfg, terrain)
     cfg.scene.num_envs = 16
+
+
+def _small_ground(cfg: Any, terrain: Any) -> None:
+    """Isaac Lab's own generator and its sub-terrains, fewer tiles, without a material from the server."""
+    cfg.scene.terrain, cfg.scene.ground = terrain, None
+    terrain.visual_material = None
+    generator = terrain.terrain_generator
+    generator.num_rows, generator.num_cols, generator.border_width = 4, 6, 1.0
+    terrain.max_init_terrain_level = 3
+    for term in (cfg.events.base_com, cfg.events.base_external_force_torque):
+        if term is not None:
+            term.params["asset_cfg"].body_names = "trunk"
 
 
 def _local_cartpole(cfg: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -174,6 +175,48 @@ def test_ids_follow_resets_and_intervals(physics: str, monkeypatch: pytest.Monke
         accounts.detach()
         kept = [env.event_manager.get_term_cfg(name).func for name in ("add_base_mass", "physics_material")]
         assert [wrapped.func for wrapped in terms] == kept
+
+
+def class_of_column(generator: Any, column: int) -> str:
+    """Isaac Lab's own expression, of its TerrainGenerator."""
+    shares = np.array([cfg.proportion for cfg in generator.sub_terrains.values()], dtype=float)
+    shares /= np.sum(shares)
+    index = np.min(np.where(column / generator.num_cols + 0.001 < np.cumsum(shares))[0])
+    return list(generator.sub_terrains)[index]
+
+
+@pytest.mark.parametrize("physics", PHYSICS)
+def test_buckets_of_generated_ground_follow_its_curriculum(physics: str) -> None:
+    with stock_tasks.environment("Stock-Go1-Rough", physics, scene__num_envs=NUM, seed=5, episode_length_s=0.3) as env:
+        env.reset(seed=5)
+        terrain = env.scene.terrain
+        accounts = attach_accounts(
+            env, audit_config(), buckets="events", bucket_by=("terrain", "terrain_level"), report=lambda _: None
+        )
+        labels = accounts.layout.bucket_labels
+        edges = accounts._source.edges["terrain_level"]
+        kinds = [class_of_column(terrain.cfg.terrain_generator, int(column)) for column in terrain.terrain_types]
+        parts = list(dict.fromkeys(label.split(" | ")[1] for label in labels))
+        assert parts == ["terrain_level below 1", "terrain_level 1-3", "terrain_level from 3"]
+        ledger, levels, draw = Ledger(env, len(labels)), [], torch.Generator().manual_seed(1)
+        for action in actions(STEPS):
+            levels.append(terrain.terrain_levels.tolist())
+            bucket = [
+                labels.index(f"{kind} | {parts[interval(level, edges)]}")
+                for kind, level in zip(kinds, levels[-1], strict=True)
+            ]
+            _, *given, _ = env.step(action)
+            ledger.add(bucket, *given)
+            # In 0.3 s nobody walks far enough for the task's own curriculum: this one sends those that end up or down.
+            (ended,) = torch.nonzero(given[1] | given[2], as_tuple=True)
+            up = torch.rand(len(ended), generator=draw) < 0.5
+            terrain.update_env_origins(ended, up, ~up)
+        flush, _ = accounts.end_iteration()
+        check(flush, ledger, env.step_dt)
+        assert len(set(kinds)) > 3 and len(set(map(tuple, levels))) > 3
+        for name, mean in zip(accounts.layout.terrain_classes, flush["terrain/level_mean"].tolist(), strict=True):
+            mine = [level for kind, level in zip(kinds, terrain.terrain_levels.tolist(), strict=True) if kind == name]
+            assert mean == pytest.approx(sum(mine) / len(mine))
 
 
 @pytest.mark.parametrize("physics", PHYSICS)

@@ -34,7 +34,7 @@ class BucketSource(Protocol):
     edges: Mapping[str, tuple[float, ...]]
     """Of the quantities that buckets are made of, in their units."""
     values: dict[str, Tensor]
-    """Values in force, by quantity. Shape (N,) each."""
+    """Values in force, by quantity, classes left out. Shape (N,) each."""
     terrain_classes: tuple[str, ...]
     """Of generated ground; empty without it."""
     fixed: bool
@@ -113,7 +113,9 @@ class ValueBuckets:
         self.labels: tuple[str, ...] = tuple(" | ".join(parts) for parts in combinations) if self._cuts else ("all",)
         self.edges: Mapping[str, tuple[float, ...]] = {cut.quantity.name: cut.edges for cut in self._cuts if cut.edges}
         self.fixed = not any(cut.quantity.changes for cut in self._cuts)
-        self.values: dict[str, Tensor] = {cut.quantity.name: first[cut.quantity.name].clone() for cut in self._cuts}
+        self._held = {cut.quantity.name: first[cut.quantity.name].clone() for cut in self._cuts}
+        numbers = (cut.quantity.name for cut in self._cuts if not cut.quantity.classes)
+        self.values: dict[str, Tensor] = {name: self._held[name] for name in numbers}
         self.ids = torch.zeros(num_envs, dtype=torch.int64, device=device)
         self._number()
 
@@ -126,13 +128,13 @@ class ValueBuckets:
         for cut in self._cuts:
             name = cut.quantity.name
             if cut.quantity.changes and (names is None or name in names):
-                self.values[name].copy_(cut.quantity.read())
+                self._held[name].copy_(cut.quantity.read())
         self._number()
 
     def _number(self) -> None:
         self.ids.zero_()
         for cut in self._cuts:
-            self.ids.mul_(len(cut.labels)).add_(cut.digit(self.values[cut.quantity.name]))
+            self.ids.mul_(len(cut.labels)).add_(cut.digit(self._held[cut.quantity.name]))
 
     def refresh(self) -> None:
         """See `BucketSource`; here everything that can change is read."""
