@@ -88,6 +88,16 @@ def test_without_a_velocity_command_no_error_and_no_success_exists():
     )
 
 
+def test_a_step_without_a_command_says_nan_and_asks_nobody_to_move():
+    env = ManagerEnv(command="gripper")
+    attached = attach(env, report=lambda _: None)
+    attached.accounts.step = (steps := []).append  # type: ignore[method-assign]
+    env.step()
+    assert steps[0].lin_vel_error.isnan().all() and steps[0].yaw_rate_error.isnan().all()
+    assert not steps[0].is_moving.any() and steps[0].lin_speed.tolist() == [1.0] * 4
+    assert not steps[0].fault.any(), "what does not exist is not broken"
+
+
 def test_with_a_velocity_command_everything_is_known():
     flush, said, _ = ended(ManagerEnv())
     assert not said
