@@ -94,7 +94,7 @@ def kinds(alerts: list[dict[str, Any]]) -> set[str]:
 
 
 def test_a_clean_run_raises_no_alert(engine: str, make_env: engines_here.Builder, tmp_path: Path) -> None:
-    run, iterations = TrainedRun(make_env, tmp_path, nothing), LONG[engine]
+    run, iterations = TrainedRun(make_env, tmp_path, nothing), LONG[engine.partition(":")[0]]
     assert run.train(iterations) == []
     table = read_record(tmp_path / FILE_NAME)
     assert len(table.values["run/samples"]) == iterations

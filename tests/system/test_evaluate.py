@@ -62,7 +62,8 @@ SMALL = ("--replicates", "1", "--duration", "0.4", "--threads", "1")
 def test_the_script_prints_a_table_and_writes_json(engine: str, checkpoint: Path, script):
     done = call("--engine", engine, "--checkpoint", checkpoint, *SMALL)
     assert done.returncode == 0, done.stderr
-    path = checkpoint.parent / {"mujoco": "eval_2_lean.json", "isaaclab": "eval_2_lean_isaaclab.json"}[engine]
+    mark = "" if engine == "mujoco" else f"_{engine.replace(':', '_')}"
+    path = checkpoint.parent / f"eval_2_lean{mark}.json"
     text = path.read_text()
     data = json.loads(text)
     assert len(data["commands"]) == 36

@@ -98,6 +98,12 @@ def test_sides_are_read_from_the_command_line() -> None:
     assert b == Side("isaaclab:newton_mjwarp", "/opt/python", "cpu", ("seed=3", "simulation.decimation=4"))
 
 
+def test_an_interpreter_may_be_given_for_one_backend_alone() -> None:
+    engines = "isaaclab:newton_mjwarp,isaaclab:ovphysx"
+    a, b = parse_sides(engines, ["isaaclab=/opt/one", "isaaclab:ovphysx=/opt/other"], [], "cpu")
+    assert (a.python, b.python) == ("/opt/one", "/opt/other")
+
+
 def test_options_that_do_not_fit_are_refused() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'mujoco'"):
         parse_sides("mujoco,mujocco", [], [], "cpu")

@@ -6,13 +6,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surefoot.crosscheck.check import LANDING, ONE_STEP, SETTLED, Check, align_quaternions, check_equal, check_values
+from surefoot.crosscheck.check import (
+    LANDING,
+    ONE_STEP,
+    SETTLED,
+    SINGLE,
+    Check,
+    Tolerance,
+    align_quaternions,
+    check_equal,
+    check_values,
+)
 from surefoot.crosscheck.mapping import foot_checks, joint_checks, touch_checks
 from surefoot.crosscheck.probe_file import Array, Probe
 from surefoot.errors import CrosscheckError
 from surefoot.mdp.fields import FIELDS, feels_contact
 
 _GROUPS = ("actor", "critic")
+_AIR_TIMES = ("field/foot_air_time", "field/foot_last_air_time")
 _UNKNOWN_ACCELERATION = "of acceleration one of the simulators knows its mean over the last physics step"
 _START_FIELDS = ("command", "base_pos_w", "base_quat_w", "base_lin_vel_w", "base_ang_vel_b", "joint_pos", "joint_vel")
 
@@ -82,6 +93,10 @@ def _fields(a: Probe, b: Probe) -> Iterator[Check]:
             continue
         if name == "field/imu_lin_acc_b" and not _both(a, b, "falls_at_once"):
             yield Check("fields", "imu_lin_acc_b", "ambiguous", reason=_UNKNOWN_ACCELERATION)
+            continue
+        if name in _AIR_TIMES and not (a.header.get("present_contact", True) and b.header.get("present_contact", True)):
+            late = Tolerance(SINGLE.relative, 1.01 * a.header["definition"]["step_dt"], "contact a physics step old")
+            yield check_values("fields", name.removeprefix("field/"), one[name], two[name], late, _airborne(a, b))
             continue
         contact = feels_contact(FIELDS[name.removeprefix("field/")])
         where = _airborne(a, b) if contact else _running(one, two)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from surefoot.crosscheck.check import MOVED, ONE_STEP, REACTION, Check, check_equal, check_values
+from surefoot.crosscheck.check import MOVED, ONE_STEP, REACTION, Check, Tolerance, check_equal, check_values
 from surefoot.crosscheck.parts import JOINT_OFFSET, JOINT_SPEED
 from surefoot.crosscheck.probe_file import Array, Probe
 
@@ -15,16 +15,31 @@ _CLEAR = 0.01
 def joint_checks(a: Probe, b: Probe) -> Iterator[Check]:
     """For each joint: where it is, which feet it carries, and what its motor does."""
     one, two = a.part("joints"), b.part("joints")
+    moves, reacts = _of_two_solvers(a, b, ONE_STEP), _of_two_solvers(a, b, REACTION)
     for index, joint in enumerate(a.header["joints"]):
         for name in ("position", "velocity"):
             yield check_values("joints", f"{joint}: {name}", one[name][index], two[name][index])
         yield check_values("joints", f"{joint}: feet", one["feet"][index], two["feet"][index], MOVED)
         for name, (first, second) in _motor(one, two, index).items():
             yield check_values("joints", f"{joint}: {name}", first, second)
-        yield _moves(joint, index, one["moved_by_action"], two["moved_by_action"])
-        yield check_values(
-            "joints", f"{joint}: turns the base", one["reaction"][index], two["reaction"][index], REACTION
-        )
+        yield _moves(joint, index, one["moved_by_action"], two["moved_by_action"], moves)
+        yield check_values("joints", f"{joint}: turns the base", one["reaction"][index], two["reaction"][index], reacts)
+
+
+def _of_two_solvers(a: Probe, b: Probe, tolerance: Tolerance) -> Tolerance:
+    """Wider where one engine alone integrates the motors' stiffness implicitly, and a physics step is long.
+
+    Of a motor with stiffness k on an inertia I the two accelerations differ by k dt^2 / I of themselves: of a Go1 by
+    0.21 at 10 ms, 0.13 at 5 ms and less than 0.05 at 1 ms, which is how to look closer (docs/crosscheck.md).
+    """
+    if a.header.get("implicit_drives", False) == b.header.get("implicit_drives", False):
+        return tolerance
+    step = max(probe.header["definition"]["step_dt"] / probe.header["definition"]["decimation"] for probe in (a, b))
+    return Tolerance(
+        tolerance.relative + 0.25 * step / 0.01,
+        tolerance.absolute,
+        "one control step of motion; one engine takes the motors' stiffness implicitly",
+    )
 
 
 def _motor(one: dict[str, Array], two: dict[str, Array], joint: int) -> dict[str, tuple[Array, Array]]:
@@ -44,7 +59,7 @@ def _motor(one: dict[str, Array], two: dict[str, Array], joint: int) -> dict[str
     }
 
 
-def _moves(joint: str, index: int, one: Array, two: Array) -> Check:
+def _moves(joint: str, index: int, one: Array, two: Array, tolerance: Tolerance) -> Check:
     """Action 1 of one joint, in the air, for one control step: that joint moves, forwards, on both engines."""
     name = f"{joint}: moves"
     for which, moved in (("first", one), ("second", two)):
@@ -54,7 +69,7 @@ def _moves(joint: str, index: int, one: Array, two: Array) -> Check:
                 f"on the {which} engine action {index} moves joint {strongest} by {moved[index, strongest]:.3g} rad"
             )
             return Check("joints", name, "differs", reason=reason)
-    return check_values("joints", name, one[index], two[index], ONE_STEP)
+    return check_values("joints", name, one[index], two[index], tolerance)
 
 
 def foot_checks(a: Probe, b: Probe) -> Iterator[Check]:

@@ -57,6 +57,8 @@ def _header(env: EngineEnv, engine: str) -> dict[str, Any]:
         "contact_terms": contact_terms(env.manifest),
         "foot_velocity_terms": _reading(env.manifest, {"foot_vel_w"}),
         "acceleration_terms": _reading(env.manifest, {"imu_lin_acc_b"}),
+        "present_contact": env.contact_of_present_state,
+        "implicit_drives": env.implicit_drives,
     }
 
 

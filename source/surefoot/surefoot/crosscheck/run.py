@@ -70,7 +70,7 @@ def parse_sides(engines: str, pythons: Sequence[str], overrides: Sequence[str], 
 
     Args:
         engines: `A,B`.
-        pythons: `ENGINE=PATH`; the engine without its physics backend.
+        pythons: `ENGINE=PATH`; an engine without its physics backend stands for all of them.
         overrides: `a:KEY=VALUE` or `b:KEY=VALUE`.
         device: `cpu` or `cuda:N`.
 
@@ -87,7 +87,7 @@ def parse_sides(engines: str, pythons: Sequence[str], overrides: Sequence[str], 
     interpreters: dict[str, str] = {}
     for text in pythons:
         engine, sign, path = text.partition("=")
-        if not sign or engine not in {name.partition(":")[0] for name in names}:
+        if not sign or engine not in {*names, *(name.partition(":")[0] for name in names)}:
             raise CrosscheckError(f"--python: expected ENGINE=PATH with an engine of {engines!r}, got {text!r}.")
         interpreters[engine] = path
     own: dict[str, list[str]] = {"a": [], "b": []}
@@ -97,10 +97,15 @@ def parse_sides(engines: str, pythons: Sequence[str], overrides: Sequence[str], 
             raise CrosscheckError(f"--override: expected a:KEY=VALUE or b:KEY=VALUE, got {text!r}.")
         own[side].append(override)
     a, b = (
-        Side(name, interpreters.get(name.partition(":")[0], sys.executable), device, tuple(own[side]))
+        Side(name, _interpreter(name, interpreters), device, tuple(own[side]))
         for name, side in zip(names, "ab", strict=True)
     )
     return a, b
+
+
+def _interpreter(engine: str, interpreters: dict[str, str]) -> str:
+    """The one given for the engine with its backend, then for the engine, then this one."""
+    return interpreters.get(engine, interpreters.get(engine.partition(":")[0], sys.executable))
 
 
 def crosscheck(question: Question, folder: Path) -> Outcome:

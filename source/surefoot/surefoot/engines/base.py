@@ -51,6 +51,8 @@ class EngineEnv(Protocol):
     """Environment steps so far, over all environments; the curriculum follows it. Set on resume."""
     contact_of_present_state: bool
     """Whether contact flags after a physics step are those of the state that it ended with, not of its beginning."""
+    implicit_drives: bool
+    """Whether the solver integrates the motors' stiffness implicitly, as PhysX does, and not their damping alone."""
     caveats: tuple[str, ...]
     """What the engine itself says against numbers from these environments; goes into every report."""
     physics_seconds: float
@@ -284,11 +286,12 @@ def physics_name(engine: str) -> str:
         MissingExtra: The backend is Isaac Lab's choice, and it is not installed.
         EngineError: Its version is not known.
     """
-    if engine != "isaaclab":
+    if engine not in ("isaaclab", "isaaclab:physx"):
         return engine
     from surefoot.engines.isaaclab.compat.versions import isaaclab_version, physics_backend
 
-    return f"{engine}:{physics_backend(isaaclab_version(), None)}"
+    name, _, backend = engine.partition(":")
+    return f"{name}:{physics_backend(isaaclab_version(), backend or None)}"
 
 
 def with_presets(engine: str, overrides: list[str]) -> tuple[str, list[str]]:

@@ -56,6 +56,7 @@ class TaskEnv(Pictures):
 
     _instead_of_physics: PhysicalState | None = None
     contact_of_present_state = False
+    implicit_drives = False
     caveats: tuple[str, ...] = ()
     simulator_errors: tuple[type[Exception], ...] = (RuntimeError,)
     """Exceptions of the simulator that are faults."""

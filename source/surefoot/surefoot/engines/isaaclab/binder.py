@@ -19,7 +19,9 @@ from isaaclab.scene import InteractiveSceneCfg
 from isaaclab.sim import UsdFileCfg
 
 from surefoot.engines.isaaclab.compat import configclass, contact_sensor_cfg, simulation_cfg
+from surefoot.engines.isaaclab.compat.configs import largest_torque
 from surefoot.engines.isaaclab.compat.parameters import MOTORS
+from surefoot.engines.isaaclab.compat.point_contacts import POINTS_PER_BODY
 from surefoot.engines.isaaclab.dc_motor import dc_motor_cfg
 from surefoot.engines.isaaclab.robot_asset import robot_spawn
 from surefoot.engines.isaaclab.robot_model import RobotModel
@@ -144,13 +146,19 @@ def _scene(
 ) -> SceneCfg:
     source = rough_ground(manifest, conditions)
     groups = manifest.robot.contact_groups(manifest.simulation.contact_model)
-    if not model.contacts:  # one sensor for all bodies: two of the same bodies disturb each other on Newton
+    by_point = backend == "ovphysx" and bool(model.contacts) and tells_geometries_apart(manifest)
+    if by_point:
+        groups = {"feet": groups["feet"]}
+    elif not model.contacts:  # one sensor for all bodies: two of the same bodies disturb each other on Newton
         groups = {"feet": ()}
     elif backend == "newton_mjwarp":  # for the force; whether anything touches is known without
         groups = {"feet": groups["feet"]}
     sensors = {
         group: contact_sensor_cfg(
-            backend, [(model.body_of(geom), geom) for geom in geoms], PLANE if source is None else MESH
+            backend,
+            [(model.body_of(geom), geom) for geom in geoms],
+            PLANE if source is None else MESH,
+            points=POINTS_PER_BODY if by_point else 0,
         )
         for group, geoms in groups.items()
     }
@@ -161,6 +169,12 @@ def _scene(
         robot=_robot(manifest, usd_folder, highest=0.0 if source is None else layout_of(source).highest),
         **sensors,
     )
+
+
+def tells_geometries_apart(manifest: Manifest) -> bool:
+    """Whether a contact model needs more than the force on each body: several groups on one, or self-collision."""
+    contacts = manifest.robot.contact_models[manifest.simulation.contact_model]
+    return "limbs" in contacts.collide or contacts.self_collision
 
 
 def _plane(usd_folder: Path) -> AssetBaseCfg:
@@ -191,7 +205,7 @@ def _implicit_cfg(joints: tuple[Joint, ...]) -> ImplicitActuatorCfg:
         joint_names_expr=[".*"],
         stiffness={joint.name: joint.stiffness for joint in joints},
         damping={joint.name: joint.damping for joint in joints},
-        effort_limit_sim={joint.name: joint.effort_limit for joint in joints},
+        **largest_torque({joint.name: joint.effort_limit for joint in joints}),
         armature={joint.name: joint.armature for joint in joints},
         friction={joint.name: joint.friction for joint in joints},
         dynamic_friction={joint.name: joint.friction for joint in joints},

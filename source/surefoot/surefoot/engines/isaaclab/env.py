@@ -11,6 +11,7 @@ from isaaclab.envs import ManagerBasedRLEnv, ManagerBasedRLEnvCfg
 from torch import Tensor
 
 from surefoot.engines.delays import ObservationDelay
+from surefoot.engines.isaaclab.binder import tells_geometries_apart
 from surefoot.engines.isaaclab.compat import RobotHandle, new_simulation
 from surefoot.engines.isaaclab.compat.newton import soft_contacts, thicken_height_field
 from surefoot.engines.isaaclab.factors import PhysicsFactors
@@ -53,8 +54,10 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         conditions: Conditions | None = None,
     ) -> None:
         self.prepare_task(manifest, cfg.scene.num_envs, str(cfg.sim.device), evaluation, replicates, conditions)
-        self.contacts_by_geom = backend == "newton_mjwarp" and bool(model.contacts)
-        self.contact_of_present_state = self.contacts_by_geom
+        by_geom = backend == "newton_mjwarp" or (backend == "ovphysx" and tells_geometries_apart(manifest))
+        self.contacts_by_geom = by_geom and bool(model.contacts)
+        self.contact_of_present_state = self.contacts_by_geom and backend == "newton_mjwarp"
+        self.implicit_drives = backend != "newton_mjwarp"
         self._model, self._version, self._backend = model, version, backend
         self._physics_seconds = 0.0
         tables = io.StringIO()  # every manager's; the manifest says the same
@@ -85,8 +88,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
             self._overrule_usd()
         self.factors = PhysicsFactors(self, self._model)
         self.factors.apply(torch.arange(self.num_envs, device=self.device))
-        if self._backend == "newton_mjwarp":
-            check_effect(self)
+        check_effect(self, has_reference=self._backend == "newton_mjwarp")
         self.faults = IsaacLabFaults(self)
         super().load_managers()
 

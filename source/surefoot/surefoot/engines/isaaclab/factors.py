@@ -61,9 +61,21 @@ class PhysicsFactors:
         Raises:
             EngineError: The simulator holds other values than those written.
         """
+        self.write(env_ids, self.values(env_ids))
+
+    def write(self, env_ids: Tensor, values: dict[str, Tensor]) -> None:
+        """Write other values than those in force; `apply` puts these back.
+
+        Args:
+            env_ids: Shape (n,).
+            values: Of every factor in `names`. Shape (n,) each.
+
+        Raises:
+            EngineError: The simulator holds other values than those written.
+        """
         check = self._on_cpu or self._calls % _CHECK_EVERY == 0
         self._calls += 1
-        for name, value in self.nominal.quantities(self.values(env_ids)).items():
+        for name, value in self.nominal.quantities(values).items():
             self._write(name, env_ids, value)
             if check:
                 held = self._held(name)

@@ -114,9 +114,9 @@ def check_manifest(manifest: Manifest, backend: str) -> None:
     """
     refuse_unsupported(manifest.randomization, SUPPORTED, "isaaclab")
     contacts = manifest.robot.contact_models[manifest.simulation.contact_model]
-    if backend != "newton_mjwarp" and ("limbs" in contacts.collide or contacts.self_collision):
+    if backend == "isaacsim_physx" and ("limbs" in contacts.collide or contacts.self_collision):
         raise EngineError(
             f"simulation.contact_model: {manifest.simulation.contact_model!r} tells feet from legs and the ground from "
-            "the robot itself; PhysX reports contact per body only. Use simulation=lean, or --engine "
-            "isaaclab:newton_mjwarp on Isaac Lab 3.0."
+            "the robot itself; PhysX in Isaac Sim reports contact per body only. Use simulation=lean, or --engine "
+            "isaaclab:newton_mjwarp or isaaclab:ovphysx on Isaac Lab 3.0."
         )

@@ -1,12 +1,15 @@
-"""Does a factor reach the physics? One step of every environment against plain MuJoCo with the model it should have.
+"""Does a factor reach the physics? One step of every environment with it, and one without it.
 
-The check of `engines/mujoco/probe.py`, on Newton: Isaac Lab's solver there is MuJoCo-Warp, and Newton keeps the MuJoCo
-model that it was made from. PhysX cannot be asked that way; there values are only read back.
+On Newton the step is compared with plain MuJoCo and the model that it should have, as `engines/mujoco/probe.py` does:
+Isaac Lab's solver there is MuJoCo-Warp, and Newton keeps the MuJoCo model that it was made from. PhysX has no such
+reference, and on a height field MuJoCo C finds other contacts than MuJoCo-Warp: there the robots must move otherwise
+with the factor than without it.
 
 Axis letters: n environments.
 """
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import mujoco
@@ -26,28 +29,68 @@ MISSING_SHARE = 0.1
 """Share of a factor's effect on the velocities that may be missing."""
 _FLOOR = 1e-2
 """Effects below this share of the whole change of velocity drown in the solver's tolerance and single precision."""
+_FELT = 1e-5
+"""Share of a robot's velocities that a factor has to change where there is no reference."""
 _PRESSED, _IN_THE_AIR = -0.002, 0.5
 """m, of feet over the ground."""
 
 
-def check_effect(env: "IsaacLabEnv") -> None:
-    """Step once and compare; every environment has to be reset afterwards.
+def check_effect(env: "IsaacLabEnv", has_reference: bool) -> None:
+    """Step and compare; every environment has to be reset afterwards.
 
-    On a height field MuJoCo C finds other contacts than MuJoCo-Warp. There robots are compared in the air, and
-    friction, which has no effect there, by what the simulation is nearer to.
+    Args:
+        env: With its factors written.
+        has_reference: Whether the solver is MuJoCo's.
 
     Raises:
         EngineError: The simulation moves as if a factor were not there, or the model has no use for it.
     """
     names = list(env.factors.names)
-    if env.ground is None:
-        _compare(env, names, height=_PRESSED, nearer=False)
+    in_the_air = [name for name in names if name != "friction"]
+    if not has_reference:
+        _feel(env, in_the_air, _IN_THE_AIR)
+        _feel(env, [name for name in names if name == "friction"], _PRESSED)
+    elif env.ground is None:
+        _compare(env, names, _PRESSED)
     else:
-        _compare(env, [name for name in names if name != "friction"], height=_IN_THE_AIR, nearer=False)
-        _compare(env, [name for name in names if name == "friction"], height=_PRESSED, nearer=True)
+        _compare(env, in_the_air, _IN_THE_AIR)
+        _feel(env, [name for name in names if name == "friction"], _PRESSED)
 
 
-def _compare(env: "IsaacLabEnv", names: list[str], height: float, nearer: bool) -> None:
+def _feel(env: "IsaacLabEnv", names: list[str], height: float) -> None:
+    """Step with all factors, and again with one of them at its neutral value."""
+    factors, everyone = env.factors, torch.arange(env.num_envs, device=env.device)
+    values = factors.values(everyone)
+    touched = {name: (values[name] - factors.nominal.neutral(name)).abs() for name in names}
+    touched = {name: change for name, change in touched.items() if bool(change.max() > 1e-6)}
+    if not touched:
+        return
+    same = []
+    for _ in range(3):  # writing the same again moves PhysX a little, and so does a first contact
+        factors.write(everyone, values)
+        same.append(_stepped(env, height))
+    whole, unlike = same[2], (same[2] - same[1]).abs().amax(dim=1)
+    for name, change in touched.items():
+        factors.write(everyone, values | {name: torch.full_like(values[name], factors.nominal.neutral(name))})
+        effect = (_stepped(env, height) - whole).abs().amax(dim=1)
+        most = int(change.argmax())
+        if not effect[most] > _FELT * whole[most].abs().max() + 3.0 * unlike[most]:
+            raise EngineError(
+                f"randomization.factors.{name}: the simulation moves a robot with {float(values[name][most]):g} as it "
+                "moves one without; the factor does not reach the physics. Leave it out."
+            )
+    factors.apply(everyone)
+
+
+def _stepped(env: "IsaacLabEnv", height: float) -> Tensor:
+    """Velocities of base and joints, m/s and rad/s, one physics step after `_set_moving`. Shape (num_envs, 6 + J)."""
+    _set_moving(env, height)
+    env.physics_step()
+    read = env.robot_state.read
+    return torch.cat([read("base_lin_vel_w"), read("base_ang_vel_w"), read("joint_vel")], dim=1)
+
+
+def _compare(env: "IsaacLabEnv", names: list[str], height: float) -> None:
     if not names:
         return
     factors = env.factors
@@ -70,7 +113,7 @@ def _compare(env: "IsaacLabEnv", names: list[str], height: float, nearer: bool) 
         start = (qpos[index], qvel[index], ctrl[index])
         intended = _step(env, own, start)
         without = _step(env, own | {name: torch.full_like(own[name], neutral)}, start)
-        _judge(name, float(value[index]), got[index], intended, without, qvel[index], nearer)
+        _judge(name, float(value[index]), got[index], intended, without, qvel[index])
 
 
 def _judge(
@@ -80,7 +123,6 @@ def _judge(
     intended: np.ndarray,
     without: np.ndarray,
     start: np.ndarray,
-    nearer: bool,
 ) -> None:
     effect, whole = np.abs(intended - without).max(), np.abs(intended - start).max()
     if effect < 1e-9 * whole:
@@ -89,8 +131,7 @@ def _judge(
             "does not reach the physics. Leave it out."
         )
     missing = np.abs(got - intended).max()
-    most = np.abs(got - without).max() if nearer else MISSING_SHARE * effect
-    if effect > _FLOOR * whole and missing > most:
+    if effect > _FLOOR * whole and missing > MISSING_SHARE * effect:
         raise EngineError(
             f"randomization.factors.{name}: with {value:g} the velocities after one step should differ by {effect:.3g} "
             f"from those without, but the simulation is {missing:.3g} away from that; the factor does not reach the "
@@ -99,23 +140,28 @@ def _judge(
 
 
 def _set_moving(env: "IsaacLabEnv", height: float) -> None:
-    """Feet so high over the ground, m; base and joints in motion, targets off the pose."""
+    """The lowest foot so high over the ground, m; base and joints in motion, targets off the pose."""
     robot, default = env.manifest.robot, env.robot_state.read("default_joint_pos")
     moving, targets = _motion(env)
     ids = torch.arange(env.num_envs, device=env.device)
     position = env.scene.env_origins.clone()
-    position[:, 2] += robot.base_height + height
+    position[:, 2] += robot.base_height
     row = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.7, 0.5, -0.1, 0.0], [0.3, -0.4, 0.5, 0.0]], device=env.device)
     quat, lin_vel, ang_vel = (part.expand(env.num_envs, 4) for part in row)
-    env.write_state(
+    write = partial(
+        env.write_state,
         ids,
-        pos_w=position,
         quat_w=quat,
         lin_vel_w=lin_vel[:, :3],
         ang_vel_b=ang_vel[:, :3],
         joint_pos=default.expand(env.num_envs, -1),
         joint_vel=moving.expand(env.num_envs, -1),
     )
+    write(pos_w=position)
+    env.refresh(ids)
+    position[:, 2] += height - env.robot_state.read("foot_height").amin(dim=1)
+    write(pos_w=position)
+    env.refresh(ids)
     env.handle.set_targets(targets.expand(env.num_envs, -1))
     env.scene.write_data_to_sim()
 

@@ -13,6 +13,7 @@ from surefoot.engines.foot_sums import FootSums
 from surefoot.engines.isaaclab.binder import MESH, PLANE
 from surefoot.engines.isaaclab.compat import RobotHandle, contact_force, sensor_columns
 from surefoot.engines.isaaclab.compat.newton import base_acceleration
+from surefoot.engines.isaaclab.compat.point_contacts import PointContacts
 from surefoot.engines.isaaclab.compat.touching import GroundContacts
 from surefoot.engines.isaaclab.foot_velocity import FootVelocity
 from surefoot.engines.isaaclab.plane_contacts import PlaneContacts
@@ -48,18 +49,21 @@ class IsaacLabRobotState(RobotState):
         self._foot_velocity = None if direct else FootVelocity(model, handle, joints, self.device)
         feet = robot.foot_geoms(chosen) if env.contacts_by_geom else tuple((body,) for body in model.foot_bodies)
         self._per_foot = FootSums(feet, self.device)
+        self._newton = handle.writes_reach_links
         self._sensors, self._columns = {}, {}
         names: list[str] = []
         for group, geoms in robot.contact_groups(chosen).items():
             bodies = unique(model.body_of(geom) for geom in geoms)
             parts = list(geoms) if env.contacts_by_geom else list(model.foot_bodies) if group == "feet" else bodies
-            if group == "feet" or not env.contacts_by_geom:
+            if (group == "feet" and self._newton) or not env.contacts_by_geom:
                 sensor = env.scene.sensors[group if group in env.scene.sensors else "feet"]
                 self._sensors[group] = (sensor, torch.tensor(sensor_columns(sensor, parts), device=self.device))
             self._columns[group] = slice(len(names), len(names) + len(parts))
             names += parts
-        self.contacts: PlaneContacts | GroundContacts | None = None
-        if env.contacts_by_geom and env.ground is None and PlaneContacts.can(names, model):
+        self.contacts: PlaneContacts | GroundContacts | PointContacts | None = None
+        if env.contacts_by_geom and not self._newton:
+            self.contacts = PointContacts(names, model, handle, env.scene.sensors["feet"], self.device)
+        elif env.contacts_by_geom and env.ground is None and PlaneContacts.can(names, model):
             self.contacts = PlaneContacts(names, model, handle, self.device)
         elif env.contacts_by_geom:
             self.contacts = GroundContacts(names, PLANE if env.ground is None else MESH)
@@ -160,6 +164,8 @@ class IsaacLabRobotState(RobotState):
         return self.contacts.read()[:, self._columns[group]]
 
     def _force(self, group: str, what: str) -> Tensor:
+        if isinstance(self.contacts, PointContacts) and group in self._columns:
+            return self.contacts.force()[:, self._columns[group]]
         if group not in self._sensors:
             raise EngineError(
                 f"RobotState field {what!r} is always zero here: contact model "

@@ -42,6 +42,10 @@ def write_robot(path: Path, robot: Robot, model: RobotModel) -> None:
             _joint(stage, robot, mj, body)
     for contact in model.contacts:
         _collider(stage, mj, contact)
+    for signature in mj.exclude_signature:  # two bodies that never collide, in the halves of a number
+        one, other = (f"{ROOT}/{mj.body(int(body)).name}" for body in (signature >> 16, signature & 0xFFFF))
+        pairs = UsdPhysics.FilteredPairsAPI.Apply(stage.GetPrimAtPath(one))
+        pairs.CreateFilteredPairsRel().AddTarget(Sdf.Path(other))
     stage.Save()
 
 

@@ -14,6 +14,15 @@ def manager() -> Any:
     return NewtonManager
 
 
+def model_builder() -> Any:
+    """What Newton's model is built from, until the simulation has started."""
+    from isaaclab.sim import SimulationContext
+    from isaaclab_newton.physics import NewtonBuilderCfg
+
+    simulation: Any = SimulationContext.instance()
+    return simulation.get_or_create_backend(NewtonBuilderCfg(physics_cfg=simulation.cfg.physics))
+
+
 HEIGHT_FIELD_BASE = 1.0
 """m of ground under the lowest point of a height field; Newton gives it 0.1 mm, through which a foot would fall."""
 

@@ -118,7 +118,7 @@ class RobotHandle(RobotParameters):
         if self._version == "2.3":
             self._robot.set_joint_position_target(targets)
         else:
-            self._robot.set_joint_position_target_index(target=targets.contiguous())
+            self._robot.actuators.target_command.set_position_index(value=targets.contiguous())
 
     def write_base(self, env_ids: Tensor, pos: Tensor, quat: Tensor, lin_vel_w: Tensor, ang_vel_w: Tensor) -> None:
         """Pose and velocity of the base link's origin, world. Shapes (n, 3), (n, 4), (n, 3), (n, 3)."""

@@ -6,7 +6,7 @@ import numpy as np
 from isaaclab.sim import SimulationContext
 from isaaclab.terrains import TerrainImporter
 
-from surefoot.engines.isaaclab.compat.newton import manager
+from surefoot.engines.isaaclab.compat.newton import manager, model_builder
 from surefoot.engines.isaaclab.compat.presets import backend_of
 from surefoot.errors import EngineError
 
@@ -22,7 +22,7 @@ class LayoutImporter(TerrainImporter):
         from isaaclab.physics import PhysicsEvent
 
         def replace(_: Any) -> None:
-            _as_height_field(manager()._builder, path, np.asarray(mesh.vertices))
+            _as_height_field(model_builder(), path, np.asarray(mesh.vertices))
 
         manager().register_callback(replace, PhysicsEvent.MODEL_INIT, name="surefoot_height_field")
 
@@ -40,9 +40,11 @@ def _as_height_field(builder: Any, path: str, vertices: np.ndarray) -> None:
     if np.isnan(heights).any():
         raise EngineError(f"Terrain {path!r}: expected points on a complete grid.")
     half_x, half_y = 0.5 * (x[-1] - x[0]), 0.5 * (y[-1] - y[0])
-    field = newton.Heightfield(heights, nrow=len(y), ncol=len(x), hx=half_x, hy=half_y)
+    # The lowest point goes into the pose: Newton 1.6 forgets a field's own offset when it writes shapes to the solver.
+    low = float(heights.min())
+    field = newton.Heightfield(heights - low, nrow=len(y), ncol=len(x), hx=half_x, hy=half_y)
     builder.shape_type[shape] = newton.GeoType.HFIELD
     builder.shape_source[shape] = field
     builder.shape_scale[shape] = (1.0, 1.0, 1.0)
-    middle = (0.5 * float(x[0] + x[-1]), 0.5 * float(y[0] + y[-1]), 0.0)
+    middle = (0.5 * float(x[0] + x[-1]), 0.5 * float(y[0] + y[-1]), low)
     builder.shape_transform[shape] = warp.transform(middle, warp.quat_identity())
