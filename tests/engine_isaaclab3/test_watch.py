@@ -323,9 +323,10 @@ def test_a_task_without_a_velocity_command_has_nan_and_one_sentence(physics: str
     assert result.stdout.count("no velocity command") == 1
 
 
-def test_our_own_task_in_the_stock_trainer_keeps_its_accounts_without_a_flag(tmp_path: Path) -> None:
+@pytest.mark.parametrize("physics", PHYSICS)
+def test_our_own_task_in_the_stock_trainer_keeps_its_accounts_without_a_flag(physics: str, tmp_path: Path) -> None:
     result = train(
-        tmp_path, "newton_mjwarp", "Surefoot-Velocity-Flat-Unitree-Go1-v0", "physics=newton_mjwarp",
+        tmp_path, physics, "Surefoot-Velocity-Flat-Unitree-Go1-v0", f"physics={physics}",
         "--external_callback", "surefoot_tasks.registration.register",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
