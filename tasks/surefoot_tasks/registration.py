@@ -57,7 +57,9 @@ def _env_cfg(task: str) -> Any:
 
 def _runner_cfg(task: str) -> Any:
     from surefoot.rl.config import named_runner_config
+    from surefoot.rl.watch import follow_our_tasks
 
+    follow_our_tasks()  # whoever asks for this configuration is about to train with RSL-RL
     manifest = compose_manifest(manifest_root(), task)
     module: Any = importlib.import_module("surefoot.engines.isaaclab.runner_cfg")
     return module.runner_cfg(manifest, named_runner_config(manifest))

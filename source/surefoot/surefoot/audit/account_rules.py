@@ -130,12 +130,12 @@ class AccountRules:
         worst = int(means.masked_fill(~large, float("inf")).argmin())
         apart = torch.full_like(means, -1.0)
         apart[large] = distances_from_median(means[large])
-        success, labels = _numbers(flush["bucket/success_rate"]), self._layout.bucket_labels
+        success, labels = [_of_success(share) for share in flush["bucket/success_rate"]], self._layout.bucket_labels
         yield Finding(
             "bucket_exploitation",
             labels[best if apart[best] >= apart[worst] else worst],
-            f"return {float(means[best]):.3g} with {success[best]:.0%} success in {labels[best]!r} against "
-            f"{float(means[worst]):.3g} with {success[worst]:.0%} in {labels[worst]!r}; {gap:.2f} of the return away "
+            f"return {float(means[best]):.3g}{success[best]} in {labels[best]!r} against "
+            f"{float(means[worst]):.3g}{success[worst]} in {labels[worst]!r}; {gap:.2f} of the return away "
             f"from the median bucket, at most {within:.2f} within a bucket, intraclass correlation at least {low:.2f}",
         )
 
@@ -157,3 +157,8 @@ class AccountRules:
 
 def _numbers(values: Tensor) -> list[float]:
     return [float(value) for value in values]
+
+
+def _of_success(share: Tensor) -> str:
+    """Nothing where no success is defined."""
+    return f" with {float(share):.0%} success" if torch.isfinite(share) else ""

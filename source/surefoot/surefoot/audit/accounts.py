@@ -17,6 +17,7 @@ from surefoot.audit.state import check_state
 from surefoot.audit.step import AuditLayout, AuditStep
 from surefoot.audit.synchrony import SynchronyAccount
 from surefoot.audit.termination_account import TerminationAccount
+from surefoot.audit.unknown import without_velocity
 from surefoot.manifest.audit import Audit
 
 
@@ -42,6 +43,7 @@ class Accounts:
         on_cpu = torch.device(device).type == "cpu" if compact is None else compact
         self._buffer = StepBuffer(layout, device, look=on_cpu)
         self._episodes = EpisodeTracker(layout, device, compact=on_cpu)
+        self._follows_velocity = layout.follows_velocity
         self._accounts: list[Account] = [
             RewardAccount(layout, config, device),
             EpisodeRewardAccount(layout, config, device),
@@ -80,7 +82,7 @@ class Accounts:
         for account, values in zip(self._accounts, host.split_with_sizes([len(part) for part in pending]), strict=True):
             metrics |= account.report(values)
             account.clear()
-        return metrics
+        return metrics if self._follows_velocity else without_velocity(metrics)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that later metrics depend on, on the host."""

@@ -32,6 +32,8 @@ class AuditLayout:
     """Randomised factors, in the order of their values."""
     terrain_classes: tuple[str, ...] = ()
     """Of generated ground."""
+    follows_velocity: bool = True
+    """There is a velocity command and a robot whose velocity is known; without them no velocity error exists."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,12 @@ class AuditStep:
     episode_steps: Tensor
     """Control steps of the running episode, this one included. Shape (N,), int64."""
     lin_vel_error: Tensor
-    """|commanded - actual| horizontal velocity, base yaw frame, m/s. Shape (N,)."""
+    """|commanded - actual| horizontal velocity, base yaw frame, m/s; NaN where it does not exist. Shape (N,)."""
     yaw_rate_error: Tensor
-    """|commanded - actual| yaw rate, rad/s. Shape (N,)."""
+    """|commanded - actual| yaw rate, rad/s; NaN where it does not exist. Shape (N,)."""
     is_moving: Tensor
     """The command asks for motion. Shape (N,), bool."""
     lin_speed: Tensor
-    """Actual horizontal speed of the base, m/s. Shape (N,)."""
+    """Actual horizontal speed of the base, m/s; NaN where no robot is known. Shape (N,)."""
     action: Tensor
     """As the policy gave it, before clipping. Shape (N, num_actions)."""
