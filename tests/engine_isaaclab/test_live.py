@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engines_here import isaaclab_backend, make_isaaclab_env
-from surefoot.audit.fault_kinds import KINDS, kind_index
+from surefoot.audit.accounts.fault_kinds import KINDS, kind_index
 from surefoot.engines.isaaclab import compat
 from surefoot.manifest import compose_manifest
 from surefoot_tasks import manifest_root

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import stock_tasks
-from surefoot.audit.record_file import read_record
+from surefoot.audit.record.record_file import read_record
 from surefoot.engines.isaaclab.attach import attach_accounts
 from surefoot_tasks import audit_config
 

@@ -15,13 +15,13 @@ import torch
 import engines_here
 import surefoot.cli
 from surefoot.errors import CheckpointError, UnknownName
+from surefoot.evaluation import CommandGrid, report
+from surefoot.evaluation.evaluate import evaluate_checkpoint, task_manifest
 from surefoot.manifest import compose_manifest
-from surefoot.panel import CommandGrid, report
-from surefoot.panel.evaluate import evaluate_checkpoint, task_manifest
-from surefoot.rl import checkpoint as checkpoints
 from surefoot.rl.policy import load_actor, load_policy
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
+from surefoot.runs import checkpoint as checkpoints
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"

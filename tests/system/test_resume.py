@@ -14,13 +14,13 @@ import pytest
 import torch
 
 import engines_here
-from surefoot.audit import learning
-from surefoot.audit.record_file import read_record
+from surefoot.audit.alerts import learning
+from surefoot.audit.record.record_file import read_record
 from surefoot.errors import CheckpointError
 from surefoot.manifest import Manifest, compose_manifest
-from surefoot.rl import checkpoint
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
+from surefoot.runs import checkpoint
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
@@ -146,7 +146,7 @@ import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[3:]
 import surefoot, test_resume
-from surefoot.rl import checkpoint
+from surefoot.runs import checkpoint
 folder = Path(sys.argv[1])
 second = test_resume.Runners(sys.argv[2])(test_resume.manifest([]), folder)
 print(second.resume(checkpoint.load(folder / "model_2.pt")))

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from manager_env import DT, ManagerEnv, SteppedEnv
+from surefoot.audit.accounts.metrics import axis_names
+from surefoot.audit.accounts.tags import scalars_of
 from surefoot.audit.attach import attach_to_managers
-from surefoot.audit.metrics import axis_names
-from surefoot.audit.record_file import read_record
-from surefoot.audit.tags import scalars_of
+from surefoot.audit.record.record_file import read_record
 from surefoot.audit.unknown import NEED_VELOCITY
 from surefoot.errors import EngineError
 from surefoot_tasks import audit_config

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from manager_env import DT, ManagerEnv
+from surefoot.audit.accounts.factor_values import MAX, MIN
 from surefoot.audit.attach import attach_to_managers
-from surefoot.audit.factor_values import MAX, MIN
 from surefoot.audit.value_buckets import MOST_BUCKETS, Quantity, ValueBuckets
 from surefoot_tasks import audit_config
 

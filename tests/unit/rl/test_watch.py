@@ -10,7 +10,7 @@ import torch
 from rsl_rl.runners import OnPolicyRunner
 
 import surefoot_tasks
-from surefoot.audit.record_file import read_record
+from surefoot.audit.record.record_file import read_record
 from surefoot.errors import EngineError, SurefootError
 from surefoot.rl import watch
 from surefoot.rl.watch_options import WatchOptions, options_from, parse

@@ -12,18 +12,18 @@ from typing import Any
 
 from torch import Tensor
 
-from surefoot.audit.account_rules import AccountRules
-from surefoot.audit.accounts import Accounts
-from surefoot.audit.alerts import Alert, Alerts
-from surefoot.audit.diagnostic_rules import DiagnosticRules
-from surefoot.audit.diagnostics import diagnostic_accounts
+from surefoot.audit.accounts.accounts import Accounts
+from surefoot.audit.accounts.metrics import AxisNames, Flush
+from surefoot.audit.accounts.step import AuditLayout
+from surefoot.audit.accounts.tags import scalars_of
+from surefoot.audit.alerts.account_rules import AccountRules
+from surefoot.audit.alerts.alerts import Alert, Alerts
+from surefoot.audit.alerts.diagnostic_rules import DiagnosticRules
+from surefoot.audit.alerts.diagnostics import diagnostic_accounts
 from surefoot.audit.env_hooks import EnvHooks
 from surefoot.audit.managers import ManagerReader
-from surefoot.audit.metrics import AxisNames, Flush
-from surefoot.audit.record import RunRecord
-from surefoot.audit.record_file import FILE_NAME
-from surefoot.audit.step import AuditLayout
-from surefoot.audit.tags import scalars_of
+from surefoot.audit.record.record import RunRecord
+from surefoot.audit.record.record_file import FILE_NAME
 from surefoot.audit.value_buckets import BucketSource
 from surefoot.errors import EngineError, RunFolderError
 from surefoot.manifest.audit import Audit

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surefoot.audit.step import AuditLayout, AuditStep
+from surefoot.audit.accounts.step import AuditLayout, AuditStep
 from surefoot.audit.value_buckets import BucketSource
 from surefoot.errors import EngineError, did_you_mean
 
@@ -20,7 +20,7 @@ COMMAND_NAMES = ("twist", "base_velocity")
 ROBOT = "robot"
 """What both call the robot in the scene."""
 FAULTS = ("state", "action", "reward")
-"""Of `surefoot.audit.fault_kinds`, those that can be told from outside; `state` needs a robot."""
+"""Of `surefoot.audit.accounts.fault_kinds`, those that can be told from outside; `state` needs a robot."""
 
 
 class WatchedTerm:

@@ -2,7 +2,7 @@
 
 import torch
 
-from surefoot.audit.metrics import Flush
+from surefoot.audit.accounts.metrics import Flush
 
 NEED_VELOCITY = (
     "episode/success_rate",

@@ -15,8 +15,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from surefoot.audit.factor_values import factor_metrics
-from surefoot.audit.metrics import Flush
+from surefoot.audit.accounts.factor_values import factor_metrics
+from surefoot.audit.accounts.metrics import Flush
 
 INTERVALS = 3
 """Of a quantity that varies, as long as `MOST_BUCKETS` allows."""

@@ -14,12 +14,12 @@ from weakref import WeakKeyDictionary
 
 from rsl_rl.runners import OnPolicyRunner
 
-from surefoot.audit.alerts import Alert
+from surefoot.audit.accounts.metrics import Flush
+from surefoot.audit.accounts.tags import scalars_of
+from surefoot.audit.alerts.alerts import Alert
 from surefoot.audit.attach import is_due
 from surefoot.audit.env_hooks import EnvHooks
-from surefoot.audit.metrics import Flush
-from surefoot.audit.record_file import FILE_NAME
-from surefoot.audit.tags import scalars_of
+from surefoot.audit.record.record_file import FILE_NAME
 from surefoot.errors import RunFolderError, SurefootError
 from surefoot.rl.run_audit import RunAudit
 from surefoot.rl.watch_options import WatchOptions

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surefoot.audit.metrics import Flush
-from surefoot.audit.terrain_level import level_metrics
+from surefoot.audit.accounts.metrics import Flush
+from surefoot.audit.accounts.terrain_level import level_metrics
 from surefoot.audit.value_buckets import Quantity, ValueBuckets
 from surefoot.engines.isaaclab.compat.held import HeldProperties
 from surefoot.errors import EngineError, did_you_mean

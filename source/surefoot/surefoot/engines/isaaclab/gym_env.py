@@ -5,7 +5,7 @@ from typing import Any
 from isaaclab.envs import ManagerBasedRLEnv
 from torch import Tensor
 
-from surefoot.audit.fault_kinds import KINDS
+from surefoot.audit.accounts.fault_kinds import KINDS
 from surefoot.engines.isaaclab import compat
 from surefoot.engines.isaaclab.compat import presets
 from surefoot.engines.isaaclab.compat.ovphysx import allow_ordinary_memory, check_cpu
