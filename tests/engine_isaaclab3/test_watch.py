@@ -177,6 +177,87 @@ def test_ids_follow_resets_and_intervals(physics: str, monkeypatch: pytest.Monke
         assert [wrapped.func for wrapped in terms] == kept
 
 
+def joints_vary(cfg_events: Any) -> None:
+    """Stock events that this task does not have, each joint drawn for itself."""
+    from isaaclab.envs import mdp
+    from isaaclab.managers import EventTermCfg, SceneEntityCfg
+
+    robot, knees = SceneEntityCfg("robot"), SceneEntityCfg("robot", joint_names=".*_calf_joint")
+    cfg_events.gains = EventTermCfg(
+        func=mdp.randomize_actuator_gains,
+        mode="reset",
+        params={
+            "asset_cfg": robot,
+            "stiffness_distribution_params": (0.5, 1.5),
+            "damping_distribution_params": (0.5, 1.5),
+            "operation": "scale",
+        },
+    )
+    cfg_events.joints = EventTermCfg(
+        func=mdp.randomize_joint_parameters,
+        mode="startup",
+        params={
+            "asset_cfg": knees,
+            "friction_distribution_params": (0.1, 0.3),
+            "armature_distribution_params": (0.01, 0.03),
+            "upper_limit_distribution_params": (-0.8, -0.6),
+            "operation": "abs",
+        },
+    )
+
+
+def held_joints(env: Any, physics: str) -> dict[str, np.ndarray]:
+    """From MuJoCo-Warp's model, or PhysX's own buffers: means over all joints, or over the knees. Shape (NUM,) each."""
+    if physics == "newton_mjwarp":
+        from isaaclab_newton.physics import NewtonManager
+
+        solver, free = NewtonManager._solver, 6
+        model, mj = solver.mjw_model, solver.mj_model
+        knees = np.array(["calf" in mj.joint(index).name for index in range(1, mj.njnt)])
+        assert mj.nv == free + len(knees) == free + 12 and knees.sum() == 4
+        bias = model.actuator_biasprm.numpy()  # an actuator for positions and one for velocities at each joint
+        return {
+            "stiffness": -bias[..., 1].sum(axis=1) / 12,
+            "damping": -bias[..., 2].sum(axis=1) / 12,
+            "joint_friction": model.dof_frictionloss.numpy()[:, free:][:, knees].mean(axis=1),
+            "armature": model.dof_armature.numpy()[:, free:][:, knees].mean(axis=1),
+            "upper_limit": model.jnt_range.numpy()[:, 1:][:, knees, 1].mean(axis=1),
+        }
+    robot = env.scene["robot"]
+    knees = np.array(["calf" in name for name in robot.joint_names])
+
+    def held(name: str) -> np.ndarray:
+        return robot.root_view.get_attribute(f"articulation_dof_{name}").numpy()
+
+    return {
+        "stiffness": held("stiffness").mean(axis=1),
+        "damping": held("damping").mean(axis=1),
+        "joint_friction": held("friction_properties")[:, knees, 0].mean(axis=1),
+        "armature": held("armature")[:, knees].mean(axis=1),
+        "upper_limit": held("limit")[:, knees, 1].mean(axis=1),
+    }
+
+
+@pytest.mark.parametrize("physics", PHYSICS)
+def test_gains_and_joint_parameters_are_those_of_the_simulator(physics: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = stock_tasks._local_go1
+    monkeypatch.setattr(stock_tasks, "_local_go1", lambda cfg: (local(cfg), joints_vary(cfg.events)))
+    with go1(physics) as env:
+        env.reset(seed=5)
+        wanted = ("stiffness", "damping", "joint_friction", "armature", "upper_limit")
+        accounts = attach_accounts(env, audit_config(), buckets="events", bucket_by=wanted, report=lambda _: None)
+        names = ("stiffness", "damping", *(f"{name} 4 joints" for name in wanted[2:]))
+        assert accounts.layout.factors == names and len(accounts.layout.bucket_labels) == 32
+        first = None
+        for action in actions(20):
+            simulated, _ = step_and_look(env, physics, action, lambda: [held_joints(env, physics)])
+            for name, value in zip(names, simulated[0].values(), strict=True):
+                assert accounts._source.values[name].tolist() == pytest.approx(value.tolist(), rel=1e-4), name
+            first = first or simulated[0]
+        assert not np.allclose(first["stiffness"], simulated[0]["stiffness"])
+        assert np.allclose(first["armature"], simulated[0]["armature"])
+
+
 def class_of_column(generator: Any, column: int) -> str:
     """Isaac Lab's own expression, of its TerrainGenerator."""
     shares = np.array([cfg.proportion for cfg in generator.sub_terrains.values()], dtype=float)
