@@ -1,8 +1,8 @@
 # Words for people and for CI. Each sets up .venv by itself; needs Python 3.11 to 3.13 and make.
 #   make train [TASK=...] [ARGS="--num_envs 1024 ppo.gamma=0.98"]   train, evaluate the last two checkpoints, and the last one on the full contact model
 #   make test  [ARGS="tests/unit -k manifest"]                      all tests
-#   make test-isaaclab [ARGS="-k crosscheck"]   the tests that need Isaac Lab, on 2.3 with a double of Isaac Sim; needs Python 3.11
-#   make test-isaaclab3 ISAACLAB_PATH=... [PYTHON=...]  the same on a real Isaac Lab 3.0 with Newton on the CPU; PYTHON is where it is installed
+#   make test-isaaclab [PHYSICS="newton_mjwarp ovphysx"] [ARGS="-k crosscheck"]   the tests on Isaac Lab 3.0; needs Python 3.12
+#   make test-isaaclab2   what users of Isaac Lab 2.3 need, on a double of Isaac Sim; needs Python 3.11
 #   make check    lint, formatting, types, import contracts, Docker files
 #   make format   apply formatting and safe fixes
 #   make bench    every benchmark; tables go into docs/performance.md
@@ -11,24 +11,27 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: train test test-isaaclab test-isaaclab3 check format bench setup
+.PHONY: train test test-isaaclab test-isaaclab2 check format bench setup setup-isaaclab
 
 TASK ?= Surefoot-Velocity-Flat-Unitree-Go1-v0
 RUNS ?= runs
 ARGS ?=
 PYTHON ?=
 TORCH_INDEX ?=
-ISAACLAB_PATH ?=
+PHYSICS ?= newton_mjwarp ovphysx
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.surefoot-installed
 
-# Isaac Lab 2.3 and mjlab do not fit into one environment.
+# mjlab and each Isaac Lab pin another MuJoCo: an environment each. Of mjlab and mjviser those of Isaac Lab take the files alone.
 VENV_ISAACLAB := .venv-isaaclab
 BIN_ISAACLAB := $(VENV_ISAACLAB)/bin
 STAMP_ISAACLAB := $(VENV_ISAACLAB)/.surefoot-installed
-ISAACLAB := isaaclab==2.3.2.post1
+VENV_ISAACLAB2 := .venv-isaaclab2
+BIN_ISAACLAB2 := $(VENV_ISAACLAB2)/bin
+STAMP_ISAACLAB2 := $(VENV_ISAACLAB2)/.surefoot-installed
+ISAACLAB2 := isaaclab==2.3.2.post1
 MJCF := mjlab==1.6.0
 MJVISER := mjviser==0.0.14
 
@@ -42,13 +45,15 @@ train: $(STAMP)
 test: $(STAMP)
 	SUREFOOT_TEST_ENGINES=mujoco $(BIN)/python -m pytest $(ARGS)
 
+# One process for each backend: a simulation owns its process.
 test-isaaclab: $(STAMP_ISAACLAB)
-	SUREFOOT_TEST_ENGINES=isaaclab $(BIN_ISAACLAB)/python -m pytest tests/isaaclab_double tests/engine_isaaclab tests/every_engine tests/system $(ARGS)
+	status=0; for physics in $(PHYSICS); do \
+	  OMP_NUM_THREADS=1 SUREFOOT_TEST_ENGINES=isaaclab:$$physics $(BIN_ISAACLAB)/python -m pytest \
+	    tests/engine_isaaclab tests/engine_isaaclab3 tests/every_engine tests/system $(ARGS) || status=$$?; \
+	done; exit $$status
 
-test-isaaclab3:
-	@if [ -z "$(ISAACLAB_PATH)" ]; then echo "error: say where Isaac Lab 3.0's repository is: make test-isaaclab3 ISAACLAB_PATH=... PYTHON=..." >&2; exit 1; fi
-	ISAACLAB_PATH="$(ISAACLAB_PATH)" SUREFOOT_TEST_ENGINES=isaaclab OMP_NUM_THREADS=1 PYTHONPATH="source/surefoot:tasks:$${PYTHONPATH:-}" \
-	$(or $(PYTHON),python) -m pytest tests/engine_isaaclab tests/engine_isaaclab3 tests/every_engine tests/system $(ARGS)
+test-isaaclab2: $(STAMP_ISAACLAB2)
+	SUREFOOT_TEST_ENGINES=isaaclab $(BIN_ISAACLAB2)/python -m pytest tests/isaaclab_double tests/engine_isaaclab $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -67,6 +72,8 @@ bench: $(STAMP)
 
 setup: $(STAMP)
 
+setup-isaaclab: $(STAMP_ISAACLAB)
+
 # torch goes first and alone: resolved together with the rest, pip may take a build for another device.
 $(STAMP): pyproject.toml constraints.txt
 	@python="$(PYTHON)"; \
@@ -83,16 +90,31 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mujoco,wandb,dev]'
 	@touch $(STAMP)
 
-# Of mjlab only the robot's files; what the two packages ask for is chosen in requirements.txt.
-$(STAMP_ISAACLAB): pyproject.toml constraints-isaaclab.txt tests/isaaclab_double/requirements.txt
+$(STAMP_ISAACLAB): pyproject.toml constraints-isaaclab.txt
+	@python="$(or $(PYTHON),python3.12)"; \
+	if ! "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null; then \
+	  python="$$(ls -d $$HOME/.pyenv/versions/3.12*/bin/python3.12 2>/dev/null | tail -n 1)"; \
+	fi; \
+	if [ -z "$$python" ]; then \
+	  echo "error: Isaac Lab 3.0 needs Python 3.12; looked for: $(or $(PYTHON),python3.12)." >&2; \
+	  echo "       Install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; \
+	fi; \
+	echo "Setting up $(VENV_ISAACLAB) with $$("$$python" --version) (once; 9 GB, a few minutes)"; \
+	if ! [ -x $(BIN_ISAACLAB)/python ]; then "$$python" -m venv $(VENV_ISAACLAB); fi
+	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check -c constraints-isaaclab.txt -e '.[isaaclab,test]'
+	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check --no-deps $(MJCF) $(MJVISER)
+	@touch $(STAMP_ISAACLAB)
+
+# What 2.3 asks for is chosen in requirements.txt.
+$(STAMP_ISAACLAB2): pyproject.toml constraints-isaaclab2.txt tests/isaaclab_double/requirements.txt
 	@python="$(or $(PYTHON),python3.11)"; \
 	if ! "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
 	  echo "error: Isaac Lab 2.3 needs Python 3.11; looked for: $$python." >&2; \
 	  echo "       Install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; \
 	fi; \
-	echo "Setting up $(VENV_ISAACLAB) with $$("$$python" --version) (once; a few minutes)"; \
-	if ! [ -x $(BIN_ISAACLAB)/python ]; then "$$python" -m venv $(VENV_ISAACLAB); fi
-	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check -c constraints-isaaclab.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check --no-deps $(ISAACLAB) $(MJCF) $(MJVISER)
-	$(BIN_ISAACLAB)/python -m pip install --quiet --disable-pip-version-check -c constraints-isaaclab.txt -r tests/isaaclab_double/requirements.txt -e .
-	@touch $(STAMP_ISAACLAB)
+	echo "Setting up $(VENV_ISAACLAB2) with $$("$$python" --version) (once; a few minutes)"; \
+	if ! [ -x $(BIN_ISAACLAB2)/python ]; then "$$python" -m venv $(VENV_ISAACLAB2); fi
+	$(BIN_ISAACLAB2)/python -m pip install --quiet --disable-pip-version-check -c constraints-isaaclab2.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(BIN_ISAACLAB2)/python -m pip install --quiet --disable-pip-version-check --no-deps $(ISAACLAB2) $(MJCF) $(MJVISER)
+	$(BIN_ISAACLAB2)/python -m pip install --quiet --disable-pip-version-check -c constraints-isaaclab2.txt -r tests/isaaclab_double/requirements.txt -e .
+	@touch $(STAMP_ISAACLAB2)

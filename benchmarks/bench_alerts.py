@@ -10,9 +10,9 @@ from itertools import product
 import numpy as np
 import torch
 
-from surefoot.audit.account_rules import is_exploitation
-from surefoot.audit.bucket_statistics import spread
-from surefoot.audit.synchrony import binomial_tail
+from surefoot.audit.accounts.bucket_statistics import spread
+from surefoot.audit.alerts.account_rules import is_exploitation
+from surefoot.audit.alerts.synchrony import binomial_tail
 from surefoot.manifest.audit import BucketAudit, SynchronyAudit
 from surefoot_tasks import audit_config
 

@@ -21,14 +21,14 @@ from typing import Any
 from measure import OtherLoad, machine, parser, publish, spread, table
 
 import surefoot  # noqa: F401  (before torch: sets how idle OpenMP threads wait)
-from surefoot.audit import learning
+from surefoot.audit.alerts import learning
 from surefoot.engines.mujoco import make_env
-from surefoot.events.lease import trainer_lease
-from surefoot.events.trainer import RunEvents
+from surefoot.jobs.agenda import plan_events
+from surefoot.jobs.lease import trainer_lease
+from surefoot.jobs.trainer import RunEvents
 from surefoot.manifest import compose_manifest
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
-from surefoot.schedule.plan import plan_events
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"

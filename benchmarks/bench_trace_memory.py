@@ -20,7 +20,7 @@ import numpy as np
 from measure import machine, table
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from surefoot.replay.sources.messages import typestore
+from surefoot.traces.sources.messages import typestore
 
 START, STEP_NS = 1_763_146_355_000_000_000, 2_000_000
 KINDS = {"/lowstate": ("unitree_go/msg/LowState", 1180), "/lowcmd": ("unitree_go/msg/LowCmd", 812)}
@@ -30,9 +30,9 @@ CAMERA = 50_000
 _IMPORT = """
 import sys
 from pathlib import Path
-from surefoot.replay.importer import import_trace
-from surefoot.replay.joint_orders import read_joint_orders
-from surefoot.replay.profile import read_profile
+from surefoot.traces.importer import import_trace
+from surefoot.traces.joint_orders import read_joint_orders
+from surefoot.traces.profile import read_profile
 from surefoot_tasks import manifest_root
 root = manifest_root()
 accept = ("units", "norm", "drift", "jump", "frozen")

@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from measure import OtherLoad, interleave, machine, parser, publish, spread, table
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from surefoot.replay.importer import import_trace
-from surefoot.replay.joint_orders import read_joint_orders
-from surefoot.replay.profile import read_profile
-from surefoot.replay.sources.messages import typestore
+from surefoot.traces.importer import import_trace
+from surefoot.traces.joint_orders import read_joint_orders
+from surefoot.traces.profile import read_profile
+from surefoot.traces.sources.messages import typestore
 from surefoot_tasks import manifest_root
 
 STEP_NS = 2_000_000

@@ -18,13 +18,13 @@ from pathlib import Path
 from measure import OtherLoad, machine, parser, publish, spread, table
 
 import surefoot.cli
-from surefoot.audit import learning
-from surefoot.audit.metrics import AxisNames, Flush
+from surefoot.audit.accounts.metrics import AxisNames, Flush
+from surefoot.audit.alerts import learning
 from surefoot.engines import load_engine
+from surefoot.evaluation import CommandGrid
+from surefoot.evaluation.evaluate import evaluate_checkpoint
+from surefoot.evaluation.summary import summarize
 from surefoot.manifest import Manifest, compose_manifest
-from surefoot.panel import CommandGrid
-from surefoot.panel.evaluate import evaluate_checkpoint
-from surefoot.panel.summary import summarize
 from surefoot.rl.run_audit import AuditedIteration
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import surefoot.cli
 from surefoot.audit.plots.page import draw
-from surefoot.audit.record import read_alerts
-from surefoot.audit.record_file import read_record
+from surefoot.audit.record.record import read_alerts
+from surefoot.audit.record.record_file import read_record
 
 
 def main() -> None:

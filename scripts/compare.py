@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 import surefoot.cli
-from surefoot.panel.compare import compare, comparison_text, read_report
+from surefoot.evaluation.compare import compare, comparison_text, read_report
 
 
 def main() -> None:

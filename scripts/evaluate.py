@@ -15,8 +15,8 @@ from typing import Any
 
 import surefoot.cli
 from surefoot.engines.base import with_presets
-from surefoot.panel import CommandGrid, report
-from surefoot.panel.evaluate import check_writable, default_report_path, evaluate_checkpoint
+from surefoot.evaluation import CommandGrid, report
+from surefoot.evaluation.evaluate import check_writable, default_report_path, evaluate_checkpoint
 from surefoot_tasks import manifest_root
 
 
@@ -48,7 +48,7 @@ def main() -> None:
     where = {"manifests": manifest_root(), "task": args.task, "overrides": args.overrides}
     machine = {"engine": args.engine, "device": args.device, "num_threads": args.threads}
     if args.panel is not None:
-        from surefoot.panel.evaluate_panel import evaluate_panel
+        from surefoot.evaluation.evaluate_panel import evaluate_panel
 
         evaluate_panel(args.checkpoint, args.panel, **where, **machine, seed=args.seed, out=args.json, films=args.films)
     else:

@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 import surefoot.cli
-from surefoot.rl import checkpoint
 from surefoot.rl.export import export_policy
+from surefoot.runs import checkpoint
 
 
 def main() -> None:

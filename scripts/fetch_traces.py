@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 import surefoot.cli
-from surefoot.replay.fetch import URL, fetch, licence_text, read_sources
+from surefoot.traces.fetch import URL, fetch, licence_text, read_sources
 from surefoot_tasks import manifest_root
 
 

@@ -16,8 +16,8 @@ from surefoot.manifest import compose_manifest, override_manifest
 from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.play.film import film, film_length
 from surefoot.play.video import check_output, frame_size
-from surefoot.rl import checkpoint
 from surefoot.rl.policy import load_actor, load_policy
+from surefoot.runs import checkpoint
 from surefoot_tasks import manifest_root
 
 TOUR = "0:0.5,0,0; 3:1.0,0,0; 6:0.5,0,0.5; 9:0,0.3,0"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import surefoot.cli
 from surefoot.errors import RunFolderError
-from surefoot.events.job import to_json
-from surefoot.events.lease import trainer_lease
-from surefoot.record import show
-from surefoot.record.run_record import read_run_record, with_news
+from surefoot.jobs.job import to_json
+from surefoot.jobs.lease import trainer_lease
+from surefoot.runs import show
+from surefoot.runs.run_record import read_run_record, with_news
 
 
 def main() -> None:

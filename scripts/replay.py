@@ -16,12 +16,13 @@ from pathlib import Path
 import surefoot.cli
 from surefoot.engines.base import with_presets
 from surefoot.manifest import compose_manifest
-from surefoot.replay import closed_loop, read_card, read_trace, report
+from surefoot.replay import closed_loop, report
 from surefoot.replay.film import check_film, film
 from surefoot.replay.floor import read_floors, writer_of
 from surefoot.replay.plots import draw
 from surefoot.replay.rollout import NEEDS
 from surefoot.replay.run import MAX_ENVS, run_replay
+from surefoot.traces import read_card, read_trace
 from surefoot_tasks import manifest_root
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import surefoot
 import surefoot.cli
 from surefoot.engines.base import with_presets
+from surefoot.evaluation.evaluate import package_versions
 from surefoot.manifest import compose_manifest
-from surefoot.panel.evaluate import package_versions
-from surefoot.replay import read_trace, write_trace
 from surefoot.replay.floor import add_floor, measure_floor, write_floor_log
+from surefoot.traces import read_trace, write_trace
 from surefoot_tasks import manifest_root
 
 

@@ -14,11 +14,11 @@ import argparse
 from pathlib import Path
 
 import surefoot.cli
-from surefoot.replay.describe import describe
-from surefoot.replay.importer import import_trace
-from surefoot.replay.joint_orders import read_joint_orders
-from surefoot.replay.profile import profile_names, read_profile
-from surefoot.replay.shipped import check_card, find_card
+from surefoot.traces.describe import describe
+from surefoot.traces.importer import import_trace
+from surefoot.traces.joint_orders import read_joint_orders
+from surefoot.traces.profile import profile_names, read_profile
+from surefoot.traces.shipped import check_card, find_card
 from surefoot_tasks import manifest_root
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     elif args.verb == "info":
         print(describe(args.trace))
     elif args.verb == "plot":
-        from surefoot.replay.plot import plot_trace
+        from surefoot.traces.plot import plot_trace
 
         print(plot_trace(args.trace, args.out))
     else:

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 import surefoot.cli
-from surefoot.schedule import worker
+from surefoot.jobs import worker
 
 
 def main() -> None:

@@ -36,13 +36,14 @@ def missing(engine: str) -> str:
         version = compat.isaaclab_version()
     except SurefootError as error:
         return str(error)
-    needed = "isaacsim" if version == "2.3" else "isaaclab_newton"
+    backend = compat.physics_backend(version, _backend(engine))
+    needed = {"newton_mjwarp": "newton", "ovphysx": "ovphysx", "isaacsim_physx": "isaacsim"}[backend]
     return "" if importlib.util.find_spec(needed) else f"Isaac Lab {version} without {needed}"
 
 
 def here() -> tuple[str, ...]:
     """Engines to run on."""
-    return named() or tuple(engine for engine in ENGINES if not missing(engine))
+    return named() or tuple(engine for engine in ("mujoco", "isaaclab") if not missing(engine))
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
@@ -53,13 +54,27 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
 
 
 def physics(engine: str) -> str:
-    """Backend that an engine simulates with unless told otherwise: `mujoco`, `newton_mjwarp`, `isaacsim_physx`."""
-    return "mujoco" if engine == "mujoco" else compat.physics_backend(compat.isaaclab_version(), None)
+    """Backend that an engine simulates with: `mujoco`, or one of Isaac Lab's."""
+    return "mujoco" if engine == "mujoco" else compat.physics_backend(compat.isaaclab_version(), _backend(engine))
 
 
 def contacts(engine: str) -> str:
-    """The richest contact model that an engine has; PhysX reports contact per body and has the lean one only."""
+    """The richest contact model that an engine has; PhysX in Isaac Sim reports contact per body."""
     return "lean" if physics(engine) == "isaacsim_physx" else "full"
+
+
+def isaaclab_backend() -> str:
+    """Backend that the folders of Isaac Lab's tests run on: of the engine that the variable names, or the default."""
+    return physics(next((name for name in named() if name != "mujoco"), "isaaclab"))
+
+
+def make_isaaclab_env(manifest: Manifest, **options: Any) -> Any:
+    """A batch of Isaac Lab's environments on the CPU, on `isaaclab_backend`."""
+    return load_engine(f"isaaclab:{isaaclab_backend()}").make_env(manifest, device="cpu", **options)
+
+
+def _backend(engine: str) -> str | None:
+    return engine.partition(":")[2] or None
 
 
 class Builder:

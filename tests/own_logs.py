@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from surefoot.engines.base import load_engine
 from surefoot.engines.isaaclab import compat
 from surefoot.manifest import Manifest, compose_manifest
-from surefoot.replay import Trace
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.replay.simulated import simulated_logs
+from surefoot.traces import Trace
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"

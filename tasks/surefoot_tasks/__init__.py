@@ -1,6 +1,7 @@
 """Tasks that surefoot ships: their manifests and where to find them."""
 
 import os
+import sys
 from pathlib import Path
 
 from surefoot.errors import SurefootError
@@ -38,3 +39,25 @@ def audit_config(option: str = "default") -> Audit:
         ManifestError: It does not fit the schema.
     """
     return read_audit(manifest_root() / "audit" / f"{option}.yaml")
+
+
+def watch() -> list[str] | None:
+    """Keep the accounts of whatever RSL-RL trains in this process: `--external_callback surefoot_tasks.watch`.
+
+    Options stand on the same command line, beside Isaac Lab's own overrides, such as `watch.buckets=events` or
+    `watch.folder=logs/accounts`; docs/foreign_environments.md lists them. The accounts of this project's own tasks are
+    kept without it.
+
+    Returns:
+        The command line without those options, which Isaac Lab then does not hand to Hydra; None leaves it as it is.
+    """
+    from surefoot.rl.watch import follow_everything
+    from surefoot.rl.watch_options import options_from, parse
+
+    try:
+        plain, rest = parse(sys.argv[1:])
+        audit = read_audit(Path(plain["audit"])) if "audit" in plain else audit_config()
+        follow_everything(options_from(plain, audit))
+    except SurefootError as error:
+        raise SystemExit(f"error: {error}") from None
+    return rest if plain else None

@@ -99,7 +99,9 @@ def rsl_rl_cfg(name: str) -> Any:
         UnknownName: No such id.
     """
     from surefoot.rl.config import named_runner_config
+    from surefoot.rl.watch import follow_our_tasks
 
+    follow_our_tasks()  # whoever asks for this configuration is about to train with RSL-RL
     manifest = _manifest(name)
     module: Any = importlib.import_module("surefoot.engines.isaaclab.runner_cfg")
     return module.runner_cfg(manifest, named_runner_config(manifest))

@@ -13,8 +13,8 @@ from mjlab.tasks.velocity.config.g1.env_cfgs import unitree_g1_flat_env_cfg
 from mjlab.tasks.velocity.config.go1.env_cfgs import unitree_go1_flat_env_cfg
 from torch import Tensor
 
-from surefoot.audit.record_file import FILE_NAME
-from surefoot.audit.step import AuditStep
+from surefoot.audit.accounts.step import AuditStep
+from surefoot.audit.record.record_file import FILE_NAME
 from surefoot.engines.mujoco import make_mjlab_env
 from surefoot.engines.mujoco.attach import attach_accounts
 from surefoot.errors import EngineError, RunFolderError

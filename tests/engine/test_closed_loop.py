@@ -11,12 +11,12 @@ from own_logs import STILL
 from surefoot.engines.base import load_engine
 from surefoot.errors import CheckpointError, TraceError
 from surefoot.manifest import Manifest
-from surefoot.replay import Trace, TraceCard
-from surefoot.replay.card import Perturbation, Segment
 from surefoot.replay.closed_loop import METRICS, run_closed_loop, text, to_plain
-from surefoot.replay.header import SignalInfo
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.replay.simulated import simulated_logs
+from surefoot.traces import Trace, TraceCard
+from surefoot.traces.card import Perturbation, Segment
+from surefoot.traces.header import SignalInfo
 from trained import checkpoint_content
 
 FRICTION = "randomization.factors={friction: {edges: [0.6,0.8,1.0], mode: startup}}"

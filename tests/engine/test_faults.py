@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cases import random_actions, small_env
-from surefoot.audit.fault_kinds import KINDS, kind_index
+from surefoot.audit.accounts.fault_kinds import KINDS, kind_index
 from surefoot.engines.mujoco import binder
 from surefoot.engines.mujoco.env import MujocoEnv
 from surefoot.engines.mujoco.fault_recorder import FaultRecorder, load_faults

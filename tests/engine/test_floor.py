@@ -6,8 +6,8 @@ import pytest
 
 from cases import manifest
 from surefoot.errors import TraceError
-from surefoot.replay import Trace, read_trace, write_trace
 from surefoot.replay.floor import measure_floor, write_floor_log, writer_of
+from surefoot.traces import Trace, read_trace, write_trace
 
 
 def test_a_log_on_its_own_engine_leaves_single_precision_and_one_with_other_physics_more(tmp_path: Path) -> None:

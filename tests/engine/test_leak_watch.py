@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from cases import random_actions, small_env
-from surefoot.audit.leak_watch import LeakWatch
+from surefoot.audit.alerts.leak_watch import LeakWatch
 from surefoot.engines.mujoco.env import MujocoEnv
 
 NUM_ENVS = 64

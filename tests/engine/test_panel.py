@@ -9,12 +9,12 @@ from torch import Tensor
 
 from surefoot.engines import load_engine
 from surefoot.errors import CheckpointError, ManifestError, PanelError
+from surefoot.evaluation import run_panel as run
+from surefoot.evaluation.cell_rollout import run_cells
+from surefoot.evaluation.conditions import panel_conditions, panel_manifest
+from surefoot.evaluation.panel import Panel
+from surefoot.evaluation.panel_files import read_panel
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
-from surefoot.panel import run
-from surefoot.panel.cell_rollout import run_cells
-from surefoot.panel.conditions import panel_conditions, panel_manifest
-from surefoot.panel.load import read_panel
-from surefoot.panel.manifest import Panel
 from surefoot_tasks import manifest_root
 
 pytest.importorskip("mjbatch")

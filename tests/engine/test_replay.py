@@ -9,12 +9,13 @@ from cases import manifest
 from own_logs import STILL, logs_of, task, trot
 from surefoot.engines.base import load_engine
 from surefoot.errors import TraceError
-from surefoot.replay import Trace, plots, read_card
+from surefoot.replay import plots
 from surefoot.replay.base_motion import base_motion
-from surefoot.replay.header import SourceFile
 from surefoot.replay.report import text, to_plain
 from surefoot.replay.rollout import Mode
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest, run_replay
+from surefoot.traces import Trace, read_card
+from surefoot.traces.header import SourceFile
 from surefoot_tasks import manifest_root
 
 

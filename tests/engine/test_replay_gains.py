@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from own_logs import task, trot
 from surefoot.engines.base import load_engine
 from surefoot.manifest import Manifest
-from surefoot.replay import Trace, TraceCard
 from surefoot.replay.rollout import Mode
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest, run_replay
 from surefoot.replay.simulated import LoggedGains, simulated_logs
+from surefoot.traces import Trace, TraceCard
 
 FRICTION = ("friction", "[0.8,0.8]")
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from surefoot.engines import load_engine
+from surefoot.evaluation import CommandGrid, GridResult, evaluate_grid, grid_manifest, summarize
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
-from surefoot.panel import CommandGrid, GridResult, evaluate_grid, grid_manifest, summarize
 from surefoot_tasks import manifest_root
 
 pytest.importorskip("mjbatch")

@@ -13,5 +13,5 @@ def isaaclab() -> str:
     from surefoot.engines.isaaclab import compat
 
     version = compat.isaaclab_version()
-    compat.launch(version, compat.physics_backend(version, None), "cpu")
+    compat.launch(version, engines_here.isaaclab_backend(), "cpu")
     return version

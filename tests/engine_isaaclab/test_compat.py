@@ -1,5 +1,6 @@
 """What differs between the two versions of Isaac Lab; no Isaac Lab needed."""
 
+import importlib.metadata
 import importlib.util
 import math
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.engines.isaaclab import compat
+from surefoot.engines.isaaclab.compat import ovphysx
 from surefoot.errors import EngineError, MissingExtra, UnknownName
 
 W_XYZ = torch.tensor([[0.5, 0.1, -0.7, math.sqrt(1 - 0.25 - 0.01 - 0.49)]])
@@ -163,23 +165,76 @@ def only_installed(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_no_isaac_lab(only_installed: Any) -> None:
     only_installed()
-    with pytest.raises(MissingExtra, match=r"needs Isaac Lab 3\.0 or 2\.3\. Install 3\.0 from its repository"):
+    with pytest.raises(
+        MissingExtra, match=r"On Python 3\.12: pip install 'isaaclab\[ovphysx\]==3\.0\.0'.* Here is Python 3"
+    ):
         compat.isaaclab_version()
+
+
+@pytest.fixture
+def released(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Pretend that Isaac Lab 3.0.0 is installed with packages of some versions."""
+
+    def pretend(python: str = ">=3", **packages: str) -> None:
+        asked = ["newton[sim]==1.6.1", "warp-lang==1.17.0", 'ovphysx==0.6.4; extra == "ovphysx"']
+        asked.append('ovstage==0.2.1; extra == "ovphysx"')
+        isaaclab = SimpleNamespace(version="3.0.0", metadata={"Requires-Python": python}, requires=asked)
+
+        def version(name: str) -> str:
+            if name.replace("-", "_") not in packages:
+                raise importlib.metadata.PackageNotFoundError(name)
+            return packages[name.replace("-", "_")]
+
+        monkeypatch.setattr(importlib.metadata, "distribution", lambda name: isaaclab)
+        monkeypatch.setattr(importlib.metadata, "version", version)
+
+    return pretend
+
+
+def test_packages_that_isaac_lab_was_released_with_pass(released: Any) -> None:
+    released(newton="1.6.1", warp_lang="1.17.0", ovphysx="0.6.4", ovstage="0.2.1")
+    compat.check_packages("newton_mjwarp")
+    compat.check_packages("ovphysx")
+
+
+def test_packages_that_do_not_fit_are_named_with_what_to_install(released: Any) -> None:
+    released(newton="1.2.1", warp_lang="1.17.0")
+    with pytest.raises(
+        EngineError, match=r"works with newton==1\.6\.1; installed is newton 1\.2\.1.*'isaaclab==3\.0\.0'"
+    ):
+        compat.check_packages("newton_mjwarp")
+    with pytest.raises(
+        MissingExtra, match=r"'ovphysx', which is not installed: pip install 'isaaclab\[ovphysx\]==3\.0\.0'"
+    ):
+        compat.check_packages("ovphysx")
+    released(python=">=3.99")
+    with pytest.raises(EngineError, match=r"Isaac Lab 3\.0\.0 needs Python >=3\.99; here is 3\."):
+        compat.check_packages("newton_mjwarp")
+
+
+def test_a_processor_without_avx_is_refused(tmp_path: Any) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text("processor : 0\nflags\t\t: fpu sse2 avx avx2\n")
+    ovphysx.check_cpu(info)
+    info.write_text("processor : 0\nflags\t\t: fpu sse2 avx512x\n")
+    with pytest.raises(EngineError, match="needs a processor with AVX"):
+        ovphysx.check_cpu(info)
+    ovphysx.check_cpu(tmp_path / "absent")  # not Linux: nothing is known
 
 
 def test_physx_without_isaac_sim(only_installed: Any) -> None:
     only_installed("isaaclab")
     with pytest.raises(EngineError, match=r"PhysX on Isaac Lab 2\.3 needs Isaac Sim 5\.1, which is not installed: pip"):
         compat.launch("2.3", "isaacsim_physx", "cpu")
-    with pytest.raises(EngineError, match=r"needs Isaac Sim 6.*use --engine isaaclab:newton_mjwarp"):
+    with pytest.raises(EngineError, match=r"needs Isaac Sim 6.*use --engine isaaclab:ovphysx"):
         compat.launch("3.0", "isaacsim_physx", "cpu")
-    compat.launch("3.0", "newton_mjwarp", "cpu")  # needs none
 
 
 def test_physics_backends() -> None:
     assert [compat.physics_backend(version, None) for version in ("2.3", "3.0")] == ["isaacsim_physx", "newton_mjwarp"]
     for version, names in compat.BACKENDS.items():
         assert all(compat.physics_backend(version, name) == name for name in names)
+    assert compat.physics_backend("2.3", "physx") == "isaacsim_physx"
     with pytest.raises(UnknownName, match=r"'newton' not found\. Did you mean 'newton_mjwarp'\?"):
         compat.physics_backend("3.0", "newton")
     with pytest.raises(UnknownName, match=r"Isaac Lab 2\.3 'newton_mjwarp' not found\. Known: isaacsim_physx"):

@@ -36,7 +36,7 @@ def ask(tmp_path: Path) -> Ask:
         small = small_ground(compose_manifest(manifest_root(), task, []))
         pythons = [f"mujoco={MUJOCO_PYTHON}", f"isaaclab={sys.executable}"]
         own = [f"{side}:{text}" for side in "ab" for text in small] + [f"b:{text}" for text in overrides]
-        sides = parse_sides("mujoco,isaaclab", pythons, own, "cpu")
+        sides = parse_sides(f"mujoco,isaaclab:{engines_here.isaaclab_backend()}", pythons, own, "cpu")
         return crosscheck(Question(task, manifest_root(), sides, num_envs=12, quiet=True), tmp_path)
 
     return compare

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from composed_tasks import composed, small_ground
-from surefoot.engines.isaaclab import make_env
+from engines_here import make_isaaclab_env
 from surefoot_tasks import list_tasks
 
 NUM = 6
@@ -23,7 +23,7 @@ def _one_thread(isaaclab: str) -> None:
 
 @pytest.fixture(params=list_tasks())
 def env(request: pytest.FixtureRequest) -> Iterator[Any]:
-    built = make_env(composed(request.param, *DRAWN_ANEW), device="cpu", num_envs=NUM)
+    built = make_isaaclab_env(composed(request.param, *DRAWN_ANEW), num_envs=NUM)
     yield built
     built.close()
 
@@ -64,7 +64,7 @@ def test_its_id_gives_the_same_environment(task: str) -> None:
 
     register()
     manifest = composed(task, f"training.num_envs={NUM}")
-    cfg = parse_env_cfg(task, device="cpu", num_envs=NUM)
+    cfg = parse_env_cfg(task, num_envs=NUM)
     for override in small_ground(manifest):
         set_in(cfg.manifest, *override.split("="))
     registered = gymnasium.make(task, cfg=cfg)
@@ -72,7 +72,7 @@ def test_its_id_gives_the_same_environment(task: str) -> None:
     first, _ = registered.reset()
     rewards = [registered.step(still)[1].clone() for _ in range(5)]
     registered.close()
-    own = make_env(manifest, device="cpu", num_envs=NUM)
+    own = make_isaaclab_env(manifest, num_envs=NUM)
     try:
         for name, group in own.reset().items():
             assert torch.allclose(first[name], group, atol=1e-5), name

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from surefoot.engines.isaaclab import compat, make_env
+from engines_here import make_isaaclab_env
+from surefoot.engines.isaaclab import compat
 from surefoot.engines.mjcf import robot_spec
 from surefoot.errors import EngineError
 from surefoot.manifest import compose_manifest
@@ -33,7 +34,7 @@ def environments(edges: dict[str, list[float]]) -> Any:
     overrides = [f"randomization.factors={{{factors}}}", "randomization.bucket_by=[]"]
     manifest = compose_manifest(manifest_root(), "Surefoot-Velocity-Flat-Unitree-Go1-v0", overrides)
     torch.set_num_threads(1)
-    return make_env(manifest, device="cpu", num_envs=NUM, evaluation=True)
+    return make_isaaclab_env(manifest, num_envs=NUM, evaluation=True)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_isaac_labs_own_words_choose_the_backend() -> None:
     ("engine", "word", "message"),
     [
         ("isaaclab", "physics=newton", "Physics backend 'newton' not found. Did you mean 'newton_mjwarp'?"),
-        ("isaaclab", "presets=fast", "Preset 'fast' not found. Known: isaacsim_physx, newton_mjwarp."),
+        ("isaaclab", "presets=fast", "Preset 'fast' not found. Known: isaacsim_physx, newton_mjwarp, ovphysx, physx."),
         ("mujoco", "physics=newton_mjwarp", "chooses a backend of engine 'isaaclab'; here is --engine mujoco"),
         ("isaaclab:isaacsim_physx", "physics=newton_mjwarp", "contradict each other"),
     ],

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from composed_tasks import composed
-from surefoot.engines.isaaclab import make_env
+from engines_here import make_isaaclab_env
 from surefoot.errors import EngineError, UnknownName
 from surefoot.manifest import Manifest
 
@@ -22,7 +22,7 @@ CALM = [
 
 def test_a_file_that_is_not_there_is_refused(isaaclab: str) -> None:
     with pytest.raises(EngineError, match=r"robot.assets.usd: expected a USD file, '/no/such.usd' is none"):
-        make_env(composed_anymal("robot.assets.usd=/no/such.usd"), device="cpu", num_envs=2)
+        make_isaaclab_env(composed_anymal("robot.assets.usd=/no/such.usd"), num_envs=2)
 
 
 def composed_anymal(*overrides: str) -> Manifest:
@@ -34,7 +34,7 @@ def composed_anymal(*overrides: str) -> Manifest:
 
 def test_an_unknown_configuration_names_the_nearest(isaaclab: str) -> None:
     with pytest.raises(UnknownName, match=r"Did you mean 'ANYMAL_D_CFG'"):
-        make_env(composed_anymal("robot.assets.isaaclab=ANYMAL_DD_CFG"), device="cpu", num_envs=2)
+        make_isaaclab_env(composed_anymal("robot.assets.isaaclab=ANYMAL_DD_CFG"), num_envs=2)
 
 
 def test_without_the_asset_server_one_line_says_what_to_set(isaaclab: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,12 +46,12 @@ def test_without_the_asset_server_one_line_says_what_to_set(isaaclab: str, monke
     with pytest.raises(
         EngineError, match=r"does not give .*anymal_d\.usd\. Connect, or set robot\.assets\.usd"
     ) as refused:
-        make_env(composed_anymal(), device="cpu", num_envs=2)
+        make_isaaclab_env(composed_anymal(), num_envs=2)
     assert "\n" not in str(refused.value)
 
 
 def rollout(manifest: Manifest) -> dict[str, Any]:
-    env = make_env(manifest, device="cpu", num_envs=2, evaluation=True)
+    env = make_isaaclab_env(manifest, num_envs=2, evaluation=True)
     try:
         env.reset()
         generator = torch.Generator().manual_seed(0)

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from composed_tasks import composed
-from surefoot.engines.isaaclab import compat, make_env
+from engines_here import make_isaaclab_env
+from surefoot.engines.isaaclab import compat
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable
 from surefoot.terrain.grid import HeightGrid
 from surefoot.terrain.layout import TerrainLayout
@@ -42,7 +43,7 @@ def env(isaaclab: str) -> Iterator[Any]:
 
     binder.build_env_cfg = with_ray_caster
     try:
-        built = make_env(composed(ROUGH, "randomization.bucket_by=[terrain_class]"), device="cpu", num_envs=NUM)
+        built = make_isaaclab_env(composed(ROUGH, "randomization.bucket_by=[terrain_class]"), num_envs=NUM)
     finally:
         binder.build_env_cfg = build
     yield built
@@ -195,7 +196,7 @@ def test_imposed_tiles_are_those_of_their_environments(isaaclab: str, env: Any) 
         timetable=Timetable(torch.zeros(4, 1), torch.zeros(4, 1, 3)),
         ground=(("flat", 0.0, 0), ("stairs_up", 1.0, 0), ("waves", 0.5, 7)),
     )
-    built = make_env(composed(FLAT, "randomization.bucket_by=[]"), device="cpu", evaluation=True, conditions=conditions)
+    built = make_isaaclab_env(composed(FLAT, "randomization.bucket_by=[]"), evaluation=True, conditions=conditions)
     try:
         state, ground = built.robot_state, built.ground
         assert [ground.layout.classes[i] for i in ground.classes()] == ["stairs_up", "flat", "stairs_up", "waves"]
@@ -237,7 +238,7 @@ def test_on_a_slope_the_imu_feels_the_slope(isaaclab: str, env: Any) -> None:
         timetable=Timetable(torch.zeros(2, 1), torch.zeros(2, 1, 3)),
         ground=(("slope_up", 0.1, 0), ("slope_down", 0.1, 0)),
     )
-    built = make_env(composed(FLAT, "randomization.bucket_by=[]"), device="cpu", evaluation=True, conditions=conditions)
+    built = make_isaaclab_env(composed(FLAT, "randomization.bucket_by=[]"), evaluation=True, conditions=conditions)
     try:
         built.reset()
         state, everyone, angle = built.robot_state, torch.arange(2), math.atan(0.095)

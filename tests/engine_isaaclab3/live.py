@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.engines.isaaclab import make_env
+from engines_here import make_isaaclab_env
 from surefoot.errors import EngineError
 from surefoot.manifest import compose_manifest
 from surefoot_tasks import manifest_root
@@ -17,8 +17,8 @@ TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 @contextmanager
 def batch(num_envs: int, *overrides: str, task: str = TASK, evaluation: bool = False) -> Iterator[Any]:
     """One at a time: Isaac Lab has one simulation in a process."""
-    env = make_env(
-        compose_manifest(manifest_root(), task, list(overrides)), device="cpu", num_envs=num_envs, evaluation=evaluation
+    env = make_isaaclab_env(
+        compose_manifest(manifest_root(), task, list(overrides)), num_envs=num_envs, evaluation=evaluation
     )
     try:
         yield env

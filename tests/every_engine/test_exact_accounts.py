@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from audit_reference import Reference, as_tensors
-from surefoot.audit.accounts import Accounts
-from surefoot.audit.metrics import check_flush
-from surefoot.audit.observe import audit_layout
+from surefoot.audit.accounts.accounts import Accounts
+from surefoot.audit.accounts.metrics import check_flush
+from surefoot.audit.accounts.observe import audit_layout
 from surefoot.manifest import Manifest, override_manifest
 from surefoot_tasks import audit_config
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from surefoot.audit.fault_kinds import FAULT_KINDS
+from surefoot.audit.accounts.fault_kinds import FAULT_KINDS
 from surefoot.manifest import Manifest, override_manifest
 from surefoot.mdp import registry
 from surefoot.mdp.layout import observation_layout

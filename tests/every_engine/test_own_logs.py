@@ -10,12 +10,12 @@ import engines_here
 import own_logs
 from own_logs import logs_of, task, trot
 from surefoot.manifest import Manifest, override_manifest
-from surefoot.replay import Trace
 from surefoot.replay.closed_loop import METRICS, run_closed_loop
-from surefoot.replay.header import SignalInfo
 from surefoot.replay.report import text, to_plain
 from surefoot.replay.rollout import Mode
 from surefoot.replay.run import run_replay
+from surefoot.traces import Trace
+from surefoot.traces.header import SignalInfo
 from trained import checkpoint_content
 
 

@@ -10,10 +10,10 @@ import torch
 
 import surefoot.cli
 from composed_tasks import composed
-from surefoot.audit.record_file import read_record
+from surefoot.audit.record.record_file import read_record
 from surefoot.manifest import read_manifest
-from surefoot.rl import checkpoint
 from surefoot.rl.train import train
+from surefoot.runs import checkpoint
 from surefoot_tasks import list_tasks
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"

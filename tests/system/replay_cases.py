@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 import engines_here
 from surefoot.manifest import Manifest, validate
-from surefoot.replay import Trace, write_trace
 from surefoot.replay.floor import floor_targets, nominal
-from surefoot.replay.header import SignalInfo
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.replay.simulated import simulated_logs
+from surefoot.traces import Trace, write_trace
+from surefoot.traces.header import SignalInfo
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 FRICTION = 0.8

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 import engines_here
-from surefoot.audit.record import read_alerts
-from surefoot.audit.record_file import FILE_NAME, read_record
+from surefoot.audit.record.record import read_alerts
+from surefoot.audit.record.record_file import FILE_NAME, read_record
 from surefoot.errors import AlertStop, EngineError
 from surefoot.manifest import Manifest, compose_manifest, write_manifest
 from surefoot.rl.fault_replay import replay
@@ -94,7 +94,7 @@ def kinds(alerts: list[dict[str, Any]]) -> set[str]:
 
 
 def test_a_clean_run_raises_no_alert(engine: str, make_env: engines_here.Builder, tmp_path: Path) -> None:
-    run, iterations = TrainedRun(make_env, tmp_path, nothing), LONG[engine]
+    run, iterations = TrainedRun(make_env, tmp_path, nothing), LONG[engine.partition(":")[0]]
     assert run.train(iterations) == []
     table = read_record(tmp_path / FILE_NAME)
     assert len(table.values["run/samples"]) == iterations
@@ -264,7 +264,7 @@ def test_pause_waits_for_somebody(make_env: engines_here.Builder, tmp_path: Path
         (tmp_path / "PAUSED").unlink()
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("surefoot.rl.alert_actions.time.sleep", release)
+        patched.setattr("surefoot.jobs.alert_actions.time.sleep", release)
         run.train(3)
     assert len(waited) == 1 and "iteration 1: reward_sign (torques)" in waited[0]
     assert run.runner.iterations_done == 3

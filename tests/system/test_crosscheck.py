@@ -34,7 +34,7 @@ def test_a_changed_weight_is_exit_code_2_and_physics_is_the_floor(engine: str, t
 
 
 def test_an_engine_that_is_not_there_is_one_line(engine: str, tmp_path: Path) -> None:
-    other = OTHER[engine]
+    other = OTHER[engine.partition(":")[0]]
     done = run("--engines", f"{other},{engine}", "--python", f"{other}=/bin/false", "--out", str(tmp_path))
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -15,13 +15,13 @@ import torch
 import engines_here
 import surefoot.cli
 from surefoot.errors import CheckpointError, UnknownName
+from surefoot.evaluation import CommandGrid, report
+from surefoot.evaluation.evaluate import evaluate_checkpoint, task_manifest
 from surefoot.manifest import compose_manifest
-from surefoot.panel import CommandGrid, report
-from surefoot.panel.evaluate import evaluate_checkpoint, task_manifest
-from surefoot.rl import checkpoint as checkpoints
 from surefoot.rl.policy import load_actor, load_policy
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
+from surefoot.runs import checkpoint as checkpoints
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
@@ -62,7 +62,8 @@ SMALL = ("--replicates", "1", "--duration", "0.4", "--threads", "1")
 def test_the_script_prints_a_table_and_writes_json(engine: str, checkpoint: Path, script):
     done = call("--engine", engine, "--checkpoint", checkpoint, *SMALL)
     assert done.returncode == 0, done.stderr
-    path = checkpoint.parent / {"mujoco": "eval_2_lean.json", "isaaclab": "eval_2_lean_isaaclab.json"}[engine]
+    mark = "" if engine == "mujoco" else f"_{engine.replace(':', '_')}"
+    path = checkpoint.parent / f"eval_2_lean{mark}.json"
     text = path.read_text()
     data = json.loads(text)
     assert len(data["commands"]) == 36

@@ -20,9 +20,9 @@ from surefoot.errors import MissingExtra, SurefootError
 from surefoot.manifest import compose_manifest, override_manifest
 from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.play.film import film
-from surefoot.rl import checkpoint
 from surefoot.rl.export import export_policy
 from surefoot.rl.policy import build_network, load_policy
+from surefoot.runs import checkpoint
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"

@@ -18,7 +18,7 @@ from surefoot.errors import MissingExtra
 from surefoot.manifest import compose_manifest
 from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.replay.simulated import simulated_logs
-from surefoot.replay.trace_file import write_trace
+from surefoot.traces.trace_file import write_trace
 from surefoot_tasks import manifest_root
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "replay.py"

@@ -20,15 +20,15 @@ import own_logs
 import replay_cases as case
 from event_cases import until
 from surefoot.errors import ManifestError, TraceError
-from surefoot.events.folder import EventFolder
-from surefoot.events.job import Job
+from surefoot.jobs.agenda import COMMAND
+from surefoot.jobs.job import Job
+from surefoot.jobs.queue import EventFolder
 from surefoot.manifest import compose_manifest
-from surefoot.record import show
-from surefoot.record.run_record import read_run_record, with_news
-from surefoot.replay import read_trace
+from surefoot.replay.job import GAP, POLICY, evaluate
 from surefoot.rl.train import train
-from surefoot.schedule.plan import COMMAND
-from surefoot.schedule.replay import GAP, POLICY, evaluate
+from surefoot.runs import show
+from surefoot.runs.run_record import read_run_record, with_news
+from surefoot.traces import read_trace
 from surefoot_tasks import manifest_root
 from test_scheduled_events import PANEL, Runs, scalars
 

@@ -14,13 +14,13 @@ import pytest
 import torch
 
 import engines_here
-from surefoot.audit import learning
-from surefoot.audit.record_file import read_record
+from surefoot.audit.alerts import learning
+from surefoot.audit.record.record_file import read_record
 from surefoot.errors import CheckpointError
 from surefoot.manifest import Manifest, compose_manifest
-from surefoot.rl import checkpoint
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
+from surefoot.runs import checkpoint
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
@@ -146,7 +146,7 @@ import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[3:]
 import surefoot, test_resume
-from surefoot.rl import checkpoint
+from surefoot.runs import checkpoint
 folder = Path(sys.argv[1])
 second = test_resume.Runners(sys.argv[2])(test_resume.manifest([]), folder)
 print(second.resume(checkpoint.load(folder / "model_2.pt")))
@@ -216,7 +216,7 @@ def test_killed_between_environment_state_and_checkpoint_the_run_continues_from_
     assert states == ({"env_state_1.pt", "env_state_2.pt"} if keeps_state(engine) else set())
 
     second = runner(config, tmp_path, resumed_at=1)
-    assert SAYS[engine] in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
+    assert SAYS[engine.partition(":")[0]] in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
     second.train(3)
     assert [path.name for path in tmp_path.glob("env_state*")] == ["env_state_3.pt"] * keeps_state(engine)
 
@@ -225,7 +225,7 @@ def test_what_is_watched_may_change_and_the_environments_go_on(engine: str, runn
     """The command that a run prints when an alert stops it."""
     runner(manifest([]), tmp_path).train(1)
     second = runner(manifest(["audit.actions.too_many_faults=log"]), tmp_path, resumed_at=1)
-    assert SAYS[engine] in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
+    assert SAYS[engine.partition(":")[0]] in second.resume(checkpoint.load(tmp_path / "model_1.pt"))
 
 
 def test_a_checkpoint_knows_every_manifest_that_it_was_trained_with(runner: Runners, tmp_path: Path):

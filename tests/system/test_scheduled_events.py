@@ -16,14 +16,14 @@ import yaml
 from event_cases import until
 from surefoot.engines import load_engine
 from surefoot.errors import AlertStop, EngineError, ManifestError, RunFolderError, UnknownName
-from surefoot.events.folder import EventFolder
-from surefoot.events.lease import trainer_lease
-from surefoot.events.plan import EventPlan
+from surefoot.jobs.agenda import plan_events
+from surefoot.jobs.lease import trainer_lease
+from surefoot.jobs.plan import EventPlan
+from surefoot.jobs.queue import EventFolder
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
-from surefoot.record.run_record import read_run_record, with_news
-from surefoot.rl import checkpoint
 from surefoot.rl.train import resume, train
-from surefoot.schedule.plan import plan_events
+from surefoot.runs import checkpoint
+from surefoot.runs.run_record import read_run_record, with_news
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 SMALL = [

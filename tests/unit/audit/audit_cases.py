@@ -2,7 +2,7 @@
 
 import torch
 
-from surefoot.audit.metrics import Flush, define
+from surefoot.audit.accounts.metrics import Flush, define
 
 AXES = {
     "term": ("track", "torques"),

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from scipy import stats
 
-from surefoot.audit.step import AuditLayout, AuditStep
+from surefoot.audit.accounts.step import AuditLayout, AuditStep
 from surefoot.manifest.audit import Audit
 
 NAN = math.nan

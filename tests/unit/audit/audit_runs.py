@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from audit_steps import step_of
-from surefoot.audit.account_rules import AccountRules
-from surefoot.audit.accounts import Accounts
-from surefoot.audit.alerts import Alert, Alerts
-from surefoot.audit.metrics import Flush
-from surefoot.audit.step import AuditLayout, AuditStep
+from surefoot.audit.accounts.accounts import Accounts
+from surefoot.audit.accounts.metrics import Flush
+from surefoot.audit.accounts.step import AuditLayout, AuditStep
+from surefoot.audit.alerts.account_rules import AccountRules
+from surefoot.audit.alerts.alerts import Alert, Alerts
 from surefoot_tasks import audit_config
 
 NUM_ENVS = 252

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import torch
 from torch import Tensor
 
-from surefoot.audit.step import AuditLayout, AuditStep
+from surefoot.audit.accounts.step import AuditLayout, AuditStep
 
 LAYOUT = AuditLayout(
     reward_terms=("track", "torques", "bonus", "never"),

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from surefoot.audit import accounts
-from surefoot.audit.alerts import Alert
-from surefoot.audit.metrics import Flush
-from surefoot.audit.record import RunRecord
+from surefoot.audit.accounts import accounts
+from surefoot.audit.accounts.metrics import Flush
+from surefoot.audit.alerts.alerts import Alert
+from surefoot.audit.record.record import RunRecord
 
 assert accounts  # it defines the metrics
 

@@ -84,6 +84,8 @@ class ManagerEnv:
         terms = {"height": (lambda env: env.height, 2.0), "one": (lambda env: torch.ones_like(env.height), -1.0)}
         self.reward_manager = Rewards(self, terms, scale_by_dt)
         self.termination_manager = Terminations(self)
+        self.extras: dict[str, Any] = {}
+        self.closed = False
 
     @property
     def robot(self) -> Any:
@@ -95,3 +97,19 @@ class ManagerEnv:
         reward = self.reward_manager.compute(dt=self.step_dt)
         self.episode_length_buf = torch.where(self.fell | self.late, 0, self.episode_length_buf)
         return reward
+
+    def close(self) -> None:
+        """As Isaac Lab's, which deletes the managers."""
+        del self.reward_manager, self.termination_manager
+        self.closed = True
+
+
+class SteppedEnv(ManagerEnv):
+    """Its step returns what Isaac Lab's does; a reset writes a new `log`, which stays until the next one."""
+
+    def step(self, action: Any = None) -> Any:
+        terminated, late = self.fell.clone(), self.late.clone()
+        reward = super().step()
+        if bool((terminated | late).any()):
+            self.extras["log"] = {"Episode_Reward/height": 1.0}
+        return {"policy": torch.zeros(self.num_envs, 1)}, reward, terminated, late, self.extras

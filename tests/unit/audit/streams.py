@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from surefoot.audit.accounts import Accounts
-from surefoot.audit.diagnostic_rules import DiagnosticRules, Finding
-from surefoot.audit.diagnostics import diagnostic_accounts
-from surefoot.audit.metrics import Flush, check_flush
-from surefoot.audit.step import AuditLayout, AuditStep
+from surefoot.audit.accounts.accounts import Accounts
+from surefoot.audit.accounts.metrics import Flush, check_flush
+from surefoot.audit.accounts.step import AuditLayout, AuditStep
+from surefoot.audit.alerts.diagnostic_rules import DiagnosticRules, Finding
+from surefoot.audit.alerts.diagnostics import diagnostic_accounts
 from surefoot.manifest.audit import Audit
 from surefoot_tasks import audit_config
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from audit_reference import Reference, as_tensors
 from audit_steps import LAYOUT, permuted, random_steps
-from surefoot.audit.accounts import Accounts
-from surefoot.audit.metrics import METRICS, Flush, check_flush
-from surefoot.audit.step import AuditStep
+from surefoot.audit.accounts.accounts import Accounts
+from surefoot.audit.accounts.metrics import METRICS, Flush, check_flush
+from surefoot.audit.accounts.step import AuditStep
 from surefoot.manifest.audit import Audit
 from surefoot_tasks import audit_config
 

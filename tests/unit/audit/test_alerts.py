@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from surefoot.audit.account_rules import expected_signs
-from surefoot.audit.alerts import Alert, Alerts, Finding, strongest
-from surefoot.audit.metrics import Flush
+from surefoot.audit.accounts.metrics import Flush
+from surefoot.audit.alerts.account_rules import expected_signs
+from surefoot.audit.alerts.alerts import Alert, Alerts, Finding, strongest
 from surefoot.errors import ManifestError
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.audit import Audit

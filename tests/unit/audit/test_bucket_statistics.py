@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_reference import spread_of
-from surefoot.audit.bucket_statistics import Spread, spread
+from surefoot.audit.accounts.bucket_statistics import Spread, spread
 
 
 def spread_of_lists(groups: list[list[float]], min_count: int = 2) -> Spread:

@@ -3,9 +3,9 @@
 import torch
 
 from audit_cases import AXES
-from surefoot.audit.alerts import Alert
-from surefoot.audit.console import MOST_TERMS, summary_lines
-from surefoot.audit.metrics import Flush
+from surefoot.audit.accounts.metrics import Flush
+from surefoot.audit.alerts.alerts import Alert
+from surefoot.audit.record.console import MOST_TERMS, summary_lines
 
 FLUSH: Flush = {
     "reward/mean_per_s": torch.tensor([-0.5, 1.25]),

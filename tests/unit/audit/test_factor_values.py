@@ -2,9 +2,9 @@
 
 import torch
 
-from surefoot.audit.factor_values import factor_metrics
-from surefoot.audit.metrics import axis_names, check_flush
-from surefoot.audit.observe import audit_layout
+from surefoot.audit.accounts.factor_values import factor_metrics
+from surefoot.audit.accounts.metrics import axis_names, check_flush
+from surefoot.audit.accounts.observe import audit_layout
 from surefoot.manifest import Manifest, validate
 from surefoot.randomization.buckets import Buckets
 from surefoot.randomization.streams import Streams

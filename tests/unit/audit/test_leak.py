@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from surefoot.audit.leak import LeakDetector
-from surefoot.audit.leak_watch import LeakWatch
+from surefoot.audit.alerts.leak import LeakDetector
+from surefoot.audit.alerts.leak_watch import LeakWatch
 from surefoot.manifest import override_manifest
 from surefoot.mdp.layout import observation_size
 from surefoot_tasks import audit_config

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from surefoot.audit.alerts import Alerts
-from surefoot.audit.memory import (
+from surefoot.audit.alerts.alerts import Alerts
+from surefoot.audit.alerts.memory import (
     ALLOCATED,
     FRAGMENTATION,
     GROWTH,

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from surefoot.audit import accounts, diagnostics, factor_values, leak, learning, memory, terrain_level
-from surefoot.audit.metrics import METRICS
+from surefoot.audit.accounts import accounts, factor_values, terrain_level
+from surefoot.audit.accounts.metrics import METRICS
+from surefoot.audit.alerts import diagnostics, leak, learning, memory
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
 

@@ -7,11 +7,11 @@ import torch
 
 from manager_env import ManagerEnv
 from streams import Walkers, layout
-from surefoot.audit.accounts import Accounts
+from surefoot.audit.accounts.accounts import Accounts
+from surefoot.audit.accounts.step import AuditStep
+from surefoot.audit.alerts.diagnostics import diagnostic_accounts
+from surefoot.audit.alerts.leak import LeakDetector
 from surefoot.audit.attach import attach_to_managers
-from surefoot.audit.diagnostics import diagnostic_accounts
-from surefoot.audit.leak import LeakDetector
-from surefoot.audit.step import AuditStep
 from surefoot_tasks import audit_config
 
 STEPS = 100

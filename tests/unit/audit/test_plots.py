@@ -17,9 +17,9 @@ from surefoot.audit.plots.reward import reward_figure
 from surefoot.audit.plots.series import binned_mean, binned_sum, edges, merge_small
 from surefoot.audit.plots.style import MOST_SERIES, colours
 from surefoot.audit.plots.terminations import terminations_figure
-from surefoot.audit.record import RunRecord, read_alerts
-from surefoot.audit.record_file import RecordTable, read_record
-from surefoot.audit.record_header import RecordHeader
+from surefoot.audit.record.record import RunRecord, read_alerts
+from surefoot.audit.record.record_file import RecordTable, read_record
+from surefoot.audit.record.record_header import RecordHeader
 from surefoot.errors import RecordError
 
 ROOT = Path(__file__).parents[3]

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from audit_cases import AXES, PER_BUCKET_AND_TERM, PER_TERM, SCALAR, flush_of
-from surefoot.audit import record as record_module
-from surefoot.audit import record_file
-from surefoot.audit.alerts import Alert
-from surefoot.audit.metrics import define
-from surefoot.audit.record import ALERTS, RunRecord, read_alerts
-from surefoot.audit.record_file import FILE_NAME, OPEN_FILE_NAME, read_record
-from surefoot.audit.resilience import Retry
+from surefoot.audit.accounts.metrics import define
+from surefoot.audit.alerts.alerts import Alert
+from surefoot.audit.record import record as record_module
+from surefoot.audit.record import record_file
+from surefoot.audit.record.record import ALERTS, RunRecord, read_alerts
+from surefoot.audit.record.record_file import FILE_NAME, OPEN_FILE_NAME, read_record
+from surefoot.audit.record.resilience import Retry
 from surefoot.errors import RecordError, UnknownName
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from audit_steps import LAYOUT, random_steps
-from surefoot.audit.accounts import Accounts
-from surefoot.audit.state import check_state
-from surefoot.audit.sums import Window
+from surefoot.audit.accounts.accounts import Accounts
+from surefoot.audit.accounts.state import check_state
+from surefoot.audit.accounts.sums import Window
 from surefoot_tasks import audit_config
 
 OWN = {"table": torch.zeros(2, 3), "count": 1, "ends": [1.0], "rules": [{"a": 1}, {}]}

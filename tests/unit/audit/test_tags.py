@@ -6,9 +6,10 @@ import re
 import torch
 
 from audit_cases import AXES
-from surefoot.audit import accounts, factor_values, memory, terrain_level
-from surefoot.audit.metrics import METRICS, Flush
-from surefoot.audit.tags import MOST_BUCKETS, SHOWN, clean, scalars_of
+from surefoot.audit.accounts import accounts, factor_values, terrain_level
+from surefoot.audit.accounts.metrics import METRICS, Flush
+from surefoot.audit.accounts.tags import MOST_BUCKETS, SHOWN, clean, scalars_of
+from surefoot.audit.alerts import memory
 
 assert accounts and factor_values and memory and terrain_level  # they define metrics
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import torch
 
 from audit_steps import LAYOUT, step_of
-from surefoot.audit.accounts import Accounts
-from surefoot.audit.metrics import Flush
-from surefoot.audit.step import AuditStep
+from surefoot.audit.accounts.accounts import Accounts
+from surefoot.audit.accounts.metrics import Flush
+from surefoot.audit.accounts.step import AuditStep
 from surefoot_tasks import audit_config
 
 FOUR = replace(LAYOUT, num_envs=4)

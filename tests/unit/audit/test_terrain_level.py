@@ -2,9 +2,9 @@
 
 import torch
 
-from surefoot.audit.console import summary_lines
-from surefoot.audit.tags import scalars_of
-from surefoot.audit.terrain_level import level_metrics
+from surefoot.audit.accounts.tags import scalars_of
+from surefoot.audit.accounts.terrain_level import level_metrics
+from surefoot.audit.record.console import summary_lines
 
 NAMES = ("boxes", "stairs_up", "waves")
 AXES = {"term": (), "cause": (), "fault": (), "bucket": ("all",), "bin": (), "factor": (), "terrain": NAMES}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.audit.resilience import FIRST_WAIT, LONGEST_WAIT, Retry
-from surefoot.audit.writer import ResilientWriter
+from surefoot.audit.record.resilience import FIRST_WAIT, LONGEST_WAIT, Retry
+from surefoot.audit.record.writer import ResilientWriter
 from surefoot.errors import MissingExtra
 
 
@@ -168,7 +168,7 @@ def test_ctrl_c_is_no_failure_of_the_logger():
 TENSORBOARD = """
 import resource, signal, sys
 from torch.utils.tensorboard import SummaryWriter
-from surefoot.audit.writer import ResilientWriter
+from surefoot.audit.record.writer import ResilientWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 now = [0.0]
 made = []

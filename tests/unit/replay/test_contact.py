@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from surefoot.replay import Trace
 from surefoot.replay.contact import contact_timing, events, matched, standing, thresholds
 from surefoot.replay.windows import cut_windows
+from surefoot.traces import Trace
 from trace_cases import trace_of
 
 MS = 1_000_000

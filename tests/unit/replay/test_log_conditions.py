@@ -2,9 +2,9 @@
 
 import math
 
-from surefoot.replay import TraceCard
-from surefoot.replay.card import Perturbation
 from surefoot.replay.log_conditions import kicks_of
+from surefoot.traces import TraceCard
+from surefoot.traces.card import Perturbation
 
 SHOVES = (
     Perturbation(at=1.0, lin_vel=(0.5, -0.25)),

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from surefoot.errors import TraceError
-from surefoot.replay import Trace
-from surefoot.replay.card import Estimate, Gains, Segment, TraceCard
 from surefoot.replay.windows import cut_windows, held, sampled, sampled_quat
+from surefoot.traces import Trace
+from surefoot.traces.card import Estimate, Gains, Segment, TraceCard
 from trace_cases import trace_of
 
 MS = 1_000_000

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from scripted_env import ScriptedEnv
-from surefoot.audit.factor_values import MAX
-from surefoot.audit.metrics import Flush
-from surefoot.panel.command_grid import CommandGrid
+from surefoot.audit.accounts.factor_values import MAX
+from surefoot.audit.accounts.metrics import Flush
+from surefoot.evaluation.command_grid import CommandGrid
 from surefoot.rl.run_audit import RunAudit
 
 

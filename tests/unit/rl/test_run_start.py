@@ -10,8 +10,8 @@ import torch
 from surefoot import files
 from surefoot.errors import EngineError, RunFolderError
 from surefoot.manifest import Manifest
-from surefoot.rl import run_folder
 from surefoot.rl import train as training
+from surefoot.runs import run_folder
 
 NOT_ENOUGH = [
     RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 99 bytes."),

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from surefoot.manifest import Manifest
-from surefoot.rl import checkpoint
 from surefoot.rl.policy import build_network
+from surefoot.runs import checkpoint
 
 
 def checkpoint_content(manifest: Manifest) -> dict[str, Any]:

@@ -11,13 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surefoot.audit.step import AuditLayout, AuditStep
+from surefoot.audit.accounts.step import AuditLayout, AuditStep
+from surefoot.audit.value_buckets import BucketSource
 from surefoot.errors import EngineError, did_you_mean
 
 COMMAND_NAMES = ("twist", "base_velocity")
 """What mjlab and Isaac Lab call the velocity command of their locomotion tasks."""
+ROBOT = "robot"
+"""What both call the robot in the scene."""
 FAULTS = ("state", "action", "reward")
-"""Of `surefoot.audit.fault_kinds`, those that can be told from outside."""
+"""Of `surefoot.audit.accounts.fault_kinds`, those that can be told from outside; `state` needs a robot."""
 
 
 class WatchedTerm:
@@ -50,13 +53,18 @@ class ManagerReader:
     Args:
         env: With `reward_manager`, `termination_manager`, `command_manager`, `action_manager`, `scene`.
         command: Name of the velocity command (vx, vy, yaw rate in the base frame); None takes the first of
-            `COMMAND_NAMES` that exists. Without one every velocity error is 0: a success is then an episode that a
-            time-out ended.
-        robot: Name of the robot in the scene.
+            `COMMAND_NAMES` that exists. Without one velocity errors and successes are NaN.
+        robot: Name of the robot in the scene; None takes `ROBOT` where it exists. Without one velocities are NaN and
+            no state is looked at.
         moving_threshold: A command longer than this asks for motion.
         action_clip: See `AuditLayout`.
         bucket: Bucket id of each environment, read again in every step. Shape (num_envs,), int64.
         bucket_labels: One for each id.
+        source: Where buckets come from in place of `bucket`.
+
+    Attributes:
+        layout: Names of the axes.
+        notes: Sentences about what cannot be known of this environment.
     """
 
     def __init__(
@@ -64,17 +72,24 @@ class ManagerReader:
         env: Any,
         *,
         command: str | None,
-        robot: str,
+        robot: str | None,
         moving_threshold: float,
         action_clip: float | None,
         bucket: Tensor | None,
         bucket_labels: Sequence[str],
+        source: BucketSource | None = None,
     ) -> None:
         self._env = env
         self._command = _command_name(env, command)
-        self._robot = env.scene[robot]
-        self._lazy = [value for value in vars(self._robot.data).values() if hasattr(value, "timestamp")]
+        self._robot = _robot(env, robot)
+        data = vars(self._robot.data) if self._robot is not None else {}
+        # Asked of their class: Isaac Lab's arrays answer for whatever attribute they are asked for, with a warning.
+        self._lazy = [value for value in data.values() if hasattr(type(value), "timestamp")]
+        self.notes = _unknown(env, self._command, self._robot)
         self._moving_threshold = moving_threshold
+        self._source = source
+        if source is not None:
+            bucket, bucket_labels = source.ids, source.labels
         self._bucket = _checked_bucket(env, bucket, bucket_labels)
         self._probe = torch.zeros(env.num_envs, device=env.device)
         terminations = env.termination_manager
@@ -83,13 +98,17 @@ class ManagerReader:
             reward_terms=tuple(env.reward_manager.active_terms),
             causes=causes,
             cause_is_time_out=tuple(bool(terminations.get_term_cfg(name).time_out) for name in causes),
-            fault_kinds=FAULTS,
+            fault_kinds=FAULTS if self._robot is not None else FAULTS[1:],
             bucket_labels=tuple(bucket_labels),
             num_envs=env.num_envs,
             step_dt=float(env.step_dt),
             max_episode_steps=int(env.max_episode_length),
             num_actions=int(env.action_manager.total_action_dim),
             action_clip=action_clip,
+            fixed_buckets=source.fixed if source is not None else False,
+            factors=tuple(source.values) if source is not None else (),
+            terrain_classes=source.terrain_classes if source is not None else (),
+            follows_velocity=self._command is not None and self._robot is not None,
         )
 
     def watch(self) -> None:
@@ -110,6 +129,8 @@ class ManagerReader:
     def before_rewards(self) -> None:
         """Begin a step."""
         self._probe.zero_()
+        if self._source is not None:
+            self._source.refresh()
 
     def read(self, reward: Tensor) -> AuditStep:
         """The step whose rewards have just been computed. Nothing is read on the host.
@@ -133,9 +154,10 @@ class ManagerReader:
         terminations = env.termination_manager
         terminated: Tensor = terminations.terminated
         action: Tensor = env.action_manager.action
-        velocity, yaw_rate = self._velocity()
-        command = self._commanded(velocity, yaw_rate)
+        velocity, yaw_rate = self._velocity(reward)
+        command = self._commanded(reward)
         error = command - torch.cat((velocity, yaw_rate.unsqueeze(1)), dim=1)
+        broken = [] if self._robot is None else [self._state_sum(self._robot)]
         no_causes = torch.zeros(layout.num_envs, 0, dtype=torch.bool, device=rates.device)
         causes = [terminations.get_term(name) for name in layout.causes]
         return AuditStep(
@@ -144,7 +166,7 @@ class ManagerReader:
             causes=torch.stack(causes, dim=1) if causes else no_causes,
             terminated=terminated,
             truncated=terminations.time_outs & ~terminated,
-            fault=~torch.isfinite(torch.stack((self._state_sum(), action.sum(dim=1), self._probe + reward), dim=1)),
+            fault=~torch.isfinite(torch.stack((*broken, action.sum(dim=1), self._probe + reward), dim=1)),
             bucket=self._bucket,
             episode_steps=env.episode_length_buf,
             lin_vel_error=torch.hypot(error[:, 0], error[:, 1]),
@@ -154,24 +176,28 @@ class ManagerReader:
             action=action,
         )
 
-    def _velocity(self) -> tuple[Tensor, Tensor]:
-        """Horizontal velocity, m/s, base yaw frame, shape (N, 2), and yaw rate, rad/s, shape (N,)."""
+    def _velocity(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Horizontal velocity, m/s, base yaw frame, and yaw rate, rad/s; NaN without a robot. Shapes (N, 2), (N,)."""
+        if self._robot is None:
+            unknown = torch.full((len(like), 3), torch.nan, device=like.device)
+            return unknown[:, :2], unknown[:, 2]
         data = self._robot.data
         heading = _tensor(data.heading_w)
         cos, sin = torch.cos(heading), torch.sin(heading)
         x, y, _ = _tensor(data.root_link_lin_vel_w).unbind(dim=1)
         return torch.stack((cos * x + sin * y, cos * y - sin * x), dim=1), _tensor(data.root_link_ang_vel_w)[:, 2]
 
-    def _commanded(self, velocity: Tensor, yaw_rate: Tensor) -> Tensor:
-        """Commanded vx, vy, yaw rate; without a command what the robot does. Shape (N, 3)."""
+    def _commanded(self, like: Tensor) -> Tensor:
+        """Commanded vx, vy, yaw rate; NaN without a command. Shape (N, 3)."""
         if self._command is None:
-            return torch.cat((velocity, yaw_rate.unsqueeze(1)), dim=1)
+            return torch.full((len(like), 3), torch.nan, device=like.device)
         return self._env.command_manager.get_command(self._command)[:, :3]
 
-    def _state_sum(self) -> Tensor:
+    @staticmethod
+    def _state_sum(robot: Any) -> Tensor:
         """Not finite where a position or velocity is not. Shape (N,)."""
-        data = self._robot.data
-        parts = (data.root_link_pose_w, data.root_link_vel_w, data.joint_pos, data.joint_vel)
+        names = ("root_link_pose_w", "root_link_vel_w", "joint_pos", "joint_vel")  # a rigid object has no joints
+        parts = [getattr(robot.data, name) for name in names if hasattr(robot.data, name)]
         return torch.stack([_tensor(part).sum(dim=1) for part in parts]).sum(dim=0)
 
 
@@ -192,6 +218,41 @@ def _command_name(env: Any, wanted: str | None) -> str | None:
     if wanted not in known:
         raise EngineError(f"The environment has no command {wanted!r}. {did_you_mean(wanted, known)}")
     return wanted
+
+
+def _robot(env: Any, wanted: str | None) -> Any:
+    known = _scene_names(env)
+    if wanted is None:
+        return env.scene[ROBOT] if ROBOT in known else None
+    if wanted not in known:
+        raise EngineError(f"The scene has no {wanted!r}. {did_you_mean(wanted, known)}")
+    found = env.scene[wanted]
+    data = getattr(found, "data", None)  # asked of its class: reading a field would compute it
+    if not (hasattr(type(data), "root_link_lin_vel_w") or "root_link_lin_vel_w" in getattr(data, "__dict__", {})):
+        raise EngineError(f"{wanted!r} of the scene is a {type(found).__name__}, which has no velocity of a root link.")
+    return found
+
+
+def _scene_names(env: Any) -> list[str]:
+    return list(env.scene.keys() if hasattr(env.scene, "keys") else env.scene.entities)  # Isaac Lab, mjlab
+
+
+def _unknown(env: Any, command: str | None, robot: Any) -> tuple[str, ...]:
+    """What is NaN in this environment, a sentence for each reason."""
+    notes: list[str] = []
+    if robot is None:
+        names = ", ".join(_scene_names(env)) or "nothing"
+        notes.append(
+            f"The scene has no {ROBOT!r}, so its velocity and its faults of state are not known: choose one with "
+            f"robot= (the scene has {names})."
+        )
+    if command is None:
+        names = ", ".join(env.command_manager.active_terms) or "none"
+        notes.append(
+            f"The task has no velocity command ({' or '.join(COMMAND_NAMES)}; its commands: {names}), so velocity "
+            "errors, successes and their correlations are NaN: name a command of vx, vy and yaw rate with command=."
+        )
+    return tuple(notes)
 
 
 def _checked_bucket(env: Any, bucket: Tensor | None, labels: Sequence[str]) -> Tensor:

@@ -23,7 +23,7 @@ from surefoot.errors import CrosscheckError, unknown_name
 from surefoot.files import write_atomically
 from surefoot.manifest import Manifest, compose_manifest, diff_manifests
 from surefoot.manifest.store import manifest_text
-from surefoot.rl.checkpoint import check_fits, load
+from surefoot.runs.checkpoint import check_fits, load
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from surefoot.crosscheck.plan import Plan
 from surefoot.crosscheck.probe import probe_engine
 from surefoot.crosscheck.probe_file import write_probe
 from surefoot.engines.base import load_engine
+from surefoot.evaluation import CommandGrid, report
+from surefoot.evaluation.evaluate import evaluate_checkpoint
 from surefoot.manifest import read_manifest
-from surefoot.panel import CommandGrid, report
-from surefoot.panel.evaluate import evaluate_checkpoint
 
 
 def main() -> None:

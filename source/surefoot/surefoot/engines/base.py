@@ -286,11 +286,12 @@ def physics_name(engine: str) -> str:
         MissingExtra: The backend is Isaac Lab's choice, and it is not installed.
         EngineError: Its version is not known.
     """
-    if engine != "isaaclab":
+    if engine not in ("isaaclab", "isaaclab:physx"):
         return engine
     from surefoot.engines.isaaclab.compat.versions import isaaclab_version, physics_backend
 
-    return f"{engine}:{physics_backend(isaaclab_version(), None)}"
+    name, _, backend = engine.partition(":")
+    return f"{name}:{physics_backend(isaaclab_version(), backend or None)}"
 
 
 def with_presets(engine: str, overrides: list[str]) -> tuple[str, list[str]]:

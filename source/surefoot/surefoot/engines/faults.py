@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from surefoot.audit.fault_kinds import KINDS, kind_index
+from surefoot.audit.accounts.fault_kinds import KINDS, kind_index
 from surefoot.errors import EngineError
 
 PATIENCE = 3

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from surefoot.audit.step import AuditStep
+from surefoot.audit.accounts.step import AuditStep
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class StepResult:
     truncated: Tensor
     """Ended by time-out. Shape (num_envs,), bool."""
     faults: Tensor
-    """Kinds of faults, as in `surefoot.audit.fault_kinds`; an environment with any was reset, and its transition is
-    invalid whatever else is said of it. Shape (num_envs, num_kinds), bool."""
+    """Kinds of faults, as in `surefoot.audit.accounts.fault_kinds`; an environment with any was reset, and its
+    transition is invalid whatever else is said of it. Shape (num_envs, num_kinds), bool."""
     invalid_obs: Tensor
     """Observations that are not finite all the same; the next transition is invalid too. Shape (num_envs,), bool."""
     audit: AuditStep

@@ -9,8 +9,8 @@ from typing import Any, cast, get_args
 import torch
 from torch import Tensor
 
-from surefoot.audit.observe import audit_step
-from surefoot.audit.step import AuditStep
+from surefoot.audit.accounts.observe import audit_step
+from surefoot.audit.accounts.step import AuditStep
 from surefoot.engines.delays import ObservationDelay
 from surefoot.engines.drawing import Pictures
 from surefoot.engines.faults import FaultDetector

@@ -1,9 +1,11 @@
 """The schedule section: what is evaluated while a run trains, and what a result does to the run."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from surefoot.errors import did_you_mean
 from surefoot.manifest.audit import Action
 from surefoot.manifest.base import (
     KeyedError,
@@ -17,7 +19,26 @@ from surefoot.manifest.base import (
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
 """Name of an event or a limit: part of file names and of dotted keys."""
 
-EventKind = Literal["panel", "grid", "replay"]
+
+@dataclass(frozen=True)
+class EventKind:
+    """What the schema knows of a kind of event; everything else is in its module."""
+
+    module: str
+    """Imported when an event of this kind is planned or evaluated."""
+    content: str
+    """What its content is called; empty where it has none."""
+    group: str
+    """Where its metrics stand in a result."""
+    no_score: str = ""
+    """Why it has no held-out score; empty where it has one."""
+
+
+KINDS = {
+    "panel": EventKind("surefoot.evaluation.job", "panel", "held_out"),
+    "grid": EventKind("surefoot.evaluation.grid_job", "", "in_distribution", "is drawn from the training distribution"),
+    "replay": EventKind("surefoot.replay.job", "trace suite", "transfer", "compares with robots' logs"),
+}
 """A frozen panel of held-out and control cells; the grid of velocity commands on the ground of training; a suite of
 robots' logs."""
 
@@ -48,7 +69,8 @@ class Limit(Section):
 class Event(Section):
     """One evaluation, again and again."""
 
-    kind: EventKind
+    kind: str
+    """One of `KINDS`."""
     content: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$", max_length=120)] = ""
     """Name of the panel or of the trace suite; nothing for a grid."""
     every: NonNegativeInt = 0
@@ -66,14 +88,15 @@ class Event(Section):
     def _check_event(self) -> Self:
         if not (self.every or self.at_end or self.on_best):
             raise KeyedError("every", "expected an occasion: every > 0, at_end or on_best")
-        if self.kind == "grid" and self.content:
-            raise KeyedError("content", f"a grid has no content, got {self.content!r}")
-        if self.kind != "grid" and not self.content:
-            what = "panel" if self.kind == "panel" else "trace suite"
-            raise KeyedError("content", f"expected the name of a {what}")
-        if self.kind != "panel" and self.keep_best:
-            why = "is drawn from the training distribution" if self.kind == "grid" else "compares with robots' logs"
-            raise KeyedError("keep_best", f"a {self.kind} {why}: it has no held-out score")
+        if self.kind not in KINDS:
+            raise KeyedError("kind", f"no kind of event {self.kind!r}. {did_you_mean(self.kind, KINDS)}")
+        about = KINDS[self.kind]
+        if self.content and not about.content:
+            raise KeyedError("content", f"a {self.kind} has no content, got {self.content!r}")
+        if about.content and not self.content:
+            raise KeyedError("content", f"expected the name of a {about.content}")
+        if self.keep_best and about.no_score:
+            raise KeyedError("keep_best", f"a {self.kind} {about.no_score}: it has no held-out score")
         if self.on_best and self.keep_best:
             raise KeyedError("on_best", "an event that keeps the best cannot wait for it as well")
         return self

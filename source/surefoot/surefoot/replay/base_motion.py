@@ -14,8 +14,8 @@ from torch import Tensor
 from surefoot.engines.base import EngineEnv
 from surefoot.errors import TraceError
 from surefoot.mdp import frames
-from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.windows import Windows, sampled, sampled_quat
+from surefoot.traces.trace import FloatArray, Trace
 
 _STANCE = 0.003
 """m over the lowest foot; feet below are taken to stand."""

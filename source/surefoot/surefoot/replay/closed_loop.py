@@ -19,13 +19,13 @@ from surefoot.manifest import Manifest, validate
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 from surefoot.mdp import frames, tracking
 from surefoot.replay.base_motion import BaseMotion, base_motion, base_signals
-from surefoot.replay.card import TraceCard
 from surefoot.replay.log_conditions import log_conditions
 from surefoot.replay.run import bucket_values
-from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.windows import Windows, cut_windows, held, sampled, sampled_quat
-from surefoot.rl.checkpoint import check_fits, load
 from surefoot.rl.policy import load_policy
+from surefoot.runs.checkpoint import check_fits, load
+from surefoot.traces.card import TraceCard
+from surefoot.traces.trace import FloatArray, Trace
 
 NEEDS = ("q", "dq", "command")
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.windows import Windows
+from surefoot.traces.trace import FloatArray, Trace
 
 LANDS, LIFTS = 0.3, 0.15
 """Shares of the way from a foot's unloaded to its loaded sensor value: above the first it has landed, below the second

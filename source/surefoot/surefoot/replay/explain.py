@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from surefoot.replay.trace import FloatArray
+from surefoot.traces.trace import FloatArray
 
 MATERIAL = 0.02
 """A factor whose intervals change the score by less than this share of the best score, or by less than `MATERIAL_ABS`,

@@ -10,12 +10,12 @@ from surefoot.engines.base import EngineEnv, load_engine
 from surefoot.engines.opengl import choose_opengl
 from surefoot.play.film import FRAMES_PER_SECOND
 from surefoot.play.video import VideoFile, check_output, with_caption
-from surefoot.replay.card import TraceCard
 from surefoot.replay.motors import sample_gains
 from surefoot.replay.rollout import Replay
 from surefoot.replay.run import ReplayResult, bucket_conditions
-from surefoot.replay.trace import FloatArray
 from surefoot.replay.windows import Windows, sampled, sampled_quat
+from surefoot.traces.card import TraceCard
+from surefoot.traces.trace import FloatArray
 
 if TYPE_CHECKING:
     from surefoot.engines.drawing import Drawer

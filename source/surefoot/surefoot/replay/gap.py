@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from surefoot.replay.explain import FEWEST
-from surefoot.replay.trace import FloatArray
+from surefoot.traces.trace import FloatArray
 
 SCORE_VERSION = 1
 

@@ -6,7 +6,7 @@ Axis letters: H control steps of a window, W windows, c components.
 import numpy as np
 from scipy import signal as scipy_signal
 
-from surefoot.replay.trace import FloatArray
+from surefoot.traces.trace import FloatArray
 
 MAX_LAG = 0.1
 """s; lags are looked for up to this."""

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable
-from surefoot.replay.card import TraceCard
 from surefoot.replay.run import bucket_conditions
-from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.windows import Windows, held
+from surefoot.traces.card import TraceCard
+from surefoot.traces.trace import FloatArray, Trace
 
 
 def log_conditions(

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from surefoot.manifest.robot import Robot
-from surefoot.replay.card import TraceCard
-from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.windows import Windows, held
+from surefoot.traces.card import TraceCard
+from surefoot.traces.trace import FloatArray, Trace
 
 
 @dataclass(frozen=True)

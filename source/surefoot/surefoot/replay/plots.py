@@ -16,7 +16,7 @@ from surefoot.errors import RunFolderError
 from surefoot.randomization.factors import interval_label
 from surefoot.replay import gap as gaps
 from surefoot.replay.run import ReplayResult
-from surefoot.replay.trace import FloatArray
+from surefoot.traces.trace import FloatArray
 
 
 def draw(result: ReplayResult, folder: Path) -> list[Path]:

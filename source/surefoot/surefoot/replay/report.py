@@ -13,7 +13,7 @@ from surefoot.replay.contact import ContactTiming
 from surefoot.replay.explain import FactorEvidence
 from surefoot.replay.likeness import correlation, energy_ratio, lag, spectral_distance
 from surefoot.replay.run import ReplayResult
-from surefoot.replay.trace import FloatArray
+from surefoot.traces.trace import FloatArray
 
 SCHEMA_VERSION = 1
 

@@ -19,8 +19,8 @@ from surefoot.replay.base_motion import BaseMotion, BaseTable
 from surefoot.replay.contact import contact_signal
 from surefoot.replay.motors import MotorTable, SampleGains
 from surefoot.replay.touching import step_and_touching
-from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.windows import Windows, sampled, sampled_quat
+from surefoot.traces.trace import FloatArray, Trace
 
 Mode = Literal["actuator", "open_loop", "torque"]
 """actuator: joint targets through the motors' law, the base held to its recorded motion. open_loop: joint targets, free

@@ -16,14 +16,14 @@ from surefoot.randomization.buckets import bucket_labels
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable
 from surefoot.replay import gap as gaps
 from surefoot.replay.base_motion import BaseMotion, base_motion
-from surefoot.replay.card import Gains, TraceCard
 from surefoot.replay.contact import ContactTiming, contact_timing
 from surefoot.replay.explain import Explanation, bucket_centres, explain
 from surefoot.replay.motors import sample_gains
 from surefoot.replay.rollout import NEEDS, Mode, Replay, Replayed
-from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.used import replay_windows
 from surefoot.replay.windows import Windows
+from surefoot.traces.card import Gains, TraceCard
+from surefoot.traces.trace import FloatArray, Trace
 
 MAX_ENVS = 4096
 """Environments of one batch."""

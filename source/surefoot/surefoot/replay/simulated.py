@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from surefoot.engines.base import EngineEnv, physics_name
-from surefoot.replay.header import SignalInfo, TraceHeader
 from surefoot.replay.touching import step_and_touching
-from surefoot.replay.trace import FloatArray, Trace
+from surefoot.traces.header import SignalInfo, TraceHeader
+from surefoot.traces.trace import FloatArray, Trace
 
 _FIELDS = {
     "q": "joint_pos",

@@ -11,16 +11,17 @@ from surefoot.engines.base import load_engine, physics_name
 from surefoot.errors import ManifestError, SurefootError, TraceError, did_you_mean
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.document import document_sha256
-from surefoot.replay.card import TraceCard
 from surefoot.replay.closed_loop import NEEDS as CLOSED_LOOP_NEEDS
 from surefoot.replay.closed_loop import longest_window
-from surefoot.replay.fetch import OFFLINE
 from surefoot.replay.floor import Floors, read_floors, writer_of
-from surefoot.replay.joint_orders import read_joint_orders
-from surefoot.replay.profile import read_profile
 from surefoot.replay.rollout import NEEDS
 from surefoot.replay.run import MAX_ENVS, bucket_values, replay_manifest
-from surefoot.replay.shipped import (
+from surefoot.replay.used import replay_windows
+from surefoot.traces.card import TraceCard
+from surefoot.traces.fetch import OFFLINE
+from surefoot.traces.joint_orders import read_joint_orders
+from surefoot.traces.profile import read_profile
+from surefoot.traces.shipped import (
     CANONICAL,
     SuiteEntry,
     TraceSuite,
@@ -28,8 +29,7 @@ from surefoot.replay.shipped import (
     read_card_trace,
     read_suite,
 )
-from surefoot.replay.trace import Trace
-from surefoot.replay.used import replay_windows
+from surefoot.traces.trace import Trace
 
 DEFAULT_DATA = Path("runs/traces")
 """Where `scripts/fetch_traces.py` puts what it downloads."""

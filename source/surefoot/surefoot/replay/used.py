@@ -5,11 +5,11 @@ import numpy as np
 from surefoot.errors import TraceError
 from surefoot.manifest import Manifest
 from surefoot.replay.base_motion import base_signals
-from surefoot.replay.card import TraceCard
 from surefoot.replay.motors import gain_signals
 from surefoot.replay.rollout import NEEDS, Mode
-from surefoot.replay.trace import FloatArray, Trace
 from surefoot.replay.windows import Windows, cut_windows
+from surefoot.traces.card import TraceCard
+from surefoot.traces.trace import FloatArray, Trace
 
 _SLOWEST = 1.6
 """Control steps between samples; what a signal does between samples that are further apart is not in the log."""

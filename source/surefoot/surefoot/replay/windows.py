@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.errors import TraceError
-from surefoot.replay import rotation
-from surefoot.replay.card import TraceCard
-from surefoot.replay.signals import SIGNALS
-from surefoot.replay.trace import FloatArray, Trace
+from surefoot.traces import rotation
+from surefoot.traces.card import TraceCard
+from surefoot.traces.signals import SIGNALS
+from surefoot.traces.trace import FloatArray, Trace
 
 _SNAP = 2e-6
 """s; a stamp that is closer to a wanted time than this is taken to be at it."""

@@ -22,8 +22,8 @@ from surefoot.mdp.fields import READABLE
 from surefoot.mdp.layout import Block, observation_layout
 from surefoot.mdp.observations import MIRROR
 from surefoot.mdp.registry import term
-from surefoot.rl.checkpoint import Checkpoint
 from surefoot.rl.policy import load_actor
+from surefoot.runs.checkpoint import Checkpoint
 
 METADATA = "policy.json"
 OPSET = 18

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from surefoot.audit.fault_kinds import KINDS
+from surefoot.audit.accounts.fault_kinds import KINDS
 from surefoot.engines import load_engine
 from surefoot.errors import CheckpointError
 from surefoot.manifest import read_manifest
 from surefoot.manifest.store import FILE_NAME
-from surefoot.rl import checkpoint as checkpoints
+from surefoot.runs import checkpoint as checkpoints
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ReplayedFault:
     env_id: int
     """Number of the environment in the run."""
     recorded: tuple[str, ...]
-    """Kinds; see `surefoot.audit.fault_kinds`."""
+    """Kinds; see `surefoot.audit.accounts.fault_kinds`."""
     replayed: tuple[str, ...]
 
 

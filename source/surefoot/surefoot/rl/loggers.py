@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from surefoot.audit.writer import ResilientWriter, ScalarWriter
+from surefoot.audit.record.writer import ResilientWriter, ScalarWriter
 from surefoot.errors import MissingExtra
 from surefoot.manifest import Manifest
 

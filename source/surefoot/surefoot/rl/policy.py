@@ -12,8 +12,8 @@ from torch import Tensor
 from surefoot.errors import CheckpointError
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.layout import observation_size
-from surefoot.rl.checkpoint import Checkpoint
 from surefoot.rl.config import runner_config
+from surefoot.runs.checkpoint import Checkpoint
 
 Network = Literal["actor", "critic"]
 Policy = Callable[[Tensor], Tensor]
@@ -35,7 +35,7 @@ def load_actor(checkpoint: Checkpoint, manifest: Manifest, device: str = "cpu") 
     """RSL-RL's actor with a checkpoint's weights and observation normaliser, in evaluation mode.
 
     Args:
-        checkpoint: Read by `surefoot.rl.checkpoint.load`.
+        checkpoint: Read by `surefoot.runs.checkpoint.load`.
         manifest: The task it is used on; `check_fits` says whether it can be.
         device: `cpu` or `cuda:N`.
 

@@ -14,9 +14,9 @@ from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 from torch import Tensor, nn
 
-from surefoot.rl import isaaclab_run
 from surefoot.rl.normalization import update_normalizer
 from surefoot.rl.symmetric_model import SymmetricMLPModel
+from surefoot.runs import isaaclab_run
 
 Batch = RolloutStorage.Batch
 

@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from surefoot.audit import learning
-from surefoot.audit.console import alert_lines, summary_lines
-from surefoot.audit.metrics import AxisNames, Flush
-from surefoot.audit.tags import scalars_of
-from surefoot.audit.writer import ResilientWriter
-from surefoot.events import show
-from surefoot.events.result import Result
+from surefoot.audit.accounts.metrics import AxisNames, Flush
+from surefoot.audit.accounts.tags import scalars_of
+from surefoot.audit.alerts import learning
+from surefoot.audit.record.console import alert_lines, summary_lines
+from surefoot.audit.record.writer import ResilientWriter
+from surefoot.jobs import show
+from surefoot.jobs.result import Result
 from surefoot.rl.run_audit import AuditedIteration
 
 TABLE_EVERY = 50

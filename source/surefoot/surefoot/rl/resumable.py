@@ -7,15 +7,15 @@ from torch import nn
 
 from surefoot.errors import CheckpointError
 from surefoot.manifest import Manifest
-from surefoot.rl.checkpoint import Checkpoint
 from surefoot.rl.policy import load_network
+from surefoot.runs.checkpoint import Checkpoint
 
 
 def check_resumable(checkpoint: Checkpoint, manifest: Manifest) -> None:
     """Load weights, optimiser and random state on trial.
 
     Args:
-        checkpoint: Read by `surefoot.rl.checkpoint.load`.
+        checkpoint: Read by `surefoot.runs.checkpoint.load`.
         manifest: The experiment that is to go on.
 
     Raises:

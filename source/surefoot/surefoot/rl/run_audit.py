@@ -8,26 +8,26 @@ from typing import Any
 
 from torch import Tensor
 
-from surefoot.audit.account_rules import AccountRules, expected_signs
-from surefoot.audit.accounts import Accounts
-from surefoot.audit.alerts import Alert, Alerts, Finding, strongest
-from surefoot.audit.diagnostic_rules import DiagnosticRules
-from surefoot.audit.diagnostics import diagnostic_accounts
-from surefoot.audit.factor_values import factor_metrics
-from surefoot.audit.leak import Leak
-from surefoot.audit.leak_watch import LeakWatch
-from surefoot.audit.learning import AUDIT, SECONDS, host_numbers
-from surefoot.audit.memory import MemoryMonitor
-from surefoot.audit.metrics import Flush
-from surefoot.audit.observe import audit_layout
-from surefoot.audit.record import RunRecord
-from surefoot.audit.state import check_state
-from surefoot.audit.step import AuditStep
-from surefoot.audit.terrain_level import level_metrics
+from surefoot.audit.accounts.accounts import Accounts
+from surefoot.audit.accounts.factor_values import factor_metrics
+from surefoot.audit.accounts.metrics import Flush
+from surefoot.audit.accounts.observe import audit_layout
+from surefoot.audit.accounts.state import check_state
+from surefoot.audit.accounts.step import AuditStep
+from surefoot.audit.accounts.terrain_level import level_metrics
+from surefoot.audit.alerts.account_rules import AccountRules, expected_signs
+from surefoot.audit.alerts.alerts import Alert, Alerts, Finding, strongest
+from surefoot.audit.alerts.diagnostic_rules import DiagnosticRules
+from surefoot.audit.alerts.diagnostics import diagnostic_accounts
+from surefoot.audit.alerts.leak import Leak
+from surefoot.audit.alerts.leak_watch import LeakWatch
+from surefoot.audit.alerts.learning import AUDIT, SECONDS, host_numbers
+from surefoot.audit.alerts.memory import MemoryMonitor
+from surefoot.audit.record.record import RunRecord
 from surefoot.engines.base import EngineEnv
 from surefoot.manifest.audit import Action
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
-from surefoot.rl import checkpoint as checkpoints
+from surefoot.runs import checkpoint as checkpoints
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,23 @@ from typing import Any, cast
 import torch
 from rsl_rl.runners import OnPolicyRunner
 
-from surefoot.audit import learning
-from surefoot.audit.alerts import Alert
-from surefoot.audit.console import alert_lines
+from surefoot.audit.alerts import learning
+from surefoot.audit.alerts.alerts import Alert
+from surefoot.audit.record.console import alert_lines
 from surefoot.errors import AlertStop, CheckpointError, EngineError
-from surefoot.events.result import Result
-from surefoot.events.trainer import RunEvents
+from surefoot.jobs.alert_actions import pause, stop_message
+from surefoot.jobs.result import Result
+from surefoot.jobs.trainer import RunEvents
 from surefoot.manifest import Manifest
-from surefoot.record.schema import Status
-from surefoot.rl import checkpoint as checkpoints
-from surefoot.rl.alert_actions import pause, stop_message
 from surefoot.rl.config import runner_config
 from surefoot.rl.interruption import interruptible
 from surefoot.rl.ppo import MaskedPPO
 from surefoot.rl.progress import Progress
 from surefoot.rl.run_audit import AuditedIteration, RunAudit
-from surefoot.rl.run_document import RunDocument
 from surefoot.rl.vec_env import SurefootVecEnv
+from surefoot.runs import checkpoint as checkpoints
+from surefoot.runs.run_document import RunDocument
+from surefoot.runs.schema import Status
 from surefoot.torch_threads import torch_threads
 
 

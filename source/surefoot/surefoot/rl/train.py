@@ -7,21 +7,21 @@ from pathlib import Path
 from surefoot.engines import load_engine
 from surefoot.engines.allocation import refusing_too_many
 from surefoot.errors import ManifestError, RunFolderError
-from surefoot.events.folder import EventFolder
-from surefoot.events.lease import Lease, trainer_lease
-from surefoot.events.plan import EventPlan
-from surefoot.events.trainer import RunEvents
 from surefoot.files import write_atomically
+from surefoot.jobs.lease import Lease, trainer_lease
+from surefoot.jobs.plan import EventPlan
+from surefoot.jobs.queue import EventFolder
+from surefoot.jobs.trainer import RunEvents
 from surefoot.manifest import Manifest, write_manifest
 from surefoot.randomization.buckets import refuse_empty_buckets
-from surefoot.rl import run_folder
-from surefoot.rl.checkpoint import check_fits
 from surefoot.rl.loggers import make_writer
 from surefoot.rl.progress import Progress
 from surefoot.rl.resumable import check_resumable
-from surefoot.rl.run_document import RunDocument
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
+from surefoot.runs import run_folder
+from surefoot.runs.checkpoint import check_fits
+from surefoot.runs.run_document import RunDocument
 
 
 def train(
@@ -41,7 +41,7 @@ def train(
         engine: Name of an engine.
         device: `cpu` or `cuda:N`.
         num_threads: Physics threads on a CPU; 0 means all cores.
-        events: The manifest's schedule, from `surefoot.schedule.plan.plan_events`; None switches it off.
+        events: The manifest's schedule, from `surefoot.jobs.agenda.plan_events`; None switches it off.
     """
     _refuse_extension(manifest)
     _refuse_empty_buckets(manifest)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from surefoot.audit.plots.series import Floats, binned_mean, edges
 from surefoot.audit.plots.style import new_figure, nothing
-from surefoot.audit.record_file import RecordTable
+from surefoot.audit.record.record_file import RecordTable
 
 MOST_BUCKETS = 64
 """Rows; of more buckets those with the lowest and the highest last return are drawn."""

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from surefoot.audit.plots.series import binned_sum, edges
 from surefoot.audit.plots.style import COLOURS, new_figure, nothing, tidy
-from surefoot.audit.record_file import RecordTable
+from surefoot.audit.record.record_file import RecordTable
 
 
 def faults_figure(table: RecordTable, alerts: Sequence[dict[str, Any]] = ()) -> Figure:

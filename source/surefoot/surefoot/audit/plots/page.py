@@ -11,7 +11,7 @@ from surefoot.audit.plots.faults import faults_figure
 from surefoot.audit.plots.reward import reward_figure
 from surefoot.audit.plots.style import save
 from surefoot.audit.plots.terminations import terminations_figure
-from surefoot.audit.record_file import RecordTable
+from surefoot.audit.record.record_file import RecordTable
 from surefoot.errors import RecordError, RunFolderError
 from surefoot.files import write_atomically
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from surefoot.audit.plots.series import binned_mean, edges, merge_small, stepped
 from surefoot.audit.plots.style import MOST_SERIES, colours, legend_beside, new_figure, nothing, tidy
-from surefoot.audit.record_file import RecordTable
+from surefoot.audit.record.record_file import RecordTable
 
 
 def reward_figure(table: RecordTable) -> Figure:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from surefoot.audit.record_file import RecordTable
+from surefoot.audit.record.record_file import RecordTable
 
 Floats = NDArray[np.floating]
 

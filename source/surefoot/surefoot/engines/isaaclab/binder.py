@@ -19,6 +19,7 @@ from isaaclab.scene import InteractiveSceneCfg
 from isaaclab.sim import UsdFileCfg
 
 from surefoot.engines.isaaclab.compat import configclass, contact_sensor_cfg, simulation_cfg
+from surefoot.engines.isaaclab.compat.configs import largest_torque
 from surefoot.engines.isaaclab.compat.parameters import MOTORS
 from surefoot.engines.isaaclab.compat.point_contacts import POINTS_PER_BODY
 from surefoot.engines.isaaclab.dc_motor import dc_motor_cfg
@@ -204,7 +205,7 @@ def _implicit_cfg(joints: tuple[Joint, ...]) -> ImplicitActuatorCfg:
         joint_names_expr=[".*"],
         stiffness={joint.name: joint.stiffness for joint in joints},
         damping={joint.name: joint.damping for joint in joints},
-        effort_limit_sim={joint.name: joint.effort_limit for joint in joints},
+        **largest_torque({joint.name: joint.effort_limit for joint in joints}),
         armature={joint.name: joint.armature for joint in joints},
         friction={joint.name: joint.friction for joint in joints},
         dynamic_friction={joint.name: joint.friction for joint in joints},

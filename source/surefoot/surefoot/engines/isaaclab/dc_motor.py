@@ -16,12 +16,15 @@ class JointDcMotor(DCMotor):
     """
 
     def __init__(self, cfg: Any, *args: Any, **kwargs: Any) -> None:
-        by_joint: dict[str, float] = cfg.saturation_effort
-        super().__init__(cfg.replace(saturation_effort=max(by_joint.values())), *args, **kwargs)
-        self.saturation_effort = self._parse_joint_parameter(by_joint, None)
-        self._saturation_effort = self.saturation_effort
-        # Written factors leave this as it is: the motor's strength scales both torques.
-        self._vel_at_effort_lim = self.velocity_limit * (1 + self.effort_limit / self.saturation_effort)
+        # Written factors leave `_vel_at_effort_lim` as it is: the motor's strength scales both torques.
+        if not hasattr(DCMotor, "_parse_joint_parameter"):
+            super().__init__(cfg, *args, **kwargs)
+        else:  # 2.3 takes one stall torque for all joints
+            by_joint: dict[str, float] = cfg.saturation_effort
+            super().__init__(cfg.replace(saturation_effort=max(by_joint.values())), *args, **kwargs)
+            self._saturation_effort = self._parse_joint_parameter(by_joint, None)
+            self._vel_at_effort_lim = self.velocity_limit * (1 + self.effort_limit / self._saturation_effort)
+        self.saturation_effort = self._saturation_effort
 
 
 @configclass
@@ -34,13 +37,17 @@ class JointDcMotorCfg(DCMotorCfg):
 
 def dc_motor_cfg(joints: tuple[Joint, ...]) -> JointDcMotorCfg:
     """The motors of a robot; the physics has neither gains nor limits of its own."""
+    prefix = "actuator_" if "actuator_effort_limit" in DCMotorCfg.__dataclass_fields__ else ""  # 3.0 has renamed them
+    limits = {
+        f"{prefix}effort_limit": {joint.name: joint.effort_limit for joint in joints},
+        f"{prefix}velocity_limit": {joint.name: joint.velocity_limit for joint in joints},
+    }
     return JointDcMotorCfg(
         joint_names_expr=[".*"],
         saturation_effort={joint.name: joint.stall_torque for joint in joints},
         stiffness={joint.name: joint.stiffness for joint in joints},
         damping={joint.name: joint.damping for joint in joints},
-        effort_limit={joint.name: joint.effort_limit for joint in joints},
-        velocity_limit={joint.name: joint.velocity_limit for joint in joints},
+        **limits,
         armature={joint.name: joint.armature for joint in joints},
         friction={joint.name: joint.friction for joint in joints},
         dynamic_friction={joint.name: joint.friction for joint in joints},

@@ -5,10 +5,10 @@ from typing import Any
 from isaaclab.envs import ManagerBasedRLEnv
 from torch import Tensor
 
-from surefoot.audit.fault_kinds import KINDS
+from surefoot.audit.accounts.fault_kinds import KINDS
 from surefoot.engines.isaaclab import compat
 from surefoot.engines.isaaclab.compat import presets, video
-from surefoot.engines.isaaclab.compat.ovphysx import allow_ordinary_memory
+from surefoot.engines.isaaclab.compat.ovphysx import allow_ordinary_memory, check_cpu
 from surefoot.engines.isaaclab.env import IsaacLabEnv
 from surefoot.engines.isaaclab.gym_cfg import SurefootEnvCfg, final_env_cfg, settled
 from surefoot.engines.isaaclab.make import check_manifest, write_usd
@@ -29,6 +29,8 @@ class SurefootGymEnv(IsaacLabEnv):
         kwargs: What the registry holds beside; not used.
     """
 
+    gives_audit_step = True
+    """`extras["audit"]` of a step is what the accounts read, whoever trains."""
     _is_closed = True
     """Until it is built: Isaac Lab closes what is thrown away, also what was refused."""
 
@@ -37,13 +39,14 @@ class SurefootGymEnv(IsaacLabEnv):
         manifest = settled(cfg)
         backend = presets.backend_of(cfg.sim)
         check_manifest(manifest, backend)
+        if backend == "ovphysx":  # the other backends were started before, by whose script this is
+            check_cpu()
+            allow_ordinary_memory()
         model = load_robot_model(manifest.robot, manifest.simulation.contact_model)
         given = getattr(cfg, "video_recorders", None)
         recorders = video.take_ours(cfg)
         if recorders and model.mj is None:
             raise video.refuse_undrawable(manifest.robot.name)
-        if backend == "ovphysx":
-            allow_ordinary_memory()
         super().__init__(
             final_env_cfg(cfg, manifest, write_usd(manifest.robot, model)),
             manifest,

@@ -2,8 +2,8 @@
 
 On Newton the step is compared with plain MuJoCo and the model that it should have, as `engines/mujoco/probe.py` does:
 Isaac Lab's solver there is MuJoCo-Warp, and Newton keeps the MuJoCo model that it was made from. PhysX has no such
-reference, and on a height field MuJoCo C finds other contacts than MuJoCo-Warp: there the robots must move otherwise
-with the factor than without it.
+reference, and of friction two solvers make different things: there the robots must move otherwise with the factor than
+without it.
 
 Axis letters: n environments.
 """
@@ -32,7 +32,7 @@ _FLOOR = 1e-2
 _FELT = 1e-5
 """Share of a robot's velocities that a factor has to change where there is no reference."""
 _PRESSED, _IN_THE_AIR = -0.002, 0.5
-"""m, of feet over the ground."""
+"""m, over the ground: a Go1 on its default start has feet a few millimetres in it already."""
 
 
 def check_effect(env: "IsaacLabEnv", has_reference: bool) -> None:
@@ -46,15 +46,12 @@ def check_effect(env: "IsaacLabEnv", has_reference: bool) -> None:
         EngineError: The simulation moves as if a factor were not there, or the model has no use for it.
     """
     names = list(env.factors.names)
-    in_the_air = [name for name in names if name != "friction"]
+    others, friction = [name for name in names if name != "friction"], [name for name in names if name == "friction"]
     if not has_reference:
-        _feel(env, in_the_air, _IN_THE_AIR)
-        _feel(env, [name for name in names if name == "friction"], _PRESSED)
-    elif env.ground is None:
-        _compare(env, names, _PRESSED)
+        _feel(env, others, _IN_THE_AIR)
     else:
-        _compare(env, in_the_air, _IN_THE_AIR)
-        _feel(env, [name for name in names if name == "friction"], _PRESSED)
+        _compare(env, others, _PRESSED if env.ground is None else _IN_THE_AIR)
+    _feel(env, friction, _PRESSED)  # feet that slide on much friction are beyond the solver's few iterations
 
 
 def _feel(env: "IsaacLabEnv", names: list[str], height: float) -> None:
@@ -65,12 +62,16 @@ def _feel(env: "IsaacLabEnv", names: list[str], height: float) -> None:
     touched = {name: change for name, change in touched.items() if bool(change.max() > 1e-6)}
     if not touched:
         return
-    whole = _stepped(env, height)
+    same = []
+    for _ in range(3):  # writing the same again moves PhysX a little, and so does a first contact
+        factors.write(everyone, values)
+        same.append(_stepped(env, height))
+    whole, unlike = same[2], (same[2] - same[1]).abs().amax(dim=1)
     for name, change in touched.items():
         factors.write(everyone, values | {name: torch.full_like(values[name], factors.nominal.neutral(name))})
         effect = (_stepped(env, height) - whole).abs().amax(dim=1)
         most = int(change.argmax())
-        if not effect[most] > _FELT * whole[most].abs().max():
+        if not effect[most] > _FELT * whole[most].abs().max() + 3.0 * unlike[most]:
             raise EngineError(
                 f"randomization.factors.{name}: the simulation moves a robot with {float(values[name][most]):g} as it "
                 "moves one without; the factor does not reach the physics. Leave it out."
@@ -80,7 +81,7 @@ def _feel(env: "IsaacLabEnv", names: list[str], height: float) -> None:
 
 def _stepped(env: "IsaacLabEnv", height: float) -> Tensor:
     """Velocities of base and joints, m/s and rad/s, one physics step after `_set_moving`. Shape (num_envs, 6 + J)."""
-    _set_moving(env, height)
+    _set_moving(env, height, by_feet=True)
     env.physics_step()
     read = env.robot_state.read
     return torch.cat([read("base_lin_vel_w"), read("base_ang_vel_w"), read("joint_vel")], dim=1)
@@ -135,8 +136,14 @@ def _judge(
         )
 
 
-def _set_moving(env: "IsaacLabEnv", height: float) -> None:
-    """The lowest foot so high over the ground, m; base and joints in motion, targets off the pose."""
+def _set_moving(env: "IsaacLabEnv", height: float, by_feet: bool = False) -> None:
+    """Base and joints in motion, targets off the pose.
+
+    Args:
+        env: All of its robots.
+        height: m, over the default start.
+        by_feet: Of the lowest foot over the ground instead.
+    """
     robot, default = env.manifest.robot, env.robot_state.read("default_joint_pos")
     moving, targets = _motion(env)
     ids = torch.arange(env.num_envs, device=env.device)
@@ -153,9 +160,11 @@ def _set_moving(env: "IsaacLabEnv", height: float) -> None:
         joint_pos=default.expand(env.num_envs, -1),
         joint_vel=moving.expand(env.num_envs, -1),
     )
-    write(pos_w=position)
-    env.refresh(ids)
-    position[:, 2] += height - env.robot_state.read("foot_height").amin(dim=1)
+    if by_feet:
+        write(pos_w=position)
+        env.refresh(ids)
+        position[:, 2] -= env.robot_state.read("foot_height").amin(dim=1)
+    position[:, 2] += height
     write(pos_w=position)
     env.refresh(ids)
     env.handle.set_targets(targets.expand(env.num_envs, -1))

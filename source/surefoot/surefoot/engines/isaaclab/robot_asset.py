@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from isaaclab.sim import ArticulationRootPropertiesCfg, UsdFileCfg
+from isaaclab.sim import UsdFileCfg
 from isaaclab.utils.assets import check_file_path
 
+from surefoot.engines.isaaclab.compat.configs import articulation_properties
 from surefoot.errors import EngineError, MissingExtra, unknown_name
 from surefoot.manifest.manifest import Manifest
 
@@ -22,9 +23,7 @@ def robot_spawn(manifest: Manifest, usd_folder: Path) -> Any:
         UnknownName: `isaaclab_assets` has no such robot.
     """
     robot = manifest.robot
-    properties = ArticulationRootPropertiesCfg(
-        enabled_self_collisions=robot.contact_models[manifest.simulation.contact_model].self_collision
-    )
+    properties = articulation_properties(robot.contact_models[manifest.simulation.contact_model].self_collision)
     if robot.assets.mujoco is not None:
         path = str(usd_folder / "robot.usda")
     elif robot.assets.usd is not None:

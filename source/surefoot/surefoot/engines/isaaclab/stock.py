@@ -8,6 +8,7 @@ from isaaclab.assets import AssetBaseCfg
 from isaaclab.sim import UsdFileCfg
 
 from surefoot.engines.isaaclab.binder import GROUND
+from surefoot.engines.isaaclab.compat.configs import largest_torque
 from surefoot.engines.isaaclab.make import write_usd
 from surefoot.engines.isaaclab.robot_model import load_robot_model
 from surefoot.manifest.robot import Robot
@@ -35,7 +36,7 @@ def without_asset_server(cfg: Any, robot: Robot, contact_model: str) -> Path:
             joint_names_expr=[".*"],
             stiffness={joint.name: joint.stiffness for joint in robot.joints},
             damping={joint.name: joint.damping for joint in robot.joints},
-            effort_limit_sim={joint.name: joint.effort_limit for joint in robot.joints},
+            **largest_torque({joint.name: joint.effort_limit for joint in robot.joints}),
             armature={joint.name: joint.armature for joint in robot.joints},
         )
     }

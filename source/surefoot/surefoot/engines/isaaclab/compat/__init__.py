@@ -9,12 +9,19 @@ from surefoot.engines.isaaclab.compat.data import as_tensor, quat_from_isaac, qu
 from surefoot.engines.isaaclab.compat.launcher import launch
 from surefoot.engines.isaaclab.compat.robot_handle import RobotHandle, joint_permutation
 from surefoot.engines.isaaclab.compat.simulation import new_simulation
-from surefoot.engines.isaaclab.compat.versions import BACKENDS, isaaclab_version, physics_backend, version_family
+from surefoot.engines.isaaclab.compat.versions import (
+    BACKENDS,
+    check_packages,
+    isaaclab_version,
+    physics_backend,
+    version_family,
+)
 
 __all__ = [
     "BACKENDS",
     "RobotHandle",
     "as_tensor",
+    "check_packages",
     "configclass",
     "contact_force",
     "contact_sensor_cfg",

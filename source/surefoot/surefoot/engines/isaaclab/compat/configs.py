@@ -43,6 +43,37 @@ def simulation_cfg(backend: str, *, device: str, timestep: float, decimation: in
     return cfg
 
 
+def articulation_properties(self_collision: bool) -> Any:
+    """For a spawner: whether the robot touches itself, and on PhysX that it never falls asleep.
+
+    PhysX stops simulating what has nearly come to rest, and reports no contact of it: a robot that stands would lose
+    the ground under its feet.
+    """
+    try:
+        from isaaclab_physx.sim.schemas import PhysxArticulationCfg
+    except ImportError:  # 2.3
+        from isaaclab.sim import ArticulationRootPropertiesCfg
+
+        return ArticulationRootPropertiesCfg(
+            enabled_self_collisions=self_collision, sleep_threshold=0.0, stabilization_threshold=0.0
+        )
+    from isaaclab_newton.sim.schemas import NewtonArticulationCfg
+
+    awake = {"sleep_threshold": 0.0, "stabilization_threshold": 0.0}
+    return [
+        NewtonArticulationCfg(self_collision_enabled=self_collision),
+        PhysxArticulationCfg(enabled_self_collisions=self_collision, **awake),
+    ]
+
+
+def largest_torque(limits: dict[str, float]) -> dict[str, Any]:
+    """The argument of an implicit actuator that the physics holds its torque to; 3.0 has renamed it. N m, by joint."""
+    from isaaclab.actuators import ImplicitActuatorCfg
+
+    fields = ImplicitActuatorCfg.__dataclass_fields__
+    return {"joint_effort_limit" if "joint_effort_limit" in fields else "effort_limit_sim": limits}
+
+
 def contact_sensor_cfg(backend: str, geoms: Sequence[tuple[str, str]], ground: str, points: int = 0) -> Any:
     """Contact of some geometries with the ground, or, on PhysX and without geometries, of all bodies with anything.
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import importlib.metadata
 import importlib.util
 import io
 import signal
@@ -10,7 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from surefoot.engines.isaaclab.compat.ovphysx import allow_ordinary_memory, check_installed
+from surefoot.engines.isaaclab.compat.ovphysx import allow_ordinary_memory, check_cpu
+from surefoot.engines.isaaclab.compat.versions import check_packages
 from surefoot.errors import EngineError
 
 _app: Any = None
@@ -22,15 +22,17 @@ def launch(version: str, backend: str, device: str) -> None:
     Raises:
         EngineError: Isaac Sim is needed and not installed, or too old.
     """
+    if version == "3.0":
+        check_packages(backend)
     if backend == "newton_mjwarp":
         return
     if backend == "ovphysx":
-        check_installed(importlib.metadata.version("isaaclab"))
+        check_cpu()
         allow_ordinary_memory()
         return
     if importlib.util.find_spec("isaacsim") is None:
         wanted = "Isaac Sim 5.1" if version == "2.3" else "Isaac Sim 6"
-        way_out = "" if version == "2.3" else " Or use --engine isaaclab:newton_mjwarp, which runs without."
+        way_out = "" if version == "2.3" else " Or use --engine isaaclab:ovphysx, which runs without."
         raise EngineError(
             f"PhysX on Isaac Lab {version} needs {wanted}, which is not installed: pip install "
             f"'isaacsim[all,extscache]' --extra-index-url https://pypi.nvidia.com.{way_out}"

@@ -1,27 +1,26 @@
 """PhysX without Isaac Sim: what Isaac Lab 3.0.0 needs before it runs on a machine without CUDA."""
 
 import functools
-import importlib.util
+import re
 import warnings
+from pathlib import Path
 from typing import Any
 
-from surefoot.errors import MissingExtra
+from surefoot.errors import EngineError
 
 
-def check_installed(number: str) -> None:
-    """Refuse to start without the packages of Isaac Lab's extra.
-
-    Args:
-        number: Version of Isaac Lab, for the command that installs them.
+def check_cpu(info: Path = Path("/proc/cpuinfo")) -> None:
+    """Refuse a processor that PhysX's binaries end on with "illegal instruction".
 
     Raises:
-        MissingExtra: One of them is not installed.
+        EngineError: An x86 processor without AVX.
     """
-    missing = [name for name in ("ovphysx", "ovstage") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingExtra(
-            f"PhysX without Isaac Sim needs {' and '.join(missing)}. Install Isaac Lab's extra: "
-            f"pip install 'isaaclab[ovphysx]=={number}'"
+    text = info.read_text() if info.is_file() else ""
+    flags = re.search(r"^flags\s*:(.*)$", text, flags=re.MULTILINE)
+    if flags is not None and "avx" not in flags[1].split():
+        raise EngineError(
+            "PhysX without Isaac Sim needs a processor with AVX, which this one does not have. Use --engine "
+            "isaaclab:newton_mjwarp."
         )
 
 
@@ -36,7 +35,7 @@ def allow_ordinary_memory() -> None:
     if warp.is_cuda_available() or hasattr(warp.zeros, "__wrapped__"):
         return
     warnings.warn(
-        "There is no CUDA device, and Isaac Lab asks for memory that only CUDA can pin; it gets ordinary memory instead.",
+        "Isaac Lab asks for memory that only CUDA can pin, and there is no CUDA device; it gets ordinary memory.",
         stacklevel=2,
     )
     for name in ("zeros", "empty"):

@@ -91,7 +91,7 @@ class RobotParameters:
     def joint_parameter(self, name: str) -> Tensor:
         """One of `JOINT_PARAMETERS`, as simulated, or of a DC motor's limits. Shape (N, J)."""
         if self._motors is not None and name in _OWN:
-            return getattr(self._motors, name)
+            return self._own(name)
         if not self._newton:
             return self._physx().joint_property(name)
         return as_tensor(getattr(self._robot.data, JOINT_PARAMETERS[name][0]))
@@ -99,7 +99,7 @@ class RobotParameters:
     def write_joint_parameter(self, name: str, env_ids: Tensor, value: Tensor) -> None:
         """One of `JOINT_PARAMETERS`, or of a DC motor's limits. Shape (n, J)."""
         if self._motors is not None and name in _OWN:
-            getattr(self._motors, name)[env_ids] = value
+            self._own(name)[env_ids] = value
             return
         _, method, argument = JOINT_PARAMETERS[name]
         values = {argument: value.contiguous()}
@@ -107,6 +107,11 @@ class RobotParameters:
             values["joint_dynamic_friction_coeff"] = values[argument]
         suffix = "" if self._version == "2.3" else "_index"
         getattr(self._robot, method + suffix)(**values, env_ids=env_ids)
+
+    def _own(self, name: str) -> Tensor:
+        """What a DC motor holds itself, under the name that it has in this version."""
+        renamed = f"actuator_{name}"
+        return getattr(self._motors, renamed if hasattr(self._motors, renamed) else name)
 
     def friction(self) -> Tensor:
         """Sliding friction of every collision geometry, bodies in Isaac Lab's order. Shape (N, G)."""

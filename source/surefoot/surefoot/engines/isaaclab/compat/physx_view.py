@@ -1,6 +1,7 @@
 """PhysX's tensor view of an articulation as torch tensors: 3.0 hands out and takes Warp's arrays, 2.3 tensors.
 
-Isaac Sim's view has a method for each property, OvPhysX's one is asked by the name of the property's tensor. Masses, inertias, materials and joint parameters live on the CPU, whatever the simulation's device.
+Isaac Sim's view has a method for each property, OvPhysX's one is asked by the name of the property's tensor.
+Masses, inertias, materials and joint parameters live on the CPU, whatever the simulation's device.
 
 Axis letters: N environments, n environments written to, J joints.
 """

@@ -96,7 +96,7 @@ class RobotHandle(RobotParameters):
         if self._motors is None:
             held = (data.joint_stiffness, data.joint_damping, data.joint_effort_limits)
         else:
-            held = (self._motors.stiffness, self._motors.damping, self._motors.effort_limit)
+            held = (self._own("stiffness"), self._own("damping"), self._own("effort_limit"))
         fields = (as_tensor(field)[:, self.from_isaac] for field in (data.joint_pos_target, *held))
         target, stiffness, damping, limit = fields
         return target, stiffness, damping, limit
@@ -104,7 +104,7 @@ class RobotHandle(RobotParameters):
     def curves(self) -> tuple[Tensor, Tensor]:
         """Stall torques (N m) and no-load speeds (rad/s) of DC motors. Shapes (N, J)."""
         assert self._motors is not None
-        return self._motors.saturation_effort[:, self.from_isaac], self._motors.velocity_limit[:, self.from_isaac]
+        return self._own("saturation_effort")[:, self.from_isaac], self._own("velocity_limit")[:, self.from_isaac]
 
     def limits_and_armature(self) -> tuple[Tensor, Tensor, Tensor]:
         """Lower and upper joint limits, rad, and armature, kg m^2, as simulated. Shapes (N, J)."""
@@ -118,7 +118,7 @@ class RobotHandle(RobotParameters):
         if self._version == "2.3":
             self._robot.set_joint_position_target(targets)
         else:
-            self._robot.set_joint_position_target_index(target=targets.contiguous())
+            self._robot.actuators.target_command.set_position_index(value=targets.contiguous())
 
     def write_base(self, env_ids: Tensor, pos: Tensor, quat: Tensor, lin_vel_w: Tensor, ang_vel_w: Tensor) -> None:
         """Pose and velocity of the base link's origin, world. Shapes (n, 3), (n, 4), (n, 3), (n, 3)."""

@@ -2,12 +2,18 @@
 
 import importlib.metadata
 import importlib.util
+import platform
 import re
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from surefoot.errors import EngineError, MissingExtra, unknown_name
 
 BACKENDS = {"2.3": ("isaacsim_physx",), "3.0": ("newton_mjwarp", "ovphysx", "isaacsim_physx")}
 """Physics backends by version; the first one is the default. The names are those of Isaac Lab 3.0's presets."""
+NEEDS = {"newton_mjwarp": ("newton", "warp-lang"), "ovphysx": ("ovphysx", "ovstage", "warp-lang"), "isaacsim_physx": ()}
+"""Distributions that a backend of 3.0 computes with."""
 PHYSX = "physx"
 """Isaac Lab's name for PhysX wherever it runs: in Isaac Sim where that is installed, without it otherwise."""
 
@@ -20,9 +26,10 @@ def isaaclab_version() -> str:
         EngineError: Another version.
     """
     if importlib.util.find_spec("isaaclab") is None:
+        here = ".".join(platform.python_version_tuple()[:2])
         raise MissingExtra(
-            "Engine 'isaaclab' needs Isaac Lab 3.0 or 2.3. Install 3.0 from its repository "
-            "(https://github.com/isaac-sim/IsaacLab), or 2.3 on Python 3.11: pip install 'isaaclab>=2.3,<3'"
+            "Engine 'isaaclab' needs Isaac Lab. On Python 3.12: pip install 'isaaclab[ovphysx]==3.0.0'. On Python 3.11 "
+            f"with Isaac Sim 5.1: pip install 'isaaclab>=2.3,<3'. Here is Python {here}."
         )
     try:
         number = importlib.metadata.version("isaaclab")
@@ -72,3 +79,43 @@ def physics_backend(version: str, name: str | None) -> str:
     if name not in known:
         raise unknown_name(f"Physics backend of Isaac Lab {version}", name, (*known, PHYSX))
     return name
+
+
+def check_packages(backend: str) -> None:
+    """Refuse packages that Isaac Lab was not released with, before one of them fails on the other.
+
+    Args:
+        backend: Of 3.0.
+
+    Raises:
+        MissingExtra: One is not installed.
+        EngineError: One has another version than Isaac Lab asks for, or Python has.
+    """
+    try:
+        isaaclab = importlib.metadata.distribution("isaaclab")
+    except importlib.metadata.PackageNotFoundError:  # a source tree on sys.path says nothing of what it needs
+        return
+    install = f"pip install '{'isaaclab[ovphysx]' if backend == 'ovphysx' else 'isaaclab'}=={isaaclab.version}'"
+    python = str(isaaclab.metadata["Requires-Python"] or "")
+    if not SpecifierSet(python).contains(platform.python_version()):
+        raise EngineError(
+            f"Isaac Lab {isaaclab.version} needs Python {python}; here is {platform.python_version()}. Make an "
+            f"environment with python3.12, then: {install}"
+        )
+    wanted = {}
+    for text in isaaclab.requires or ():
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": "ovphysx"}):
+            wanted[requirement.name] = requirement.specifier
+    for name in NEEDS[backend]:
+        try:
+            number = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            raise MissingExtra(
+                f"Physics {backend} needs the package {name!r}, which is not installed: {install}"
+            ) from None
+        if name in wanted and not wanted[name].contains(number, prereleases=True):
+            raise EngineError(
+                f"Isaac Lab {isaaclab.version} works with {name}{wanted[name]}; installed is {name} {number}. The "
+                f"two do not fit together: {install}"
+            )

@@ -8,8 +8,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from surefoot.engines.video_file import VideoFile
 from surefoot.errors import EngineError
-from surefoot.play.video import VideoFile
 
 SOURCE = "surefoot:mujoco"
 """Isaac Lab's own sources are `visualizer...` and `sensor:...`."""

@@ -1,0 +1,1 @@
+"""What is counted in every step and every episode, exactly."""

@@ -1,0 +1,124 @@
+"""What each reward term brings over whole episodes, and whether that goes with success."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surefoot.audit.accounts.account import Account
+from surefoot.audit.accounts.block import Block, zeroed
+from surefoot.audit.accounts.episodes import Episodes
+from surefoot.audit.accounts.metrics import Flush, define
+from surefoot.audit.accounts.step import AuditLayout
+from surefoot.audit.accounts.success import successes
+from surefoot.audit.accounts.sums import Window
+from surefoot.manifest.audit import Audit
+
+Z_95 = 1.959963984540054
+"""Two-sided 95 % quantile of the standard normal distribution."""
+
+_WHOLE = "whole valid episodes that ended in the iteration"
+_POOLED = "whole valid episodes of the last `audit.window` iterations"
+_CORRELATION = (
+    "Pearson correlation, over the {0}, of the term's mean rate in an episode with {1}; NaN if one is constant"
+)
+define("reward/mean_per_episode", "-", f"mean over the {_WHOLE}, of control step * sum of rates", axes=("term",))
+define("reward/success_correlation", "-", _CORRELATION.format(_POOLED, "success (1 or 0)"), axes=("term",))
+define(
+    "reward/success_correlation_high",
+    "-",
+    "upper end of its 95 % interval (Fisher's z); NaN below 4 episodes",
+    axes=("term",),
+)
+define("reward/error_correlation", "-", _CORRELATION.format(_POOLED, "its mean velocity error"), axes=("term",))
+define(
+    "reward_by_bucket/success_correlation",
+    "-",
+    _CORRELATION.format(_POOLED, "success (1 or 0)") + "; episodes of the bucket",
+    axes=("bucket", "term"),
+)
+define("reward/pooled_successes", "episodes", f"successes among the {_POOLED}")
+define("reward/pooled_others", "episodes", f"others among the {_POOLED}")
+
+_BY_TERM = ("rate", "square", "with_success")
+_BY_BUCKET = ("episodes", "success", "error", "error_square")
+
+
+class EpisodeRewardAccount(Account):
+    """Moments of each term's mean rate over an episode, together with success and velocity error."""
+
+    def __init__(self, layout: AuditLayout, config: Audit, device: str | torch.device) -> None:
+        terms, slots = len(layout.reward_terms), len(layout.bucket_labels) + 1
+        columns = len(_BY_TERM) * terms + len(_BY_BUCKET)
+        super().__init__({"table": (slots, columns), "total": (terms,), "with_error": (terms,)}, device)
+        self._buckets, self._terms = slots - 1, terms
+        self._dt = layout.step_dt
+        self._success_error = config.success_error
+        self._window = Window(config.window, len(self.sums.flat))
+
+    def _split(self, table: Tensor) -> dict[str, Tensor]:
+        """Columns by name: moments of each term, and one number each. Shape (..., T) and (...)."""
+        *by_term, by_bucket = table.split_with_sizes([*[self._terms] * len(_BY_TERM), len(_BY_BUCKET)], dim=-1)
+        named: dict[str, Tensor] = dict(zip(_BY_TERM, by_term, strict=True))
+        return named | dict(zip(_BY_BUCKET, by_bucket.unbind(dim=-1), strict=True))
+
+    def add(self, block: Block, episodes: Episodes) -> None:
+        whole = episodes.whole.to(torch.float64)
+        steps = episodes.steps.clamp(min=1)
+        rate = episodes.rates / steps.unsqueeze(1)
+        error = episodes.lin_vel_error / steps
+        success = successes(episodes, self._success_error)
+        by_bucket = torch.stack((whole, success.to(torch.float64), error, error.square()), dim=1)
+        columns = torch.cat((rate, rate.square(), zeroed(rate, success.unsqueeze(1)), by_bucket), dim=1)
+        self.sums["table"].index_add_(0, episodes.rows(episodes.whole, self._buckets), columns)
+        self.sums["total"].add_(whole @ episodes.rates)
+        self.sums["with_error"].add_((whole * error) @ rate)
+
+    def report(self, values: Tensor) -> Flush:
+        now, pooled = self.sums.unpack(values), self.sums.unpack(self._window.push(values))
+        episodes = self._split(now["table"][: self._buckets])["episodes"].sum()
+        by_bucket = self._split(pooled["table"][: self._buckets])
+        overall = {name: value.sum(dim=0) for name, value in by_bucket.items()}
+        correlation = success_correlation(overall)
+        return {
+            "reward/mean_per_episode": self._dt * now["total"] / episodes,
+            "reward/success_correlation": correlation,
+            "reward/success_correlation_high": fisher_high(correlation, overall["episodes"]),
+            "reward/error_correlation": _pearson(
+                overall, pooled["with_error"], overall["error"], overall["error_square"]
+            ),
+            "reward_by_bucket/success_correlation": success_correlation(by_bucket),
+            "reward/pooled_successes": overall["success"],
+            "reward/pooled_others": overall["episodes"] - overall["success"],
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "window": self._window.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self._window.load_state_dict(state["window"])
+
+
+def success_correlation(sums: dict[str, Tensor]) -> Tensor:
+    """Correlation of rate and success; success is its own square. Shape (..., T)."""
+    return _pearson(sums, sums["with_success"], sums["success"], sums["success"])
+
+
+def _pearson(sums: dict[str, Tensor], product: Tensor, other: Tensor, other_square: Tensor) -> Tensor:
+    """Pearson correlation from sums; NaN where a variance is not above the rounding of its sums."""
+    n, other, other_square = (value.unsqueeze(-1) for value in (sums["episodes"], other, other_square))
+    covariance = n * product - sums["rate"] * other
+    spread = n * sums["square"] - sums["rate"].square()
+    other_spread = n * other_square - other.square()
+    known = (spread > 1e-12 * n * sums["square"]) & (other_spread > 1e-12 * n * other_square)
+    return torch.where(known, covariance / (spread * other_spread).sqrt(), torch.nan).clamp(-1, 1)
+
+
+def fisher_high(correlation: Tensor, episodes: Tensor) -> Tensor:
+    """Upper end of the 95 % interval of a correlation.
+
+    Source: Fisher 1921, "On the probable error of a coefficient of correlation".
+    """
+    half = Z_95 / (episodes - 3).clamp(min=0).sqrt()
+    return torch.where(episodes > 3, torch.tanh(torch.atanh(correlation) + half), torch.nan)

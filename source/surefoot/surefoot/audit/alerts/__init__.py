@@ -1,0 +1,1 @@
+"""Rules over the accounts: what is suspicious, and how sure that is."""

@@ -1,0 +1,76 @@
+"""The process that does one job and ends: python -m surefoot.jobs.evaluate RUN JOB WORKER_PID.
+
+A crash, a leak or an endless loop of a simulator ends with it; the worker that started it writes the result.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from surefoot.errors import SurefootError
+from surefoot.files import write_atomically
+from surefoot.jobs.inline import Evaluate, checkpoint_for, report_folder
+from surefoot.jobs.job import Document, Job, to_json
+from surefoot.jobs.queue import EventFolder
+from surefoot.jobs.result import Finding
+
+OUTCOME = "outcome.json"
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Outcome(Document):
+    """What this process leaves for the worker."""
+
+    schema_version: Literal[1] = 1
+    job: Job
+    finding: Finding | None = None
+    fault: str = ""
+    seconds: Annotated[float, Field(ge=0)]
+    """Wall-clock."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.finding is None) != bool(self.fault):
+            raise ValueError("expected a finding or a fault")
+        return self
+
+
+def main(arguments: list[str], evaluate: Evaluate | None = None) -> None:
+    """Do the job; what is refused on purpose is a fault, a bug is a traceback and exit code 1.
+
+    Args:
+        arguments: Run folder, job, process number of the worker.
+        evaluate: Does a job; default: that of its kind.
+    """
+    die_with(int(arguments[2]))
+    start = time.monotonic()
+    folder, identity = EventFolder(Path(arguments[0])), arguments[1]
+    job = folder.job(identity)
+    os.nice(job.nice)
+    out = report_folder(folder, job)
+    try:
+        checkpoint_for(folder.run, job)
+        if evaluate is None:
+            from surefoot.jobs.agenda import evaluate  # torch and a simulator: only for a job that can be done
+        finding, problem = evaluate(folder.run, job, out), ""
+    except SurefootError as error:
+        finding, problem = None, str(error)
+    outcome = Outcome(job=job, finding=finding, fault=problem, seconds=time.monotonic() - start)
+    write_atomically(out / OUTCOME, to_json(outcome))
+
+
+def die_with(parent: int) -> None:
+    """Be killed when the worker dies, however it dies: nobody else would read the outcome."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the worker ended")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

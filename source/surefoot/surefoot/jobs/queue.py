@@ -1,0 +1,213 @@
+"""The folder `events` of a run: jobs in, results out, every file whole or absent."""
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from surefoot.errors import RunFolderError
+from surefoot.files import write_atomically
+from surefoot.jobs.job import Job, number_of, read_job, to_json
+from surefoot.jobs.lease import Lease
+from surefoot.jobs.result import Finding, Result, read_result
+
+NAME = "events"
+_BLOCK = 1 << 20
+
+
+class EventFolder:
+    """Jobs and results of one run.
+
+    A job is done when its result is there and whole. The first whole result stays: a second one is not written.
+
+    Args:
+        run: Run folder.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self.path = run / NAME
+        self.jobs, self.results = self.path / "jobs", self.path / "results"
+        self.claims, self.reports, self.pins = self.path / "claims", self.path / "reports", self.path / "checkpoints"
+        self.log = self.path / "worker.log"
+        self.worker = Lease(self.path / "worker.lease", "evaluates this run's events")
+
+    def make(self) -> None:
+        """Create what is missing.
+
+        Raises:
+            RunFolderError: The run folder cannot be written.
+        """
+        try:
+            for path in (self.jobs, self.results, self.claims, self.reports, self.pins):
+                path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"{self.path}: cannot be created ({error.strerror}).") from error
+
+    def job_ids(self) -> list[str]:
+        """Of all jobs ever written, in order."""
+        return _ids(self.jobs)
+
+    def result_ids(self) -> list[str]:
+        """Of all result files, in order; one of them may be damaged."""
+        return _ids(self.results)
+
+    def outstanding(self) -> list[str]:
+        """Ids of the jobs without a whole result, in order."""
+        there = set(self.result_ids())
+        return [job for job in self.job_ids() if job not in there or self.result(job) is None]
+
+    def job(self, identity: str) -> Job:
+        """Read a job.
+
+        Raises:
+            RunFolderError: Its file is damaged.
+        """
+        return read_job(self.jobs / f"{identity}.json")
+
+    def result(self, identity: str) -> Result | None:
+        """The whole result of a job, or None; one that answers another job of this name is none."""
+        try:
+            result = read_result(self.results / f"{identity}.json")
+        except RunFolderError:
+            return None
+        try:
+            return result if self.job(identity) == result.job else None
+        except RunFolderError:
+            return result  # of a job whose file is gone
+
+    def next_number(self) -> int:
+        """Of the next job; numbers of jobs that were put aside are not given again."""
+        try:
+            names = [name.partition(".")[0] for name in os.listdir(self.jobs)]
+        except OSError:
+            names = []
+        return max((number_of(name) or 0 for name in (*names, *self.job_ids())), default=0) + 1
+
+    def give_up_after(self, iteration: int) -> list[str]:
+        """Put aside jobs about checkpoints after an iteration that the run goes on from, and their results.
+
+        Those checkpoints belong to a course that the run has left; what it makes in their place is evaluated anew.
+
+        Returns:
+            Their ids.
+        """
+        left = [identity for identity in self.job_ids() if int(identity.rpartition("-")[2]) > iteration]
+        for identity in left:
+            for folder in (self.jobs, self.results):
+                with suppress(OSError):
+                    self.set_aside(folder / f"{identity}.json", "given_up")
+            self.unpin(identity)
+        return left
+
+    def pin(self, checkpoint: Path, identity: str) -> tuple[str, str]:
+        """Keep a checkpoint for a job, whatever happens to the file it came from.
+
+        Returns:
+            Path of the pinned file relative to the run folder, and its SHA-256.
+
+        Raises:
+            RunFolderError: There is no such checkpoint, or it cannot be kept.
+        """
+        pinned = self.pins / f"{identity}.pt"
+        try:
+            link_or_copy(checkpoint, pinned)
+            return str(pinned.relative_to(self.run)), sha256_of(pinned)
+        except OSError as error:
+            raise RunFolderError(f"{checkpoint}: cannot be kept for {identity} ({error.strerror}).") from error
+
+    def unpin(self, identity: str) -> None:
+        """Let go of a job's checkpoint."""
+        with suppress(OSError):
+            (self.pins / f"{identity}.pt").unlink()
+
+    def submit(self, job: Job) -> None:
+        """Put a job into the queue.
+
+        Raises:
+            RunFolderError: The folder cannot be written.
+        """
+        write_atomically(self.jobs / f"{job.id}.json", to_json(job))
+
+    def answer(self, result: Result) -> bool:
+        """Write a result; False where a whole one was there, which stays, or where the job's file is gone.
+
+        Raises:
+            RunFolderError: The folder cannot be written.
+        """
+        path = self.results / f"{result.job.id}.json"
+        if not (self.jobs / path.name).exists():
+            return False  # nobody asks any more
+        if path.exists():
+            if self.result(result.job.id) is not None:
+                return False
+            self.set_aside(path)
+        write_atomically(path, to_json(result.sealed()))
+        return True
+
+    def set_aside(self, path: Path, suffix: str = "broken") -> Path:
+        """Keep a damaged file under a name that nobody reads as a job or a result."""
+        stem = path.name.removesuffix(".json")
+        free = next(n for n in range(1, 10_000) if not path.with_name(f"{stem}.{suffix}{n}").exists())
+        return path.rename(path.with_name(f"{stem}.{suffix}{free}"))
+
+
+def fault(job: Job, reason: str, attempts: int, seconds: float = 0.0) -> Result:
+    """The result of a job that could not be done."""
+    return Result(
+        job=job, status="fault", reason=reason, attempts=attempts, seconds=seconds, written=time_of_day()
+    ).sealed()
+
+
+def answered(job: Job, finding: Finding, report: str, attempts: int, seconds: float) -> Result:
+    """The result of a job that was done."""
+    return Result(
+        job=job,
+        status="answered",
+        finding=finding,
+        report=report,
+        attempts=attempts,
+        seconds=seconds,
+        written=time_of_day(),
+    ).sealed()
+
+
+def time_of_day() -> str:
+    """Local time with zone."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def link_or_copy(source: Path, target: Path, link: Callable[[Path, Path], None] = os.link) -> None:
+    """Make `target` another name of the file, or a copy where the file system has no second names; atomic."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    try:
+        try:
+            link(source, temporary)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _ids(folder: Path) -> list[str]:
+    try:
+        names = [name.removesuffix(".json") for name in os.listdir(folder) if name.endswith(".json")]
+    except OSError:
+        return []
+    return sorted(name for name in names if number_of(name) is not None)

@@ -1,7 +1,0 @@
-"""What a log does not say: gains, delay, modes, clock offsets; with an interval and a goodness of fit."""
-
-from surefoot.replay.estimate.gains import GainsEstimate, estimate_gains
-from surefoot.replay.estimate.modes import find_modes
-from surefoot.replay.estimate.offset import OffsetEstimate, estimate_offset
-
-__all__ = ["GainsEstimate", "OffsetEstimate", "estimate_gains", "estimate_offset", "find_modes"]

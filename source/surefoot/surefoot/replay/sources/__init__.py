@@ -1,6 +1,0 @@
-"""Readers of logs: tables (CSV, NPZ, Parquet) and bags (rosbag2, MCAP), each as a stream of batches."""
-
-from surefoot.replay.sources.open import Source, open_source
-from surefoot.replay.sources.raw import RawBatch, Request
-
-__all__ = ["RawBatch", "Request", "Source", "open_source"]

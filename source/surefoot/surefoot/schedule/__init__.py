@@ -1,1 +1,0 @@
-"""Scheduled events, the side that evaluates: kinds of events, the worker process, what a schedule needs to run."""
