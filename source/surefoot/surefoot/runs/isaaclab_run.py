@@ -75,7 +75,7 @@ def infos(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     Raises:
         CheckpointError: It is of no task of surefoot, or its manifest cannot be read; says where it was looked for.
     """
-    if isinstance(own := content.get(NOTE), dict):
+    if isinstance(own := content.get(NOTE), dict) and "manifest" in own:
         return cast("dict[str, Any]", own)
     params = path.parent / PARAMS
     if not params.is_file():
