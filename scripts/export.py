@@ -22,6 +22,8 @@ def main() -> None:
     args = parser.parse_args()
 
     loaded = checkpoint.load(args.checkpoint)
+    for caveat in checkpoint.without_extension(loaded.manifest)[1]:
+        print(f"note: {caveat}")
     for path in export_policy(loaded, args.output or args.checkpoint.parent / "exported"):
         print(path)
 

@@ -50,7 +50,9 @@ def main() -> None:
     length = args.seconds + 1 if filming else 86400.0
     overrides = [f"task.episode_length={length}", *args.overrides, f"training.num_envs={args.num_envs}"]
     if args.task is None:
-        manifest = override_manifest(loaded.manifest, overrides)
+        own, caveats = checkpoint.without_extension(loaded.manifest)
+        print(*caveats, sep="\n", end="\n" if caveats else "")
+        manifest = override_manifest(own, overrides)
     else:
         manifest = compose_manifest(manifest_root(), args.task, overrides)
     checkpoint.check_fits(loaded, manifest)

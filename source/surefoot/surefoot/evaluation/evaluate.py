@@ -13,7 +13,7 @@ from surefoot.evaluation.report import OWN_CHANGES, Provenance
 from surefoot.evaluation.rollout import GridResult, evaluate_grid, grid_manifest
 from surefoot.manifest import Manifest, compose_manifest, diff_manifests, override_manifest, validate
 from surefoot.rl.policy import load_policy
-from surefoot.runs.checkpoint import Checkpoint, check_fits, load
+from surefoot.runs.checkpoint import Checkpoint, check_fits, load, without_extension
 
 _PACKAGES = ("torch", "rsl-rl-lib", "mujoco", "mujoco-warp", "mjlab", "mjbatch", "isaaclab", "newton")
 
@@ -66,7 +66,8 @@ def evaluate_checkpoint(
         result = evaluate_grid(env, policy, grid)
     finally:
         env.close()
-    return _provenance(checkpoint, file_sha256, manifest, engine, device, list(env.caveats)), result
+    caveats = [*without_extension(checkpoint.manifest)[1], *env.caveats]
+    return _provenance(checkpoint, file_sha256, manifest, engine, device, caveats), result
 
 
 def load_and_hash(path: Path) -> tuple[Checkpoint, str]:
@@ -88,7 +89,8 @@ def task_manifest(own: Manifest, manifests: Path, task: str | None, overrides: l
     Args:
         own: The one inside the checkpoint.
         manifests: Folder of the manifests.
-        task: If given, that task as its files say; otherwise `own`, with what it was trained with.
+        task: If given, that task as its files say; otherwise `own`, with what it was trained with, save what Python
+            added to it.
         overrides: `key=value` and `group=option`; an option replaces the whole section.
 
     Raises:
@@ -97,6 +99,7 @@ def task_manifest(own: Manifest, manifests: Path, task: str | None, overrides: l
     """
     if task is not None:
         return compose_manifest(manifests, task, overrides)
+    own, _ = without_extension(own)
     groups = [text for text in overrides if "." not in (key := text.split("=", 1)[0]) and (manifests / key).is_dir()]
     if groups:
         chosen = compose_manifest(manifests, own.name, groups)
@@ -154,6 +157,7 @@ def _provenance(
             "start": resets,
         },
         versions={"surefoot": surefoot.__version__} | package_versions(),
+        caveats=caveats,
     )
 
 

@@ -24,7 +24,7 @@ from surefoot.manifest import Manifest, diff_manifests
 from surefoot.manifest.factors import FACTORS
 from surefoot.manifest.manifest import canonical_data
 from surefoot.rl.policy import load_policy
-from surefoot.runs.checkpoint import Checkpoint, check_fits
+from surefoot.runs.checkpoint import Checkpoint, check_fits, without_extension
 
 
 def run_panel(
@@ -111,7 +111,7 @@ def run_and_keep(
     finally:
         env.close()
     provenance = _provenance(chosen, loaded, file_sha256, manifest, engine, device)
-    provenance["caveats"] = list(env.caveats)
+    provenance["caveats"] = [*without_extension(loaded.manifest)[1], *env.caveats]
     provenance["manifest_changes"] = changes_that_count(loaded.manifest, measured_on)
     report = panel_report(result, members, provenance)
     report.plain["seconds"] = round(time.perf_counter() - began, 2)

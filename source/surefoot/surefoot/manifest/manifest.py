@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 from surefoot.errors import did_you_mean
 from surefoot.manifest.audit import Audit
 from surefoot.manifest.base import KeyedError, Name, OmittedByDefault, Ordered, Section
+from surefoot.manifest.extension import Extension
 from surefoot.manifest.learning import Ppo, Training
 from surefoot.manifest.randomization import Randomization
 from surefoot.manifest.robot import Robot
@@ -36,6 +37,8 @@ class Manifest(Section):
     training: Training
     audit: Audit
     schedule: Annotated[Schedule, OmittedByDefault()] = Schedule()
+    extension: Annotated[Extension | None, OmittedByDefault()] = None
+    """What Python code added to the task in Isaac Lab; written there, never by hand."""
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:

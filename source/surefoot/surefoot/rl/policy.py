@@ -62,6 +62,8 @@ def load_network(checkpoint: Checkpoint, manifest: Manifest, which: Network, dev
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
         reason = " ".join(line.strip() for line in str(error).splitlines()[1:3])
+        if (extension := checkpoint.manifest.extension) is not None:
+            reason += f" Python code had added to the task: {extension.summary}; it needs that to run."
         raise CheckpointError(
             f"{checkpoint.path}: the weights of the {which} do not fit task {manifest.name!r}: {reason}"
         ) from None

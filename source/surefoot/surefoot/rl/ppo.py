@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from surefoot.rl.normalization import update_normalizer
 from surefoot.rl.symmetric_model import SymmetricMLPModel
+from surefoot.runs import isaaclab_run
 
 Batch = RolloutStorage.Batch
 
@@ -54,9 +55,33 @@ class MaskedPPO(PPO):
         self.valid = torch.ones(shape, dtype=torch.bool, device=self.device)
         self._invalid_obs: Tensor | None = None
         self.diagnostics: dict[str, float] = {}
+        self._task: Any = None
         self._worker: ThreadPoolExecutor | None = None
         if threads > 1:
             self._worker = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads // 2,))
+
+    @staticmethod
+    def construct_algorithm(obs: TensorDict, env: Any, cfg: dict[str, Any], device: str) -> "MaskedPPO":
+        """As RSL-RL's; under Isaac Lab's own trainer the environment's manifest is kept, to go into checkpoints."""
+        task: Any = getattr(env, "unwrapped", None)
+        if not hasattr(task, "learn_with"):
+            return cast("MaskedPPO", PPO.construct_algorithm(obs, env, cfg, device))
+        task.learn_with(isaaclab_run.learned_with(task.manifest, cfg))
+        algorithm = cast("MaskedPPO", PPO.construct_algorithm(obs, env, cfg, device))
+        algorithm._task = task
+        return algorithm
+
+    def save(self) -> dict[str, Any]:
+        """State of networks and optimiser, and under Isaac Lab's trainer the manifest."""
+        note = {} if self._task is None else isaaclab_run.note(self._task.manifest, self._task.samples)
+        return super().save() | ({isaaclab_run.NOTE: note} if note else {})
+
+    def load(self, loaded_dict: dict[str, Any], load_cfg: dict[str, Any] | None, strict: bool) -> bool:
+        """As RSL-RL's; under Isaac Lab's trainer the penalty ramp goes on where the checkpoint left it."""
+        note = loaded_dict.get(isaaclab_run.NOTE)
+        if self._task is not None and isinstance(note, dict):
+            self._task.samples = int(note.get("samples", 0))
+        return super().load(loaded_dict, load_cfg, strict)
 
     @property
     def learning_rate(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]

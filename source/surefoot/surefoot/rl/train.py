@@ -6,7 +6,7 @@ from pathlib import Path
 
 from surefoot.engines import load_engine
 from surefoot.engines.allocation import refusing_too_many
-from surefoot.errors import RunFolderError
+from surefoot.errors import ManifestError, RunFolderError
 from surefoot.files import write_atomically
 from surefoot.jobs.lease import Lease, trainer_lease
 from surefoot.jobs.plan import EventPlan
@@ -43,6 +43,7 @@ def train(
         num_threads: Physics threads on a CPU; 0 means all cores.
         events: The manifest's schedule, from `surefoot.jobs.agenda.plan_events`; None switches it off.
     """
+    _refuse_extension(manifest)
     _refuse_empty_buckets(manifest)
     built = load_engine(engine)
     folder = run_folder.create(runs, manifest, device, engine)
@@ -126,6 +127,15 @@ def _refuse_empty_buckets(manifest: Manifest) -> None:
     generator = manifest.task.terrain.generator
     columns = generator.columns if generator is not None else 1
     refuse_empty_buckets(manifest.randomization, manifest.training.num_envs, columns)
+
+
+def _refuse_extension(manifest: Manifest) -> None:
+    if manifest.extension is not None:
+        raise ManifestError(
+            f"Python code added {manifest.extension.summary}, which a manifest cannot hold: train it with Isaac Lab's "
+            "own trainer (docs/isaaclab.md), or take it out of the manifest with ~extension",
+            key="extension",
+        )
 
 
 def _attach(runner: TrainRunner, folder: Path, events: EventPlan | None, resumed_at: int = 0) -> None:

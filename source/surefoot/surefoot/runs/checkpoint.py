@@ -11,6 +11,7 @@ import torch
 from surefoot.errors import CheckpointError, ManifestError
 from surefoot.files import write_atomically, write_together
 from surefoot.manifest import Manifest, validate
+from surefoot.runs import isaaclab_run
 
 FORMAT = 1
 _NAME = re.compile(r"model_(\d+)\.pt")
@@ -24,7 +25,7 @@ class Checkpoint:
     path: Path
     manifest: Manifest
     iteration: int
-    """PPO iterations done."""
+    """PPO iterations done; from Isaac Lab's trainer the number in the file's name, which RSL-RL counts from 0."""
     content: dict[str, Any]
     """RSL-RL's dict: actor_state_dict, critic_state_dict, optimizer_state_dict, iter, infos."""
     earlier: tuple[Manifest, ...] = ()
@@ -72,21 +73,22 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint of a surefoot run.
+    """Read a checkpoint of a surefoot run, or one that Isaac Lab's trainer wrote of a task of surefoot.
 
     Raises:
         CheckpointError: Corrupt, or written by something else.
     """
     content = read(path)
     missing = [key for key in ("actor_state_dict", "critic_state_dict", "iter", "infos") if key not in content]
-    found = content.get("infos")
-    infos = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-    if missing or "manifest" not in infos:
-        reason = f"lacks {', '.join(missing)}" if missing else "it holds no manifest"
+    if missing:
         raise CheckpointError(
-            f"{path}: not a surefoot checkpoint: {reason}. "
+            f"{path}: not a surefoot checkpoint: lacks {', '.join(missing)}. "
             "Policies trained elsewhere cannot be checked against an observation layout."
         )
+    found = content["infos"]
+    infos = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    if "manifest" not in infos:
+        infos = content["infos"] = isaaclab_run.infos(path, content)
     if infos.get("format") != FORMAT:
         raise CheckpointError(f"{path}: checkpoint format {infos.get('format')!r}, this version reads {FORMAT}")
     for key in ("actor_state_dict", "critic_state_dict"):
@@ -101,6 +103,21 @@ def load(path: Path) -> Checkpoint:
     texts = [*cast("list[Any]", earlier), infos["manifest"]]
     manifests = [_manifest_in(text, path) for text in texts]
     return Checkpoint(path, manifests[-1], content["iter"], content, tuple(manifests[:-1]))
+
+
+def without_extension(manifest: Manifest) -> tuple[Manifest, tuple[str, ...]]:
+    """The manifest alone, where Python added to its task, and the sentence that says so in every report.
+
+    What was added exists only in Isaac Lab's configuration of its author; networks that read it do not fit.
+    """
+    extension = manifest.extension
+    if extension is None:
+        return manifest, ()
+    caveat = (
+        f"The policy was trained on an extended task: Python code added {extension.summary}. "
+        "It is used on the manifest's own terms."
+    )
+    return manifest.model_copy(update={"extension": None}), (caveat,)
 
 
 def _manifest_in(text: Any, path: Path) -> Manifest:

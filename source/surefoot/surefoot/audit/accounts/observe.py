@@ -11,12 +11,16 @@ from surefoot.randomization.buckets import Buckets
 
 
 def audit_layout(manifest: Manifest, buckets: Buckets) -> AuditLayout:
-    """Axes of the accounts of one of our environments."""
+    """Axes of the accounts of one of our environments, terms that Python added to its task among them."""
+    extension = manifest.extension
+    added = extension.names if extension is not None else lambda _: ()
+    time_outs = [term.kind == "time_out" for term in manifest.task.terminations.values()]
+    time_outs += [name in extension.time_outs for name in added("terminations")] if extension is not None else []
     task, factors, bucket_by = manifest.task, manifest.randomization.factors, manifest.randomization.bucket_by
     return AuditLayout(
-        reward_terms=tuple(task.rewards),
-        causes=tuple(task.terminations),
-        cause_is_time_out=tuple(term.kind == "time_out" for term in task.terminations.values()),
+        reward_terms=(*task.rewards, *added("rewards")),
+        causes=(*task.terminations, *added("terminations")),
+        cause_is_time_out=tuple(time_outs),
         fault_kinds=KINDS,
         bucket_labels=buckets.labels,
         num_envs=len(buckets.ids),

@@ -109,6 +109,13 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.prev_prev_action[env_ids] = 0.0
         super()._reset_idx(env_ids)
 
+    def sense(self) -> None:
+        """Events at intervals are nobody's but a user's: the manifest's pushes are counted elsewhere."""
+        if "interval" in self.event_manager.available_modes:
+            self.event_manager.apply(mode="interval", dt=self.step_dt)
+            self.scene.write_data_to_sim()
+            self.refresh(torch.arange(self.num_envs, device=self.device))
+
     def before_step(self, action: Tensor) -> None:
         self.prev_prev_action.copy_(self.action_manager.prev_action)
 
