@@ -89,7 +89,7 @@ def _manifest_in(params: Path) -> dict[str, Any]:
     try:
         if params.stat().st_size > _MAX_BYTES:
             raise CheckpointError(f"{params}: larger than {_MAX_BYTES // 1024**2} MiB; not written by Isaac Lab.")
-        compose: Any = yaml.compose  # pyright: ignore[reportUnknownMemberType]
+        compose: Any = yaml.compose  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         root: Any = compose(params.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{params}: cannot be read ({error}).") from None
