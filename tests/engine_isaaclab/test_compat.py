@@ -50,6 +50,14 @@ def test_joints_that_differ_are_named() -> None:
         compat.joint_permutation(["hip", "calf"], ["hip", "knee"])
 
 
+class Actuators(dict):
+    """A dict in 2.3; 3.0's collection has the targets too."""
+
+    def __init__(self, robot: Any) -> None:
+        super().__init__()
+        self.target_command = robot
+
+
 class Articulation:
     """Isaac Lab's articulation as far as joints go, in another order than the manifest's; 2.3 or 3.0."""
 
@@ -58,7 +66,7 @@ class Articulation:
 
     def __init__(self, version: str) -> None:
         self._version = version
-        self.actuators: dict[str, Any] = {}
+        self.actuators: Any = Actuators(self)
         self.pos, self.vel, self.target = torch.zeros(4, 4), torch.zeros(4, 4), torch.zeros(4, 4)
 
     @property
@@ -84,9 +92,9 @@ class Articulation:
         assert self._version == "2.3"
         self.target[:] = target
 
-    def set_joint_position_target_index(self, *, target: torch.Tensor) -> None:
+    def set_position_index(self, *, value: torch.Tensor) -> None:
         assert self._version == "3.0"
-        self.target[:] = target
+        self.target[:] = value
 
 
 MANIFEST_ORDER = ("a_hip", "a_calf", "b_hip", "b_calf")

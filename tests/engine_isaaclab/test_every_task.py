@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from composed_tasks import composed, small_ground
-from engines_here import make_isaaclab_env
+from engines_here import isaaclab_backend, make_isaaclab_env
 from surefoot_tasks import list_tasks
 
 NUM = 6
@@ -55,16 +55,23 @@ def set_in(plain: dict[str, Any], key: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("task", list_tasks())
-def test_its_id_gives_the_same_environment(task: str) -> None:
+def test_its_id_gives_the_same_environment(isaaclab: str, task: str) -> None:
     """Gymnasium's interface on the same simulation: equal starts, and the reward of each step."""
     import gymnasium
     from isaaclab_tasks.utils import parse_env_cfg
+    from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
 
     from surefoot_tasks.registration import register
 
     register()
     manifest = composed(task, f"training.num_envs={NUM}")
-    cfg = parse_env_cfg(task, num_envs=NUM)
+    if isaaclab == "2.3":
+        cfg = parse_env_cfg(task, num_envs=NUM)
+    else:
+        from isaaclab_tasks.utils.hydra import resolve_presets
+
+        cfg = resolve_presets(load_cfg_from_registry(task, "env_cfg_entry_point"), selected=(isaaclab_backend(),))
+        cfg.scene.num_envs = NUM
     for override in small_ground(manifest):
         set_in(cfg.manifest, *override.split("="))
     registered = gymnasium.make(task, cfg=cfg)

@@ -13,8 +13,8 @@ from surefoot.manifest.robot import Joint, Robot
 _ATTRIBUTES = {
     "stiffness": ("stiffness",),
     "damping": ("damping",),
-    "effort_limit": ("effort_limit_sim", "effort_limit"),
-    "velocity_limit": ("velocity_limit_sim", "velocity_limit"),
+    "effort_limit": ("joint_effort_limit", "effort_limit_sim", "actuator_effort_limit", "effort_limit"),
+    "velocity_limit": ("joint_velocity_limit", "velocity_limit_sim", "actuator_velocity_limit", "velocity_limit"),
     "saturation_effort": ("saturation_effort",),
     "armature": ("armature",),
     "friction": ("friction",),

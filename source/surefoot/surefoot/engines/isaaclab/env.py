@@ -129,7 +129,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
                 self.sim.step(render=False)
                 self.scene.update(dt=self.step_dt if at_once else self.physics_dt)
         finally:
-            self.robot_state.state_changed()
+            self.robot_state.state_changed(stepped=True)
             self._sim_step_counter += self.cfg.decimation
             self._physics_seconds += time.perf_counter() - started
 
@@ -166,6 +166,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.write_base(env_ids, pos_w=pos_w, quat_w=quat_w, lin_vel_w=lin_vel_w, ang_vel_b=ang_vel_b)
         self.handle.write_joints(env_ids, joint_pos, joint_vel)
         self.handle.forget(env_ids)
+        self.robot_state.written(env_ids)
 
     def write_base(
         self, env_ids: Tensor, *, pos_w: Tensor, quat_w: Tensor, lin_vel_w: Tensor, ang_vel_b: Tensor
@@ -184,7 +185,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
     def physics_step(self) -> None:
         self.sim.step(render=False)
         self.scene.update(dt=self.physics_dt)
-        self.robot_state.state_changed()
+        self.robot_state.state_changed(stepped=True)
 
     def joint_properties(self) -> dict[str, Tensor]:
         """See `EngineEnv.joint_properties`."""

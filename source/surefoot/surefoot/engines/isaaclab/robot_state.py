@@ -50,6 +50,7 @@ class IsaacLabRobotState(RobotState):
         feet = robot.foot_geoms(chosen) if env.contacts_by_geom else tuple((body,) for body in model.foot_bodies)
         self._per_foot = FootSums(feet, self.device)
         self._newton = handle.writes_reach_links
+        self._not_stepped = torch.zeros(env.num_envs, 1, dtype=torch.bool, device=self.device)
         self._sensors, self._columns = {}, {}
         names: list[str] = []
         for group, geoms in robot.contact_groups(chosen).items():
@@ -151,8 +152,15 @@ class IsaacLabRobotState(RobotState):
         turning += torch.linalg.cross(ang_vel, torch.linalg.cross(ang_vel, com_to_origin))
         return com_acc + turning - self._gravity, frames.rotate_inverse(quat, ang_acc)
 
-    def state_changed(self) -> None:
-        """The simulator's state was advanced or written to."""
+    def written(self, env_ids: Tensor) -> None:
+        """Some robots were put elsewhere: what PhysX last felt of them says nothing of where they are. Shape (n,)."""
+        self._not_stepped[env_ids] = not self._newton
+        self.invalidate()
+
+    def state_changed(self, stepped: bool = False) -> None:
+        """The simulator's state was advanced (`stepped`) or written to."""
+        if stepped:
+            self._not_stepped.fill_(False)
         if self.contacts is not None:
             self.contacts.forget()
         self.invalidate()
@@ -161,11 +169,11 @@ class IsaacLabRobotState(RobotState):
         """Whether each part of a group touches the ground, or, on PhysX, anything. Shape (N, parts), bool."""
         if self.contacts is None or group not in self._columns:
             return self._force(group, what).square().sum(dim=2) > 0
-        return self.contacts.read()[:, self._columns[group]]
+        return self.contacts.read()[:, self._columns[group]] & ~self._not_stepped
 
     def _force(self, group: str, what: str) -> Tensor:
         if isinstance(self.contacts, PointContacts) and group in self._columns:
-            return self.contacts.force()[:, self._columns[group]]
+            return self._felt(self.contacts.force()[:, self._columns[group]])
         if group not in self._sensors:
             raise EngineError(
                 f"RobotState field {what!r} is always zero here: contact model "
@@ -173,7 +181,11 @@ class IsaacLabRobotState(RobotState):
                 "Use simulation=full, or drop the term that reads it."
             )
         sensor, columns = self._sensors[group]
-        return contact_force(sensor)[:, columns]
+        return self._felt(contact_force(sensor)[:, columns])
+
+    def _felt(self, force: Tensor) -> Tensor:
+        """Without what was felt before a write. Shape (N, parts, 3)."""
+        return force if self._newton else force.masked_fill(self._not_stepped.unsqueeze(2), 0.0)
 
 
 def unique(names: Iterable[str]) -> list[str]:
