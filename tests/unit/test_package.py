@@ -21,6 +21,29 @@ def test_the_isaac_lab_extension_has_the_packages_version() -> None:
     assert extension["package"]["version"] == surefoot.__version__
 
 
+def test_enabling_the_extension_registers_the_tasks(tmp_path: Path) -> None:
+    # As Kit does it: each module's path is put on sys.path, then the module is imported. Kit itself is not run here.
+    folder = ROOT / "source/surefoot"
+    modules = tomllib.loads((folder / "config/extension.toml").read_text())["python"]["module"]
+    (tmp_path / "gymnasium.py").write_text("registry = {}\ndef register(id, **_): registry[id] = True\n")
+    code = f"""
+import importlib, sys
+sys.path.insert(0, {str(tmp_path)!r})
+for module in {modules!r}:
+    sys.path.insert(0, {str(folder)!r} + "/" + module.get("path", "."))
+    importlib.import_module(module["name"])
+import gymnasium, surefoot_tasks
+print(*gymnasium.registry)
+print(surefoot_tasks.manifest_root())
+"""
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=clean, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    ids, manifests = found.stdout.splitlines()
+    assert set(list_tasks()) < set(ids.split())
+    assert Path(manifests) == ROOT / "manifests"
+
+
 def test_constraints_pin_every_line_and_torch_among_them() -> None:
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     pins = dict(line.split("==") for line in lines)

@@ -2,21 +2,38 @@
 
 import importlib
 import importlib.util
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from surefoot.errors import MissingExtra
+from surefoot.errors import MissingExtra, UnknownName
 from surefoot.manifest import Manifest, override_manifest
 from surefoot.rl.config import mirror_by_env, named_runner_config
 from surefoot_tasks import list_tasks, registration
 
 
-@pytest.mark.parametrize("task", list_tasks())
-@pytest.mark.parametrize("key", ["env_cfg_entry_point", "rsl_rl_cfg_entry_point"])
-def test_every_entry_point_is_a_name_in_a_module(task: str, key: str) -> None:
-    module, _, name = f"{registration.__name__}:{key} {task}".partition(":")
-    assert callable(getattr(importlib.import_module(module), name))
+@pytest.mark.parametrize("name", registration.task_ids())
+def test_every_entry_point_is_a_name_in_the_module_that_the_project_declares(name: str) -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    (declared,) = project["entry-points"]["isaaclab.tasks"].values()
+    for text in registration.entry_points(name).values():
+        module, _, attribute = text.partition(":")
+        assert module == declared  # `isaaclab list_envs` in a checkout asks for that
+        assert callable(getattr(registration, attribute))
+
+
+def test_each_task_has_an_id_for_watching() -> None:
+    ids = registration.task_ids()
+    assert ids["Surefoot-Velocity-Flat-Unitree-Go1-v0"] == ("Surefoot-Velocity-Flat-Unitree-Go1-v0", False)
+    assert ids["Surefoot-Velocity-Flat-Unitree-Go1-Play-v0"] == ("Surefoot-Velocity-Flat-Unitree-Go1-v0", True)
+    assert len(ids) == 2 * len(list_tasks())
+
+
+def test_an_unknown_id_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'Surefoot-Velocity-Flat-Unitree-Go1-Play-v0'"):
+        registration.entry_points("Surefoot-Velocity-Flat-Unitree-Go1-Pley-v0")
 
 
 def test_other_names_are_not_there() -> None:

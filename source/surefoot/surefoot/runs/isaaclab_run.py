@@ -20,6 +20,7 @@ NOTE = "surefoot"
 """Key of our entry in a checkpoint of RSL-RL."""
 PARAMS = Path("params") / "env.yaml"
 """Where Isaac Lab writes the environment's configuration, from the run folder on."""
+_compose: Any = cast("Any", yaml).compose
 _MAX_BYTES = 16 * 1024**2
 _MAX_DEPTH = 40
 _MAX_NODES = 200_000
@@ -74,7 +75,7 @@ def infos(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     Raises:
         CheckpointError: It is of no task of surefoot, or its manifest cannot be read; says where it was looked for.
     """
-    if isinstance(own := content.get(NOTE), dict):
+    if isinstance(own := content.get(NOTE), dict) and "manifest" in own:
         return cast("dict[str, Any]", own)
     params = path.parent / PARAMS
     if not params.is_file():
@@ -89,8 +90,7 @@ def _manifest_in(params: Path) -> dict[str, Any]:
     try:
         if params.stat().st_size > _MAX_BYTES:
             raise CheckpointError(f"{params}: larger than {_MAX_BYTES // 1024**2} MiB; not written by Isaac Lab.")
-        compose: Any = yaml.compose  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        root: Any = compose(params.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root: Any = _compose(params.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{params}: cannot be read ({error}).") from None
     except (yaml.YAMLError, RecursionError) as error:

@@ -137,7 +137,8 @@ def final_env_cfg(cfg: SurefootEnvCfg, manifest: Manifest, folder: Path) -> Mana
 
 
 def _task_sections(manifest: Manifest) -> dict[str, Any]:
-    refuse_gone_flags(sys.argv)
+    if compat.isaaclab_version() == "3.0":
+        refuse_gone_flags(sys.orig_argv)
     device = presets.default_device()
     built = {backend: _build(manifest, backend, device) for backend in compat.BACKENDS[compat.isaaclab_version()]}
     sections = dict(vars(presets.joined_backends(built)))

@@ -1,4 +1,7 @@
-"""Flags of Isaac Lab's commands that 3.0 has no more: it would pass them on to Hydra, which takes no notice."""
+"""Flags of Isaac Lab 2.3's scripts that 3.0's command does not have.
+
+It takes `--resume` for the beginning of `--resume_optimizer_state`, and trains from scratch.
+"""
 
 from pathlib import Path
 
@@ -11,19 +14,19 @@ _GONE = {
 }
 
 
-def refuse_gone_flags(argv: list[str]) -> None:
-    """Refuse a flag that a user of 2.3 means, where the command line is one of Isaac Lab 3.0's command.
+def refuse_gone_flags(command_line: list[str]) -> None:
+    """Refuse a flag that a user of 2.3 means, where the process is Isaac Lab 3.0's command `isaaclab`.
 
     Args:
-        argv: The command line once Isaac Lab has taken its own flags out.
+        command_line: As the process was started, the interpreter first: `sys.orig_argv`.
 
     Raises:
         EngineError: Names the flag and what takes its place.
     """
-    program = Path(argv[0])
-    if program.stem != "isaaclab" and program.parts[-2:] != ("isaaclab", "__main__.py"):
+    program = next((index for index, text in enumerate(command_line) if Path(text).stem == "isaaclab"), None)
+    if program is None:
         return
-    for text in argv[1:]:
+    for text in command_line[program + 1 :]:
         flag = text.split("=", 1)[0]
         if flag in _GONE:
-            raise EngineError(f"{flag}: Isaac Lab 3.0 has no such flag and would ignore it; {_GONE[flag]}.")
+            raise EngineError(f"{flag}: Isaac Lab 3.0 has no such flag; {_GONE[flag]}.")
