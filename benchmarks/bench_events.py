@@ -23,8 +23,8 @@ from measure import OtherLoad, machine, parser, publish, spread, table
 import surefoot  # noqa: F401  (before torch: sets how idle OpenMP threads wait)
 from surefoot.audit.alerts import learning
 from surefoot.engines.mujoco import make_env
-from surefoot.jobs.agenda import plan_events
 from surefoot.jobs.lease import trainer_lease
+from surefoot.jobs.plan import plan_events
 from surefoot.jobs.trainer import RunEvents
 from surefoot.manifest import compose_manifest
 from surefoot.rl.runner import TrainRunner

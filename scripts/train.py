@@ -16,7 +16,7 @@ from pathlib import Path
 import surefoot.cli
 from surefoot.engines.base import with_presets
 from surefoot.errors import SurefootError
-from surefoot.jobs.agenda import plan_events
+from surefoot.jobs.plan import plan_events
 from surefoot.manifest import compose_manifest, override_manifest, read_manifest
 from surefoot.rl.train import resume, train
 from surefoot_tasks import manifest_root

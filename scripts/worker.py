@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 import surefoot.cli
-from surefoot.jobs import worker
+from surefoot.runs import worker
 
 
 def main() -> None:

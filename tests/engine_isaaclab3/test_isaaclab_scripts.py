@@ -1,6 +1,7 @@
 """Isaac Lab's own command `isaaclab` on surefoot's tasks, on the released 3.0, in processes of their own."""
 
 import dataclasses
+import importlib.util
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-import own_task
 from live import skipping_absent_models
 from surefoot.audit.record.record_file import read_record
 from surefoot.manifest import Manifest, compose_manifest
@@ -19,6 +19,9 @@ from surefoot.rl.policy import build_network, load_actor
 from surefoot.runs import checkpoint
 from surefoot_tasks import list_tasks, manifest_root
 from surefoot_tasks.registration import env_cfg, play_id, task_ids
+
+if importlib.util.find_spec("isaaclab_newton") is not None:  # elsewhere every test of this folder is skipped
+    import own_task
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 TRAIN = ("train", "--rl_library", "rsl_rl", "--device", "cpu", "--num_envs", "8")

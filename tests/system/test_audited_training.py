@@ -264,7 +264,7 @@ def test_pause_waits_for_somebody(make_env: engines_here.Builder, tmp_path: Path
         (tmp_path / "PAUSED").unlink()
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("surefoot.jobs.alert_actions.time.sleep", release)
+        patched.setattr("surefoot.jobs.reactions.time.sleep", release)
         run.train(3)
     assert len(waited) == 1 and "iteration 1: reward_sign (torques)" in waited[0]
     assert run.runner.iterations_done == 3

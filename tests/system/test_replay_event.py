@@ -20,8 +20,8 @@ import own_logs
 import replay_cases as case
 from event_cases import until
 from surefoot.errors import ManifestError, TraceError
-from surefoot.jobs.agenda import COMMAND
 from surefoot.jobs.job import Job
+from surefoot.jobs.plan import COMMAND
 from surefoot.jobs.queue import EventFolder
 from surefoot.manifest import compose_manifest
 from surefoot.replay.job import GAP, POLICY, evaluate

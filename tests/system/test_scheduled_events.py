@@ -16,9 +16,8 @@ import yaml
 from event_cases import until
 from surefoot.engines import load_engine
 from surefoot.errors import AlertStop, EngineError, ManifestError, RunFolderError, UnknownName
-from surefoot.jobs.agenda import plan_events
 from surefoot.jobs.lease import trainer_lease
-from surefoot.jobs.plan import EventPlan
+from surefoot.jobs.plan import EventPlan, plan_events
 from surefoot.jobs.queue import EventFolder
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
 from surefoot.rl.train import resume, train

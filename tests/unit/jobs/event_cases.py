@@ -12,11 +12,10 @@ from typing import Any
 
 from surefoot.errors import SurefootError
 from surefoot.jobs import evaluate as child
-from surefoot.jobs import worker
-from surefoot.jobs.job import Job, job_id
+from surefoot.jobs.job import Finding, Job, Metric, job_id, time_of_day
 from surefoot.jobs.lease import Identity
-from surefoot.jobs.queue import EventFolder, time_of_day
-from surefoot.jobs.result import Finding, Metric
+from surefoot.jobs.queue import EventFolder
+from surefoot.runs import worker
 
 COMMAND = (sys.executable, __file__, "worker")
 CALLS = "calls.txt"

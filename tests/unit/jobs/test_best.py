@@ -7,9 +7,10 @@ import pytest
 
 from event_cases import ZERO, add_job, finding, make_run
 from surefoot.errors import RunFolderError
+from surefoot.files import sha256_of
 from surefoot.jobs.best import find_best, keep_best, read_provenance
-from surefoot.jobs.queue import EventFolder, answered, fault, sha256_of
-from surefoot.jobs.result import Finding, Metric, Result
+from surefoot.jobs.job import Finding, Metric, Result, answered, fault
+from surefoot.jobs.queue import EventFolder
 
 
 @pytest.fixture

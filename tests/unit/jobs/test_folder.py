@@ -7,8 +7,8 @@ import pytest
 
 from event_cases import ZERO, add_job, finding, make_run
 from surefoot.errors import RunFolderError
-from surefoot.jobs.queue import EventFolder, answered
-from surefoot.jobs.result import Result
+from surefoot.jobs.job import Result, answered
+from surefoot.jobs.queue import EventFolder
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ import pytest
 
 from event_cases import add_job, finding, make_run
 from surefoot.audit.alerts.alerts import Alert
-from surefoot.jobs.job import to_json
+from surefoot.jobs.job import Finding, Metric, Result, answered, fault, read_result, to_json
+from surefoot.jobs.kinds import Content
 from surefoot.jobs.plan import PlannedEvent
-from surefoot.jobs.queue import answered, fault
 from surefoot.jobs.reactions import broken, new_failures, react, silencing
-from surefoot.jobs.result import Finding, Metric, Result, read_result
 from surefoot.manifest.schedule import Event, Limit
 
 
@@ -48,7 +47,7 @@ def test_a_limit(result: Result, limit: dict[str, object], expected: str | None)
 
 
 def planned(**limits: Limit) -> PlannedEvent:
-    return PlannedEvent("panel", Event(kind="panel", content="x", every=1, limits=limits), "")
+    return PlannedEvent("panel", Event(kind="panel", content="x", every=1, limits=limits), Content())
 
 
 def test_a_broken_limit_is_an_alert_with_its_action_and_before_its_time_none(result: Result):

@@ -15,10 +15,10 @@ from surefoot import files
 from surefoot.audit.alerts.alerts import Alert
 from surefoot.jobs import process as processes
 from surefoot.jobs import trainer as trainers
+from surefoot.jobs.job import Result, answered
+from surefoot.jobs.kinds import Content
 from surefoot.jobs.lease import trainer_lease
 from surefoot.jobs.plan import EventPlan, Mode, PlannedEvent
-from surefoot.jobs.queue import answered
-from surefoot.jobs.result import Result
 from surefoot.jobs.trainer import RunEvents
 from surefoot.manifest.schedule import Event, Limit, Schedule
 
@@ -43,7 +43,7 @@ def make(run: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         mode: Mode = "worker", resumed_at: int = 0, command: tuple[str, ...] = COMMAND, **schedule: Any
     ) -> RunEvents:
         config = Schedule(**{"events": {"panel": event()}} | schedule)
-        planned = tuple(PlannedEvent(name, event, ZERO) for name, event in config.events.items())
+        planned = tuple(PlannedEvent(name, event, Content(ZERO)) for name, event in config.events.items())
         plan = EventPlan(mode, config, planned, "none", "cpu", Path("/"), command, scripted)
         made.append(RunEvents(run, plan, ZERO, resumed_at))
         return made[-1]

@@ -12,10 +12,10 @@ from event_cases import ZERO, add_job, finding, make_run
 from surefoot import files
 from surefoot.errors import RecordError, RunFolderError
 from surefoot.jobs.best import keep_best
-from surefoot.jobs.handled import Handled, Omitted
+from surefoot.jobs.job import Finding, Metric, answered, fault
 from surefoot.jobs.lease import trainer_lease
-from surefoot.jobs.queue import EventFolder, answered, fault
-from surefoot.jobs.result import Finding, Metric
+from surefoot.jobs.queue import EventFolder
+from surefoot.jobs.reactions import Handled, Omitted
 from surefoot.manifest import Manifest, validate
 from surefoot.runs import run_folder
 from surefoot.runs.run_record import Totals, read_run_record, refresh, with_news, write_run_record

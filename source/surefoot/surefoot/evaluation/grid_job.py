@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any, cast
 
-from surefoot.jobs.inline import checkpoint_for
-from surefoot.jobs.job import Job
-from surefoot.jobs.plan import Content
-from surefoot.jobs.result import Finding, Metric
+from surefoot.jobs.job import Finding, Job, Metric
+from surefoot.jobs.kinds import Content
+from surefoot.jobs.queue import checkpoint_for
 from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import Event
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from surefoot.errors import RunFolderError
-from surefoot.files import write_atomically
-from surefoot.jobs.queue import EventFolder, link_or_copy, sha256_of
-from surefoot.jobs.result import Result
+from surefoot.files import link_or_copy, sha256_of, write_atomically
+from surefoot.jobs.job import Result
+from surefoot.jobs.queue import EventFolder
 
 CHECKPOINT = "model_best.pt"
 PROVENANCE = "model_best.json"

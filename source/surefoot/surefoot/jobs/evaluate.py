@@ -1,4 +1,4 @@
-"""The process that does one job and ends: python -m surefoot.jobs.evaluate RUN JOB WORKER_PID.
+"""A job is done: here, or in a process that does one and ends: python -m surefoot.jobs.evaluate RUN JOB WORKER_PID.
 
 A crash, a leak or an endless loop of a simulator ends with it; the worker that started it writes the result.
 """
@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -15,13 +16,13 @@ from pydantic import Field, model_validator
 
 from surefoot.errors import SurefootError
 from surefoot.files import write_atomically
-from surefoot.jobs.inline import Evaluate, checkpoint_for, report_folder
-from surefoot.jobs.job import Document, Job, to_json
-from surefoot.jobs.queue import EventFolder
-from surefoot.jobs.result import Finding
+from surefoot.jobs.job import Document, Finding, Job, Result, answered, fault, to_json
+from surefoot.jobs.queue import EventFolder, checkpoint_for, report_folder
 
 OUTCOME = "outcome.json"
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+Evaluate = Callable[[Path, Job, Path], Finding]
+"""Run folder, job, folder for the report."""
 
 
 class Outcome(Document):
@@ -41,6 +42,23 @@ class Outcome(Document):
         return self
 
 
+def evaluate_here(folder: EventFolder, job: Job, evaluate: Evaluate) -> Result:
+    """Do a job in this process, as `--events inline` asks for, and write its result.
+
+    What goes wrong on purpose becomes a fault, what is a bug is raised.
+    """
+    start = time.perf_counter()
+    try:
+        checkpoint_for(folder.run, job)
+        out = report_folder(folder, job)
+        finding = evaluate(folder.run, job, out)
+        result = answered(job, finding, str(out.relative_to(folder.run)), 1, time.perf_counter() - start)
+    except SurefootError as error:
+        result = fault(job, str(error), 1, time.perf_counter() - start)
+    folder.answer(result)
+    return result
+
+
 def main(arguments: list[str], evaluate: Evaluate | None = None) -> None:
     """Do the job; what is refused on purpose is a fault, a bug is a traceback and exit code 1.
 
@@ -57,7 +75,7 @@ def main(arguments: list[str], evaluate: Evaluate | None = None) -> None:
     try:
         checkpoint_for(folder.run, job)
         if evaluate is None:
-            from surefoot.jobs.agenda import evaluate  # torch and a simulator: only for a job that can be done
+            from surefoot.jobs.kinds import evaluate  # torch and a simulator: only for a job that can be done
         finding, problem = evaluate(folder.run, job, out), ""
     except SurefootError as error:
         finding, problem = None, str(error)

@@ -4,15 +4,26 @@ A manifest chooses kinds by name and never names code: `surefoot.manifest.schedu
 """
 
 import importlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from surefoot.errors import ManifestError, unknown_name
-from surefoot.jobs.job import Job
-from surefoot.jobs.plan import Content
-from surefoot.jobs.result import Finding
+from surefoot.jobs.job import Finding, Job
 from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import KINDS, Event
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an event evaluates, once it has been found and checked."""
+
+    sha256: str = ""
+    """Of the panel or suite; empty where the kind has no content."""
+    notes: tuple[str, ...] = ()
+    """What the person who starts the run should know."""
+    data: str = ""
+    """Folder of the data that it names, absolute; empty where it names none."""
 
 
 class Kind(Protocol):
@@ -75,3 +86,15 @@ def check_limits(event: Event) -> None:
                 raise ManifestError(f"a {event.kind} measures nothing in this group", f"{key}.group")
             if limit.metric not in known:
                 raise unknown_name(f"{key}.metric: metric of a {event.kind}", limit.metric, known)
+
+
+def evaluate(run: Path, job: Job, out: Path) -> Finding:
+    """Do a job in this process, whose random numbers and threads stay as they were."""
+    import torch  # a trainer plans, and a worker waits, without it
+
+    from surefoot.torch_threads import torch_threads
+
+    devices = [job.device] if job.device.startswith("cuda") else []
+    fork: Any = torch.random.fork_rng  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    with fork(devices=devices), torch.inference_mode(False), torch_threads(job.threads):
+        return kind_of(job.kind).evaluate(run, job, out)

@@ -1,29 +1,23 @@
-"""What a run's schedule comes to, once names have been looked up and before anything runs."""
+"""From a manifest's schedule to a plan: everything that can be refused is refused before a simulator starts."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from surefoot.jobs.job import Job
-from surefoot.jobs.result import Finding
+from surefoot.errors import EngineError, ManifestError, SurefootError, unknown_name
+from surefoot.jobs.job import Finding, Job
+from surefoot.jobs.kinds import Content, check_limits, evaluate, kind_of
+from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import Event, Schedule
+
+COMMAND = (sys.executable, "-m", "surefoot.runs.worker")
+"""Starts a worker; the run folder is appended."""
 
 Mode = Literal["worker", "inline", "off"]
 """In a process of its own; in the training process, which waits; not at all."""
 MODES: tuple[Mode, ...] = ("worker", "inline", "off")
-
-
-@dataclass(frozen=True)
-class Content:
-    """What an event evaluates, once it has been found and checked."""
-
-    sha256: str = ""
-    """Of the panel or suite; empty where the kind has no content."""
-    notes: tuple[str, ...] = ()
-    """What the person who starts the run should know."""
-    data: str = ""
-    """Folder of the data that it names, absolute; empty where it names none."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +26,7 @@ class PlannedEvent:
 
     name: str
     config: Event
-    content_sha256: str
-    """Of the panel or suite; empty where the kind has no content."""
-    notes: tuple[str, ...] = ()
-    """What the person who starts the run should know."""
-    data: str = ""
-    """Folder of the data that the content names."""
+    content: Content
 
     def due(self, iteration: int, end: bool) -> bool:
         """Whether a checkpoint of this iteration is to be evaluated.
@@ -51,7 +40,7 @@ class PlannedEvent:
 
 @dataclass(frozen=True)
 class EventPlan:
-    """Everything that the trainer needs to schedule events; `surefoot.jobs.plan_events` makes one."""
+    """Everything that the trainer needs to schedule events; `plan_events` makes one."""
 
     mode: Mode
     schedule: Schedule
@@ -60,7 +49,46 @@ class EventPlan:
     device: str
     manifests: Path
     """Folder of the manifests."""
-    command: tuple[str, ...]
+    command: tuple[str, ...] = COMMAND
     """Starts a worker; the run folder is appended."""
-    evaluate: Callable[[Path, Job, Path], Finding]
+    evaluate: Callable[[Path, Job, Path], Finding] = evaluate
     """Does a job of a run folder in this process; the last argument is a folder for its report."""
+
+
+def plan_events(
+    manifest: Manifest, *, manifests: Path, engine: str = "mujoco", device: str = "cpu", mode: str = "worker"
+) -> EventPlan | None:
+    """Look up what the schedule names; None where there is nothing to do.
+
+    Args:
+        manifest: The experiment.
+        manifests: Folder of the manifests.
+        engine: Name of the engine that trains and evaluates.
+        device: `cpu` or `cuda:N`, of both.
+        mode: `worker`, `inline` or `off`.
+
+    Raises:
+        UnknownName: No such mode.
+        EngineError: An engine that cannot train and evaluate in one process, and the mode `inline`.
+        ManifestError: An event whose content does not exist or does not fit the manifest.
+    """
+    from surefoot.engines.base import load_engine  # heavy, and the record of a run reads `Mode` here
+
+    chosen: Mode | None = next((known for known in MODES if known == mode), None)
+    if chosen is None:
+        raise unknown_name("Mode of events", mode, MODES)
+    if chosen == "off" or not manifest.schedule.events:
+        return None
+    if chosen == "inline" and load_engine(engine).ONE_AT_A_TIME:
+        raise EngineError(
+            f"--events inline: engine {engine!r} has one simulation in a process, and the training has it. Use "
+            "--events worker."
+        )
+    events: list[PlannedEvent] = []
+    for name, event in manifest.schedule.events.items():
+        try:
+            check_limits(event)
+            events.append(PlannedEvent(name, event, kind_of(event.kind).check(manifest, event, manifests, engine)))
+        except SurefootError as error:
+            raise ManifestError(str(error), f"schedule.events.{name}") from error
+    return EventPlan(chosen, manifest.schedule, tuple(events), engine, device, manifests)

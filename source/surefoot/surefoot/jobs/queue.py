@@ -1,21 +1,17 @@
-"""The folder `events` of a run: jobs in, results out, every file whole or absent."""
+"""The folder `events` of a run: jobs in, claims on them, results out, every file whole or absent."""
 
-import hashlib
+import json
 import os
-import shutil
-import time
-from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from surefoot.errors import RunFolderError
-from surefoot.files import write_atomically
-from surefoot.jobs.job import Job, number_of, read_job, to_json
-from surefoot.jobs.lease import Lease
-from surefoot.jobs.result import Finding, Result, read_result
+from surefoot.files import link_or_copy, sha256_of, write_atomically
+from surefoot.jobs.job import Job, Result, number_of, read_job, read_result, to_json
+from surefoot.jobs.lease import Identity, Lease
 
 NAME = "events"
-_BLOCK = 1 << 20
 
 
 class EventFolder:
@@ -155,54 +151,79 @@ class EventFolder:
         return path.rename(path.with_name(f"{stem}.{suffix}{free}"))
 
 
-def fault(job: Job, reason: str, attempts: int, seconds: float = 0.0) -> Result:
-    """The result of a job that could not be done."""
-    return Result(
-        job=job, status="fault", reason=reason, attempts=attempts, seconds=seconds, written=time_of_day()
-    ).sealed()
+class Claim:
+    """How often a job was begun, on the disk before each attempt: one that kills whoever does it is given up.
 
+    Args:
+        path: Its file.
+    """
 
-def answered(job: Job, finding: Finding, report: str, attempts: int, seconds: float) -> Result:
-    """The result of a job that was done."""
-    return Result(
-        job=job,
-        status="answered",
-        finding=finding,
-        report=report,
-        attempts=attempts,
-        seconds=seconds,
-        written=time_of_day(),
-    ).sealed()
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
+    def take(self) -> int:
+        """Begin an attempt; returns its number. One that a reboot ended does not count.
 
-def time_of_day() -> str:
-    """Local time with zone."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        Raises:
+            RunFolderError: The folder cannot be written.
+        """
+        attempts, boot = self._read()
+        own = Identity.own()
+        number = attempts if attempts and boot != own.boot else attempts + 1
+        self._write(number, own)
+        return number
 
+    def untake(self) -> None:
+        """The attempt was broken off by order and does not count."""
+        attempts, _ = self._read()
+        if attempts > 1:
+            self._write(attempts - 1, Identity.own())
+        else:
+            self.drop()
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    def drop(self) -> None:
+        """The job is done."""
+        self._path.unlink(missing_ok=True)
 
+    def _write(self, attempts: int, who: Identity) -> None:
+        write_atomically(self._path, json.dumps({"attempts": attempts, "by": asdict(who)}).encode())
 
-def link_or_copy(source: Path, target: Path, link: Callable[[Path, Path], None] = os.link) -> None:
-    """Make `target` another name of the file, or a copy where the file system has no second names; atomic."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    try:
+    def _read(self) -> tuple[int, str]:
         try:
-            link(source, temporary)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+            plain = json.loads(self._path.read_text())
+            return int(plain["attempts"]), str(plain["by"]["boot"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return 0, ""
+
+
+def checkpoint_for(run: Path, job: Job) -> Path:
+    """The checkpoint of a job, proven by its hash.
+
+    Raises:
+        RunFolderError: It is gone, or another one is there.
+    """
+    pinned, plain = run / job.checkpoint, run / f"model_{job.iteration}.pt"
+    there = [path for path in (pinned, plain) if path.is_file()]
+    for path in there:
+        if sha256_of(path) == job.checkpoint_sha256:
+            return path
+    if there:
+        raise RunFolderError(f"{there[0]}: not the checkpoint that {job.id} was written for: its SHA-256 differs.")
+    raise RunFolderError(f"{pinned}: the checkpoint of iteration {job.iteration} was deleted before it was evaluated.")
+
+
+def report_folder(folder: EventFolder, job: Job) -> Path:
+    """Where the full report of a job goes; made if need be.
+
+    Raises:
+        RunFolderError: The folder cannot be written.
+    """
+    out = folder.reports / job.id
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"{out}: cannot be created ({error.strerror}).") from error
+    return out
 
 
 def _ids(folder: Path) -> list[str]:

@@ -1,13 +1,28 @@
-"""What a result does to the run: alerts where it breaks a limit or is none."""
+"""What a result does to the run: alerts where it breaks a limit or is none, and what alerts do.
+
+What was reacted to is kept on the disk: a killed trainer neither forgets nor repeats a reaction.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from surefoot.audit.alerts.alerts import Alert
+from surefoot.files import write_atomically
+from surefoot.jobs.job import Metric, Result
 from surefoot.jobs.plan import PlannedEvent
-from surefoot.jobs.result import Metric, Result
 from surefoot.manifest.audit import Action
 from surefoot.manifest.schedule import Limit
 
 LIMIT, FAULT, TRANSFER = "event_limit", "event_fault", "event_transfer"
 """Kinds of alerts."""
+PAUSED = "PAUSED"
+"""File in the run folder while a run waits; deleting it lets the run go on."""
+_LOOK_EVERY = 0.5
+"""s."""
+_HANDLED = "handled.json"
 
 
 def react(result: Result, planned: PlannedEvent | None, on_fault: Action, iteration: int) -> list[Alert]:
@@ -40,12 +55,7 @@ def broken(limit: Limit, result: Result) -> str | None:
     if limit.metric == "score":
         metric = Metric(value=finding.score, low=finding.score, high=finding.score)
     else:
-        groups = {
-            "held_out": finding.held_out,
-            "in_distribution": finding.in_distribution,
-            "transfer": finding.transfer,
-        }
-        metric = groups[limit.group].get(limit.metric, Metric(value=None))
+        metric = finding.groups[limit.group].get(limit.metric, Metric(value=None))
     value = getattr(metric, limit.compare)
     what = limit.metric if limit.metric == "score" else f"{limit.group} {limit.metric}"
     what += "" if limit.compare == "value" else f" ({limit.compare} end of its interval)"
@@ -99,3 +109,95 @@ def silencing(alert: Alert) -> str:
         event, _, limit = alert.subject.rpartition(".")
         return f"schedule.events.{event}.limits.{limit}.action=log"
     return f"audit.actions.{alert.kind}=log"
+
+
+def pause(alerts: Sequence[Alert], folder: Path | None, iteration: int, interrupted: Callable[[], bool]) -> None:
+    """Wait until the file `PAUSED` in the run folder is deleted, or the run is interrupted.
+
+    A run without a folder cannot be released, so it goes on.
+    """
+    if folder is None:
+        return
+    file = folder / PAUSED
+    try:
+        file.write_text("".join(f"iteration {iteration}: {_say(alert)}\n" for alert in alerts))
+    except OSError as error:
+        print(f"The run is not paused: {file} cannot be written ({error.strerror}).", flush=True)
+        return
+    print(f"Paused after iteration {iteration}. Delete {file} to go on; Ctrl-C ends the run.", flush=True)
+    while file.exists() and not interrupted():
+        time.sleep(_LOOK_EVERY)
+    file.unlink(missing_ok=True)
+
+
+def stop_message(alerts: Sequence[Alert], folder: Path | None, iteration: int) -> str:
+    """Why a run was ended, and what to do with it."""
+    reasons = "; ".join(_say(alert) for alert in alerts)
+    silent = " ".join(sorted({silencing(alert) for alert in alerts}))
+    lines = [f"Training stopped after iteration {iteration}: {reasons}"]
+    if folder is not None:
+        faults = folder / f"faults_{iteration}.pt"
+        if faults.is_file():
+            lines.append(f"The first faults can be replayed: python scripts/replay_faults.py {faults}")
+        lines.append(
+            f"To go on all the same: python scripts/train.py --resume {folder} {silent} --allow-manifest-change"
+        )
+    return "\n       ".join(lines)
+
+
+def _say(alert: Alert) -> str:
+    return f"{alert.kind} ({alert.subject}): {alert.message}"
+
+
+@dataclass(frozen=True)
+class Omitted:
+    """An event that was due and has no job."""
+
+    event: str
+    iteration: int
+    reason: str
+
+
+class Handled:
+    """Results that were reacted to, and events that were left out, each with the iteration in which that happened.
+
+    Args:
+        folder: The run's folder of events.
+        resumed_at: What came after this iteration is forgotten: the run goes on from there.
+    """
+
+    def __init__(self, folder: Path, resumed_at: int) -> None:
+        self._path = folder / _HANDLED
+        self.results: dict[str, int] = {}
+        self.omitted: list[Omitted] = []
+        plain = read_handled(folder)
+        self.results = {job: at for job, at in plain[0].items() if at <= resumed_at}
+        self.omitted = [entry for entry in plain[1] if entry.iteration <= resumed_at]
+
+    def add(self, job: str, iteration: int) -> None:
+        """A result was reacted to in an iteration."""
+        self.results[job] = iteration
+
+    def omit(self, entry: Omitted) -> None:
+        """An event has no job."""
+        self.omitted.append(entry)
+
+    def write(self) -> None:
+        """Write all of it.
+
+        Raises:
+            RunFolderError: The folder cannot be written.
+        """
+        plain = {"results": self.results, "omitted": [asdict(entry) for entry in self.omitted]}
+        write_atomically(self._path, json.dumps(plain).encode())
+
+
+def read_handled(folder: Path) -> tuple[dict[str, int], list[Omitted]]:
+    """Results by job with the iteration, and omitted events; nothing where the file is absent or damaged."""
+    try:
+        plain = json.loads((folder / _HANDLED).read_text())
+        results = {str(job): int(at) for job, at in plain["results"].items()}
+        omitted = [Omitted(str(e["event"]), max(0, int(e["iteration"])), str(e["reason"])) for e in plain["omitted"]]
+        return results, omitted
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}, []

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from surefoot.jobs.result import Metric, Result
+from surefoot.jobs.job import Metric, Result
 
 MAX_PICTURES = 4
 """Of one result, for a logger, which takes some 60 ms for each; the others are in its report."""
@@ -67,8 +67,8 @@ def scalars(result: Result) -> dict[str, float]:
         return {}
     if result.finding.score is not None:
         out[f"{event}/score"] = result.finding.score
-    for group in ("held_out", "in_distribution", "transfer"):
-        for name, metric in getattr(result.finding, group).items():
+    for group, metrics in result.finding.groups.items():
+        for name, metric in metrics.items():
             for end, value in (("", metric.value), ("_low", metric.low), ("_high", metric.high)):
                 if value is not None:
                     out[f"{event}/{group}/{name}{end}"] = value

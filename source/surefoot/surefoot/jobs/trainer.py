@@ -2,21 +2,21 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from surefoot.audit.alerts.alerts import Alert
 from surefoot.audit.record.resilience import Retry
 from surefoot.errors import RunFolderError
+from surefoot.files import sha256_of
 from surefoot.jobs import reactions
-from surefoot.jobs.best import CHECKPOINT, keep_best
-from surefoot.jobs.handled import Handled, Omitted
-from surefoot.jobs.inline import evaluate_here
-from surefoot.jobs.job import Job, job_id
-from surefoot.jobs.order import Order
+from surefoot.jobs.best import CHECKPOINT, checkpoint_of, keep_best
+from surefoot.jobs.evaluate import evaluate_here
+from surefoot.jobs.job import Job, Result, job_id, time_of_day
 from surefoot.jobs.plan import EventPlan, PlannedEvent
 from surefoot.jobs.process import WorkerProcess
-from surefoot.jobs.queue import EventFolder, sha256_of, time_of_day
-from surefoot.jobs.result import Result
+from surefoot.jobs.queue import EventFolder
+from surefoot.jobs.reactions import Handled, Omitted
 
 _WATCH_EVERY = 2.0
 """s between looks at the worker process."""
@@ -24,6 +24,26 @@ _LOOK_EVERY = 0.2
 """s between looks for results while the end of a run waits."""
 _SAY_EVERY = 15.0
 """s between lines on what is being waited for."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """An event that is due, and what it is about: a job that is still to be written."""
+
+    event: PlannedEvent
+    iteration: int
+    checkpoint: Path
+    best: Result | None = None
+    """Whose checkpoint it is about; by the time that the job is written, another one may be the best."""
+
+    def source(self, folder: EventFolder) -> Path | None:
+        """A file with its checkpoint; None where that is gone."""
+        if self.best is None:
+            return self.checkpoint if self.checkpoint.is_file() else None
+        try:
+            return checkpoint_of(folder, self.best)
+        except RunFolderError:
+            return None
 
 
 class RunEvents:
@@ -229,9 +249,9 @@ class RunEvents:
         self._handled_behind = False
 
     def _write_job(self, order: Order, now: int) -> None:
-        event, settings = order.event, self.plan.schedule.worker
+        event = order.event
         checkpoint = order.source(self.folder)
-        same = (event.name, order.iteration, event.content_sha256, event.config.seed)
+        same = (event.name, order.iteration, event.content.sha256, event.config.seed)
         twins = [j for j in self._jobs.values() if (j.event, j.iteration, j.content_sha256, j.seed) == same]
         if twins and checkpoint is not None and sha256_of(checkpoint) in [job.checkpoint_sha256 for job in twins]:
             return
@@ -248,24 +268,18 @@ class RunEvents:
         job = Job(
             id=identity,
             event=event.name,
-            kind=event.config.kind,
-            content=event.config.content,
-            content_sha256=event.content_sha256,
+            content_sha256=event.content.sha256,
             iteration=order.iteration,
             checkpoint=pinned,
             checkpoint_sha256=digest,
             manifest_sha256=self._manifest_sha256,
-            keep_best=event.config.keep_best,
-            seed=event.config.seed,
             engine=self.plan.engine,
             device=self.plan.device,
             manifests=str(self.plan.manifests.resolve()),
-            data=event.data,
-            threads=settings.threads,
-            nice=settings.nice,
-            timeout=settings.timeout,
-            attempts=settings.attempts,
+            data=event.content.data,
             written=time_of_day(),
+            **event.config.model_dump(include={"kind", "content", "keep_best", "seed"}),
+            **self.plan.schedule.worker.model_dump(),
         )
         self.folder.submit(job)
         self._jobs[job.id] = job

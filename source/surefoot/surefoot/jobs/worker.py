@@ -1,4 +1,4 @@
-"""The evaluation worker of a run: python -m surefoot.jobs.worker RUN.
+"""The evaluation worker of a run, as a loop; `surefoot.runs.worker` is the process.
 
 It takes the jobs in order, gives each to a process of its own, and writes the results. It ends when its run does not
 train any more and no job is left.
@@ -9,19 +9,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import surefoot.cli
 from surefoot.errors import RunFolderError
-from surefoot.jobs.claim import Claim
 from surefoot.jobs.evaluate import OUTCOME, Outcome
-from surefoot.jobs.inline import report_folder
-from surefoot.jobs.job import Job, read_document
+from surefoot.jobs.job import Job, Result, answered, fault, read_document
 from surefoot.jobs.lease import trainer_lease
-from surefoot.jobs.queue import EventFolder, answered, fault
-from surefoot.jobs.result import Result
-from surefoot.jobs.settle import settle
+from surefoot.jobs.queue import Claim, EventFolder, report_folder
 
 EVALUATE = (sys.executable, "-m", "surefoot.jobs.evaluate")
 """Does one job; run folder and job are appended."""
@@ -40,17 +36,18 @@ class Worker:
 
     Args:
         run: Run folder.
+        finish: Called with the run folder once no job is left and nobody trains.
         evaluate: Command that does one job; run folder and job are appended.
 
     Raises:
         RunFolderError: No run with events, or another process works on it.
     """
 
-    def __init__(self, run: Path, evaluate: tuple[str, ...] = EVALUATE) -> None:
+    def __init__(self, run: Path, finish: Callable[[Path], None], evaluate: tuple[str, ...] = EVALUATE) -> None:
         self._folder = EventFolder(run)
         if not self._folder.jobs.is_dir():
             raise RunFolderError(f"{run}: no run folder with scheduled events ({self._folder.jobs} is missing).")
-        self._evaluate = evaluate
+        self._finish, self._evaluate = finish, evaluate
         self._done: set[str] = set()
         self._beaten = -float("inf")
         self._folder.worker.acquire()
@@ -67,7 +64,7 @@ class Worker:
                     count += self._folder.answer(self._do(job))
                     self._claim(job).drop()
                 elif not training:
-                    settle(self._folder.run)
+                    self._finish(self._folder.run)
                     return count
                 else:
                     time.sleep(_LOOK_EVERY)
@@ -175,17 +172,3 @@ class Worker:
 
 def _stop(signum: int, frame: Any) -> None:
     raise Stopped
-
-
-def main(arguments: list[str], evaluate: tuple[str, ...] = EVALUATE) -> None:
-    """Work on the run that is named."""
-    try:
-        count = Worker(Path(arguments[0]), evaluate).work()
-    except Stopped:
-        print("Stopped; what has no result stays in the queue.", flush=True)
-        return
-    print(f"{count} results written; no job is left.", flush=True)
-
-
-if __name__ == "__main__":
-    surefoot.cli.run(lambda: main(sys.argv[1:]))

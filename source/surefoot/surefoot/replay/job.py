@@ -7,11 +7,9 @@ from typing import Any
 
 from surefoot.errors import ManifestError, TraceError, unknown_name
 from surefoot.files import write_atomically
-from surefoot.jobs.inline import checkpoint_for
-from surefoot.jobs.job import Job
-from surefoot.jobs.plan import Content
-from surefoot.jobs.queue import EventFolder
-from surefoot.jobs.result import Finding, Metric
+from surefoot.jobs.job import Finding, Job, Metric
+from surefoot.jobs.kinds import Content
+from surefoot.jobs.queue import EventFolder, checkpoint_for
 from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import Event
 from surefoot.replay.gap import SCORE_VERSION

@@ -11,7 +11,7 @@ from surefoot.audit.alerts import learning
 from surefoot.audit.record.console import alert_lines, summary_lines
 from surefoot.audit.record.writer import ResilientWriter
 from surefoot.jobs import show
-from surefoot.jobs.result import Result
+from surefoot.jobs.job import Result
 from surefoot.rl.run_audit import AuditedIteration
 
 TABLE_EVERY = 50

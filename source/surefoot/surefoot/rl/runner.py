@@ -13,8 +13,8 @@ from surefoot.audit.alerts import learning
 from surefoot.audit.alerts.alerts import Alert
 from surefoot.audit.record.console import alert_lines
 from surefoot.errors import AlertStop, CheckpointError, EngineError
-from surefoot.jobs.alert_actions import pause, stop_message
-from surefoot.jobs.result import Result
+from surefoot.jobs.job import Result
+from surefoot.jobs.reactions import pause, stop_message
 from surefoot.jobs.trainer import RunEvents
 from surefoot.manifest import Manifest
 from surefoot.rl.config import runner_config

@@ -41,7 +41,7 @@ def train(
         engine: Name of an engine.
         device: `cpu` or `cuda:N`.
         num_threads: Physics threads on a CPU; 0 means all cores.
-        events: The manifest's schedule, from `surefoot.jobs.agenda.plan_events`; None switches it off.
+        events: The manifest's schedule, from `surefoot.jobs.plan.plan_events`; None switches it off.
     """
     _refuse_extension(manifest)
     _refuse_empty_buckets(manifest)
@@ -143,7 +143,8 @@ def _attach(runner: TrainRunner, folder: Path, events: EventPlan | None, resumed
     if events is not None:
         runner.events = RunEvents(folder, events, runner.manifest.sha256, resumed_at)
         for event in events.events:
-            print(*(f"{event.name}: {note}" for note in event.notes), sep="\n", end="\n" if event.notes else "")
+            for note in event.content.notes:
+                print(f"{event.name}: {note}")
     elif runner.manifest.schedule.events:
         print(f"Events are off: {', '.join(runner.manifest.schedule.events)} will not be evaluated.", flush=True)
     mode = events.mode if events is not None else "off"

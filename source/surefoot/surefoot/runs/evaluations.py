@@ -7,10 +7,9 @@ from pydantic import ValidationError
 
 from surefoot.errors import RunFolderError
 from surefoot.jobs.best import read_provenance
-from surefoot.jobs.handled import read_handled
-from surefoot.jobs.job import Job
+from surefoot.jobs.job import Job, Result
 from surefoot.jobs.queue import EventFolder
-from surefoot.jobs.result import Result
+from surefoot.jobs.reactions import read_handled
 from surefoot.runs.schema import Best, Evaluation, OmittedEvent, Transfer
 
 

@@ -9,9 +9,8 @@ from typing import Any
 from surefoot.audit.record.record import read_alerts
 from surefoot.errors import RecordError, RunFolderError
 from surefoot.files import write_atomically
-from surefoot.jobs.job import read_document, to_json
+from surefoot.jobs.job import read_document, time_of_day, to_json
 from surefoot.jobs.plan import Mode
-from surefoot.jobs.queue import time_of_day
 from surefoot.manifest import Manifest
 from surefoot.runs.evaluations import (
     damaged_files,

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from surefoot.jobs.job import Document, Sha256
-from surefoot.jobs.result import Metric
+from surefoot.jobs.job import Document, Metric, Sha256
 
 SCHEMA_VERSION = 1
 Count = Annotated[int, Field(ge=0)]

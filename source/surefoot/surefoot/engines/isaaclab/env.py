@@ -166,7 +166,10 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.write_base(env_ids, pos_w=pos_w, quat_w=quat_w, lin_vel_w=lin_vel_w, ang_vel_b=ang_vel_b)
         self.handle.write_joints(env_ids, joint_pos, joint_vel)
         self.handle.forget(env_ids)
-        self.robot_state.written(env_ids)
+
+    def write_reset(self, env_ids: Tensor) -> None:
+        super().write_reset(env_ids)
+        self.robot_state.begun(env_ids)
 
     def write_base(
         self, env_ids: Tensor, *, pos_w: Tensor, quat_w: Tensor, lin_vel_w: Tensor, ang_vel_b: Tensor

@@ -152,8 +152,8 @@ class IsaacLabRobotState(RobotState):
         turning += torch.linalg.cross(ang_vel, torch.linalg.cross(ang_vel, com_to_origin))
         return com_acc + turning - self._gravity, frames.rotate_inverse(quat, ang_acc)
 
-    def written(self, env_ids: Tensor) -> None:
-        """Some robots were put elsewhere: what PhysX last felt of them says nothing of where they are. Shape (n,)."""
+    def begun(self, env_ids: Tensor) -> None:
+        """Some robots begin an episode: what PhysX last felt of them was in another one. Shape (n,)."""
         self._not_stepped[env_ids] = not self._newton
         self.invalidate()
 
@@ -184,7 +184,7 @@ class IsaacLabRobotState(RobotState):
         return self._felt(contact_force(sensor)[:, columns])
 
     def _felt(self, force: Tensor) -> Tensor:
-        """Without what was felt before a write. Shape (N, parts, 3)."""
+        """Without what was felt in the episode before. Shape (N, parts, 3)."""
         return force if self._newton else force.masked_fill(self._not_stepped.unsqueeze(2), 0.0)
 
 

@@ -1,13 +1,19 @@
-"""Results that come when nobody trains: the best checkpoint and the record follow them all the same."""
+"""The evaluation worker of a run: python -m surefoot.runs.worker RUN.
 
+Jobs know no runs: what becomes of a run whose results come when nobody trains is said here.
+"""
+
+import sys
 from pathlib import Path
 
+import surefoot.cli
 from surefoot.errors import RunFolderError
 from surefoot.jobs.best import keep_best
 from surefoot.jobs.queue import EventFolder
+from surefoot.jobs.worker import EVALUATE, Stopped, Worker
 
 
-def settle(run: Path) -> None:
+def update_run(run: Path) -> None:
     """Bring `model_best.pt` and `run_record.json` up to date; alerts are left to a trainer that resumes the run."""
     folder = EventFolder(run)
     results = [result for job in folder.result_ids() if (result := folder.result(job)) is not None]
@@ -23,3 +29,17 @@ def settle(run: Path) -> None:
             refresh(run)
     except RunFolderError as error:
         print(f"error: {error}", flush=True)
+
+
+def main(arguments: list[str], evaluate: tuple[str, ...] = EVALUATE) -> None:
+    """Work on the run that is named."""
+    try:
+        count = Worker(Path(arguments[0]), update_run, evaluate).work()
+    except Stopped:
+        print("Stopped; what has no result stays in the queue.", flush=True)
+        return
+    print(f"{count} results written; no job is left.", flush=True)
+
+
+if __name__ == "__main__":
+    surefoot.cli.run(lambda: main(sys.argv[1:]))
