@@ -229,9 +229,13 @@ def test_the_hash_follows_configuration_and_source() -> None:
         assert found is not None
         return found.sha256
 
-    hashes = [extension(), extension(0.6), extension(func=own_task.never), extension()]
-    assert hashes[0] == hashes[3]
-    assert len(set(hashes)) == 3
+    def edited(env: Any) -> Any:  # the same name, another source
+        return 2.0 * env.scene["robot"].data.root_lin_vel_b.torch[:, 0]
+
+    edited.__module__, edited.__qualname__ = own_task.__name__, "forward_speed"
+    hashes = [extension(), extension(0.6), extension(func=own_task.never), extension(func=edited), extension()]
+    assert hashes[0] == hashes[4]
+    assert len(set(hashes)) == 4
 
 
 @pytest.mark.parametrize("physics", ["newton_mjwarp", "ovphysx", "isaacsim_physx", "physx"])

@@ -61,14 +61,19 @@ def test_otherwise_params_hold_the_manifest(whole: dict[str, Any], go1_manifest:
     load_actor(loaded, go1_manifest)
 
 
-def test_yaml_of_strangers_runs_no_code(whole: dict[str, Any], go1_manifest: Manifest, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["call", "module"])
+def test_yaml_of_strangers_runs_no_code(
+    whole: dict[str, Any], go1_manifest: Manifest, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mark = tmp_path / "mark"
-    tag = PWNED.format(path=mark)
+    (tmp_path / "strange.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    tag = PWNED.format(path=mark) if kind == "call" else "!!python/module:strange ''"
     outside = f"x: {tag}\n" + params_of(go1_manifest)
     assert checkpoint.load(write(tmp_path, whole, outside)).manifest == go1_manifest
     inside = params_of(go1_manifest).replace("schema_version: 1", f"schema_version: {tag}")
     (tmp_path / "params/env.yaml").write_text(inside)
-    with pytest.raises(CheckpointError, match="schema_version"):
+    with pytest.raises(CheckpointError, match=r"schema_version|no plain value"):
         checkpoint.load(tmp_path / "model_2.pt")
     assert not mark.exists()
 
