@@ -6,6 +6,8 @@ import torch
 from live import batch
 from surefoot.errors import EngineError
 
+pytestmark = pytest.mark.usefixtures("on_newton")
+
 EDGES = {
     "friction": [0.4, 1.2],
     "payload_mass": [0.2, 2.0],

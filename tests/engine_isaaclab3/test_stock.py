@@ -12,6 +12,8 @@ from surefoot.errors import EngineError
 from surefoot.manifest import Manifest
 from surefoot_tasks import audit_config
 
+pytestmark = pytest.mark.usefixtures("on_newton")
+
 TASK = "Isaac-Velocity-Flat-Unitree-Go1-v0"
 NUM, STEPS = 8, 12
 
