@@ -14,7 +14,7 @@ from surefoot_tasks import audit_config
 
 pytestmark = pytest.mark.usefixtures("on_newton")
 
-TASK = "Isaac-Velocity-Flat-Unitree-Go1-v0"
+TASK = "IsaacContrib-Velocity-Flat-UnitreeGo1"
 NUM, STEPS = 8, 12
 
 
