@@ -48,7 +48,8 @@ def test_no_definition_differs_and_each_engine_equals_itself(ask: Ask) -> None:
     compared = [row for row in outcome.differences if row.num_envs > 0]
     assert len(compared) > 10
     assert {floor for row in compared for floor in row.floors} == {0.0}
-    assert all(row.largest is not None and row.largest < 0.1 for row in compared if row.part == "hold")
+    far = 0.3 if engines_here.isaaclab_backend() == "ovphysx" else 0.1  # m, rad or m/s: another solver
+    assert all(row.largest is not None and row.largest < far for row in compared if row.part == "hold")
 
 
 def test_no_definition_differs_on_rough_ground(ask: Ask) -> None:

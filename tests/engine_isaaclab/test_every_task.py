@@ -16,6 +16,9 @@ STEPS = 200
 DRAWN_ANEW = ("randomization.factors.friction.mode=reset", "randomization.factors.payload_mass.mode=reset")
 
 
+FIRM = ("simulation.timestep=0.005", "simulation.decimation=4", "robot.contact_models.lean.solref=[0.01,1.0]")
+
+
 @pytest.fixture(autouse=True)
 def _one_thread(isaaclab: str) -> None:
     torch.set_num_threads(1)
@@ -23,7 +26,9 @@ def _one_thread(isaaclab: str) -> None:
 
 @pytest.fixture(params=list_tasks())
 def env(request: pytest.FixtureRequest) -> Iterator[Any]:
-    built = make_isaaclab_env(composed(request.param, *DRAWN_ANEW), num_envs=NUM)
+    # What this engine's warning names: with softer contacts Newton throws a foot out of its height field now and then.
+    soft = "Rough" in request.param and isaaclab_backend() == "newton_mjwarp"
+    built = make_isaaclab_env(composed(request.param, *DRAWN_ANEW, *(FIRM if soft else ())), num_envs=NUM)
     yield built
     built.close()
 

@@ -72,7 +72,8 @@ def test_scan_agrees_with_isaac_labs_ray_caster(env: Any) -> None:
     scan = env.robot_state.read("height_scan")
     expected = env.robot_state.read("base_pos_w")[:, 2:] - hits[..., 2]
     error = (scan - expected).abs().flatten()
-    assert error.quantile(0.99) < 0.01
+    sees_robot = isaaclab_backend() == "newton_mjwarp"  # whose caster in 3.0.0 also hits the robot below it
+    assert error.quantile(0.9 if sees_robot else 0.99) < 0.01
     assert error.median() < 1e-5
     assert scan.std() > 0.02
 

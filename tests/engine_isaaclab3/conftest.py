@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import engines_here
 from surefoot.engines.isaaclab import compat
 from surefoot.errors import SurefootError
 
@@ -61,3 +62,17 @@ def isaaclab_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
         )
 
     return call
+
+
+@pytest.fixture
+def on_newton() -> None:
+    """For tests of Newton, and for those that choose the backends themselves and need one run of them only."""
+    if engines_here.isaaclab_backend() != "newton_mjwarp":
+        pytest.skip("runs where the backend is newton_mjwarp")
+
+
+@pytest.fixture
+def on_physx() -> None:
+    """As `on_newton`, in the other run."""
+    if engines_here.isaaclab_backend() != "ovphysx":
+        pytest.skip("runs where the backend is ovphysx")

@@ -5,6 +5,8 @@ import torch
 
 from live import batch
 
+pytestmark = pytest.mark.usefixtures("on_newton")
+
 
 @pytest.mark.parametrize("model", ["lean", "full"])
 def test_flags_say_whether_the_sole_is_below_the_ground(model: str) -> None:

@@ -20,6 +20,8 @@ from surefoot.runs import checkpoint
 from surefoot_tasks import list_tasks, manifest_root
 from surefoot_tasks.registration import env_cfg, play_id, task_ids
 
+pytestmark = pytest.mark.usefixtures("on_newton")
+
 if importlib.util.find_spec("isaaclab_newton") is not None:  # elsewhere every test of this folder is skipped
     import own_task
 

@@ -12,7 +12,9 @@ from surefoot.errors import EngineError
 from surefoot.manifest import Manifest
 from surefoot_tasks import audit_config
 
-TASK = "Isaac-Velocity-Flat-Unitree-Go1-v0"
+pytestmark = pytest.mark.usefixtures("on_newton")
+
+TASK = "IsaacContrib-Velocity-Flat-UnitreeGo1"
 NUM, STEPS = 8, 12
 
 

@@ -18,6 +18,8 @@ from surefoot.audit.record.record_file import read_record
 from surefoot.engines.isaaclab.attach import attach_accounts
 from surefoot_tasks import audit_config
 
+pytestmark = pytest.mark.usefixtures("on_physx")
+
 PHYSICS = ("newton_mjwarp", "ovphysx")
 NUM, STEPS = 12, 60
 HERE = Path(__file__).resolve().parent

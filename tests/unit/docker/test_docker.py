@@ -20,7 +20,14 @@ def copy(tmp_path: Path) -> Path:
     """docker/ and what it refers to, to be broken."""
     for name in ("docker", "scripts"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    for name in (".dockerignore", "constraints.txt", "pyproject.toml", "README.md", "LICENSE"):
+    for name in (
+        ".dockerignore",
+        "constraints.txt",
+        "constraints-isaaclab.txt",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+    ):
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("source", "tasks", "manifests"):
         (tmp_path / name).mkdir()
