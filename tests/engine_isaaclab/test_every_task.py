@@ -8,15 +8,12 @@ import pytest
 import torch
 
 from composed_tasks import composed, small_ground
-from engines_here import isaaclab_backend, make_isaaclab_env
+from engines_here import FIRM, isaaclab_backend, make_isaaclab_env
 from surefoot_tasks import list_tasks
 
 NUM = 6
 STEPS = 200
 DRAWN_ANEW = ("randomization.factors.friction.mode=reset", "randomization.factors.payload_mass.mode=reset")
-
-
-FIRM = ("simulation.timestep=0.005", "simulation.decimation=4", "robot.contact_models.lean.solref=[0.01,1.0]")
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+import engines_here
 from audit_reference import Reference, as_tensors
 from surefoot.audit.accounts.accounts import Accounts
 from surefoot.audit.accounts.metrics import check_flush
@@ -17,8 +18,12 @@ NUM = 16
 OVERRIDES = ["task.episode_length=0.4", "randomization.factors.friction.mode=reset"]
 
 
-def test_every_metric_of_200_steps_equals_plain_python(make_env: Callable[..., Any], go1_manifest: Manifest) -> None:
-    manifest = override_manifest(go1_manifest, OVERRIDES)
+def test_every_metric_of_200_steps_equals_plain_python(
+    engine: str, make_env: Callable[..., Any], go1_manifest: Manifest
+) -> None:
+    # With soft contacts Newton adds faults of its own, 7 in these 3,200 steps: those planted could not be counted.
+    firm = engines_here.FIRM if engines_here.physics(engine) == "newton_mjwarp" else ()
+    manifest = override_manifest(go1_manifest, [*OVERRIDES, *firm])
     env = make_env(manifest, num_envs=NUM)
     layout, config = audit_layout(manifest, env.buckets), audit_config()
     accounts, reference = Accounts(layout, config, "cpu"), Reference(layout, config)
