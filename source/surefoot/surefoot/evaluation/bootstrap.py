@@ -4,13 +4,11 @@ Axis letters: R replicates, C cells, B resamples.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rliable.library import StratifiedBootstrap  # pyright: ignore[reportMissingTypeStubs]
 
 from surefoot.evaluation.statistics import Z_95, Interval, bounded_mean_interval
 
@@ -133,35 +131,28 @@ def aggregate_interval(
         return Interval(value, -math.inf, math.inf)
     n = len(scores) if (counts == len(scores)).all() else int(counts.min())
     tail = NormalDist().cdf(-Z_95 * math.sqrt(n / (n - 1)))
-    bootstrap = SeededBootstrap(scores, rng)
-
-    def applied(resampled: Floats) -> Floats:
-        return np.array([statistic(resampled)])
-
-    drawn = bootstrap.apply(applied, resamples)
+    drawn = [statistic(resampled) for resampled in stratified_resamples(scores, rng, resamples)]
     low, high = np.quantile(drawn, (tail, 1 - tail))
     return Interval(value, float(low), float(high))
 
 
-class SeededBootstrap(StratifiedBootstrap):
-    """rliable's stratified bootstrap with a generator that it obeys, and strata of different sizes.
-
-    rliable 1.2 draws its indices from NumPy's global generator, whatever `random_state` it is given.
+def stratified_resamples(scores: Floats, rng: np.random.Generator, resamples: int) -> Iterator[Floats]:
+    """Resample every column from its own numbers, as many as it has.
 
     Args:
         scores: Every column with at least one number that is not NaN. Shape (R, C).
         rng: The only source of randomness.
+        resamples: Number of them.
+
+    Yields:
+        The numbers first in each column, then its NaN. Shape (R, C).
+
+    Source: rliable's `StratifiedBootstrap` (Agarwal et al. 2021), there with columns of equal size.
     """
-
-    def __init__(self, scores: Floats, rng: np.random.Generator) -> None:
-        order = np.isnan(scores).argsort(axis=0, kind="stable")  # numbers first, in each column
-        packed = np.take_along_axis(scores, order, axis=0)
-        super().__init__(packed)
-        self._rng = rng
-        self._counts = (~np.isnan(packed)).sum(axis=0)
-        self._rows = np.arange(len(packed))[:, None]
-
-    def update_indices(self) -> tuple[Any, ...]:
-        """Rows to take of each column: as many as it has numbers, drawn among them."""
-        drawn = (self._rng.random(self._args_shape) * self._counts).astype(np.int64)
-        return (np.where(self._rows < self._counts, drawn, self._rows), *self._strata_indices)
+    order = np.isnan(scores).argsort(axis=0, kind="stable")  # numbers first, in each column
+    packed = np.take_along_axis(scores, order, axis=0)
+    counts = (~np.isnan(packed)).sum(axis=0)
+    rows, columns = np.ogrid[: packed.shape[0], : packed.shape[1]]
+    for _ in range(resamples):
+        drawn = (rng.random(packed.shape) * counts).astype(np.int64)
+        yield packed[np.where(rows < counts, drawn, rows), columns]
