@@ -1,6 +1,5 @@
 """Who holds a run: a file that a killed process, a reboot and a second machine do not leave lying."""
 
-import fcntl
 import json
 import os
 import socket
@@ -10,6 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
+from filelock import FileLock
 
 from surefoot.errors import RunFolderError
 from surefoot.files import write_atomically
@@ -58,13 +60,17 @@ class Identity:
 
 
 def _start_of(pid: int) -> int | None:
-    """Start time of a process in clock ticks after boot; None where there is none, or only a zombie."""
+    """Start time of a process in clock ticks after boot; None where there is none, or only a zombie.
+
+    After boot, because the system's clock may be set while the process runs.
+    """
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return None
+        return round((process.create_time() - psutil.boot_time()) * os.sysconf("SC_CLK_TCK"))
+    except psutil.Error:
         return None
-    fields = text[text.rindex(")") + 2 :].split()  # the name before may hold spaces and brackets
-    return None if fields[0] in "ZX" else int(fields[19])
 
 
 class Lease:
@@ -134,14 +140,11 @@ class Lease:
         """A short critical section between processes; the kernel ends it with the process."""
         path = self.path.with_name(f".{self.path.name}.lock")
         try:
-            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+            lock = FileLock(path).acquire()
         except OSError as error:
             raise RunFolderError(f"{path}: cannot be written ({error.strerror}).") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with lock:
             yield
-        finally:
-            os.close(handle)
 
 
 def trainer_lease(run: Path) -> Lease:
