@@ -15,6 +15,7 @@ from pathlib import Path
 import surefoot.cli
 from surefoot.crosscheck import report
 from surefoot.crosscheck.run import Evaluation, Question, crosscheck, parse_sides
+from surefoot.reporting import write_json
 from surefoot_tasks import manifest_root
 
 
@@ -52,7 +53,7 @@ def main() -> None:
     )
     outcome = crosscheck(question, args.out)
     print(report.table(outcome, every=args.verbose))
-    report.write_json(args.out / "crosscheck.json", outcome)
+    write_json(args.out / "crosscheck.json", report.to_plain(outcome))
     print(f"Report: {args.out / 'crosscheck.json'}")
     if outcome.different:
         sys.exit(2)

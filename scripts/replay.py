@@ -22,6 +22,7 @@ from surefoot.replay.floor import read_floors, writer_of
 from surefoot.replay.plots import draw
 from surefoot.replay.rollout import NEEDS
 from surefoot.replay.run import MAX_ENVS, run_replay
+from surefoot.reporting import finite, write_json
 from surefoot.traces import read_card, read_trace
 from surefoot_tasks import manifest_root
 
@@ -55,7 +56,7 @@ def main() -> None:
     if args.checkpoint is not None:
         judged = closed_loop.run_closed_loop(trace, args.checkpoint, **how)
         print(closed_loop.text(judged))
-        report.write_json(args.out / "closed_loop.json", report.finite(closed_loop.to_plain(judged)))
+        write_json(args.out / "closed_loop.json", finite(closed_loop.to_plain(judged)))
         return
     if args.task is None:
         parser.error("expected --task TASK or --checkpoint PATH")
@@ -69,7 +70,7 @@ def main() -> None:
     plain = report.to_plain(result) | {"writer": writer, "floor": floor}
     print(report.text(plain))
     pictures = draw(result, args.out)
-    report.write_json(args.out / f"{args.mode}.json", plain)
+    write_json(args.out / f"{args.mode}.json", plain)
     print(f"Report: {args.out / args.mode}.json\nPictures: {', '.join(str(picture) for picture in pictures)}")
     if args.film is not None:
         print(f"Film: {args.film}, {film(result, args.film, card, args.seconds, args.device)} frames")

@@ -7,7 +7,7 @@ from pathlib import Path
 from surefoot.errors import SurefootError
 from surefoot.manifest import task_names
 from surefoot.manifest.audit import Audit
-from surefoot.manifest.audit_file import read_audit
+from surefoot.manifest.document import read_document
 
 
 def manifest_root() -> Path:
@@ -35,10 +35,9 @@ def audit_config(option: str = "default") -> Audit:
     """Thresholds of the accounts from `audit/<option>.yaml`, for an environment that has no manifest.
 
     Raises:
-        RunFolderError: No such file.
-        ManifestError: It does not fit the schema.
+        ManifestError: No such file, or it does not fit the schema.
     """
-    return read_audit(manifest_root() / "audit" / f"{option}.yaml")
+    return read_document(manifest_root() / "audit" / f"{option}.yaml", Audit)
 
 
 def watch() -> list[str] | None:
@@ -56,7 +55,7 @@ def watch() -> list[str] | None:
 
     try:
         plain, rest = parse(sys.argv[1:])
-        audit = read_audit(Path(plain["audit"])) if "audit" in plain else audit_config()
+        audit = read_document(Path(plain["audit"]), Audit) if "audit" in plain else audit_config()
         follow_everything(options_from(plain, audit))
     except SurefootError as error:
         raise SystemExit(f"error: {error}") from None

@@ -15,6 +15,7 @@ from surefoot.crosscheck.probe_file import Probe
 from surefoot.crosscheck.report import Outcome
 from surefoot.crosscheck.run import Question, Side, crosscheck, parse_sides
 from surefoot.errors import CrosscheckError, ManifestError, UnknownName
+from surefoot.reporting import write_json
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
@@ -66,7 +67,7 @@ def test_the_report_names_what_differs_and_ends_with_the_verdict(tmp_path: Path)
     text = report.table(found)
     assert text.endswith("1 definitions differ.")
     assert "rewards: torques" in text
-    report.write_json(tmp_path / "crosscheck.json", found)
+    write_json(tmp_path / "crosscheck.json", report.to_plain(found))
     plain = json.loads((tmp_path / "crosscheck.json").read_text())
     assert plain["definitions_differ"] == 1
     assert [check["name"] for check in plain["checks"] if check["status"] == "differs"] == ["torques"]

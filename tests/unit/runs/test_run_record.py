@@ -205,9 +205,9 @@ def test_a_full_disk_leaves_the_record_as_it_was(
     ("content", "reason"),
     [
         ("", "not a run record"),
-        ("{}", "Field required"),
+        ("{}", "run: missing key"),
         ("half", "not a run record"),
-        ("other version", "Input should be 1"),
+        ("other version", "input should be 1, got 9"),
     ],
 )
 def test_a_record_that_cannot_be_trusted_is_refused(folder: EventFolder, manifest: Manifest, content: str, reason: str):

@@ -12,19 +12,16 @@ from typing import Any
 
 from torch import Tensor
 
-from surefoot.audit.accounts.accounts import Accounts
 from surefoot.audit.accounts.metrics import AxisNames, Flush
 from surefoot.audit.accounts.step import AuditLayout
 from surefoot.audit.accounts.tags import scalars_of
-from surefoot.audit.alerts.account_rules import AccountRules
-from surefoot.audit.alerts.alerts import Alert, Alerts
-from surefoot.audit.alerts.diagnostic_rules import DiagnosticRules
-from surefoot.audit.alerts.diagnostics import diagnostic_accounts
+from surefoot.audit.alerts.alerts import Alert
 from surefoot.audit.env_hooks import EnvHooks
 from surefoot.audit.managers import ManagerReader
 from surefoot.audit.record.record import RunRecord
 from surefoot.audit.record.record_file import FILE_NAME
 from surefoot.audit.value_buckets import BucketSource
+from surefoot.audit.watch import accounts_and_alerts
 from surefoot.errors import EngineError, RunFolderError
 from surefoot.manifest.audit import Audit
 
@@ -76,12 +73,9 @@ class AttachedAccounts:
         self._due: dict[str, float] = {}
         self._attached = True
         self.layout: AuditLayout = reader.layout
-        extra = diagnostic_accounts(reader.layout, config.diagnostics, env.device)
-        self.accounts = Accounts(reader.layout, config, env.device, extra)
+        self.accounts, self._alerts = accounts_and_alerts(reader.layout, config, env.device)
         self.iteration = every.before
         self.notes = (*reader.notes, *(source.notes if source is not None else ()))
-        rules = (AccountRules(reader.layout, config), DiagnosticRules(reader.layout, config.diagnostics))
-        self._alerts = Alerts(config, rules)
         self._record = None
         if every.folder is not None:
             edges = source.edges if source is not None else {}

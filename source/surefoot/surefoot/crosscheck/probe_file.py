@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from surefoot.errors import CrosscheckError
 from surefoot.files import write_atomically
+from surefoot.reporting import write_json
 
 SCHEMA_VERSION = 2
 
@@ -42,7 +43,7 @@ def write_probe(path: Path, probe: Probe) -> None:
     np.savez_compressed(buffer, **cast("dict[str, Any]", probe.arrays))
     write_atomically(path.with_suffix(".npz"), buffer.getvalue())
     header = {"schema_version": SCHEMA_VERSION, **probe.header}
-    write_atomically(path, (json.dumps(header, indent=2, allow_nan=False) + "\n").encode())
+    write_json(path, header)
 
 
 def read_probe(path: Path) -> Probe:

@@ -1,17 +1,15 @@
 """The result of a crosscheck, as a table for people and JSON for machines."""
 
 import dataclasses
-import json
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from surefoot.crosscheck.check import Check
 from surefoot.crosscheck.compare import never_exercised
 from surefoot.crosscheck.differences import Difference
 from surefoot.crosscheck.probe_file import Probe
-from surefoot.files import write_atomically
+from surefoot.reporting import number
 
 SCHEMA_VERSION = 1
 
@@ -49,11 +47,6 @@ def to_plain(outcome: Outcome) -> dict[str, Any]:
         "physics": [dataclasses.asdict(row) for row in outcome.differences],
         "evaluations": list(outcome.evaluations),
     }
-
-
-def write_json(path: Path, outcome: Outcome) -> None:
-    """Write the outcome atomically."""
-    write_atomically(path, (json.dumps(to_plain(outcome), indent=2, allow_nan=False) + "\n").encode())
 
 
 def table(outcome: Outcome, every: bool = False) -> str:
@@ -112,7 +105,7 @@ def _physics(rows: list[Difference], names: tuple[str, str]) -> str:
     head = f"{'a-b RMS':>9} {'a-b most':>9} | {'a-a most':>9} {'b-b most':>9}"
     lines = [f"{'physics':<10} {'':<12} {'steps':>5} | {head} | robots"]
     for row in rows:
-        numbers = [_number(value) for value in (row.rms, row.largest, *row.floors)]
+        numbers = [number(value) for value in (row.rms, row.largest, *row.floors)]
         lines.append(
             f"{row.part:<10} {row.quantity:<12} {row.steps:>5} | {numbers[0]:>9} {numbers[1]:>9} "
             f"| {numbers[2]:>9} {numbers[3]:>9} | {row.num_envs:>4}   {row.unit}"
@@ -126,7 +119,7 @@ def _evaluations(summaries: tuple[dict[str, Any], ...], names: tuple[str, str]) 
     lines = [f"{'policy on':<24} {'m/s':>24} {'rad/s':>24} {'falls':>24} {'CoT':>7}"]
     for name, summary in zip(names, summaries, strict=True):
         errors = [_interval(summary[key]) for key in ("lin_vel_error", "yaw_rate_error")]
-        falls, cost = _interval(summary["rates"]["fall_rate"]), _number(summary["cost_of_transport"])
+        falls, cost = _interval(summary["rates"]["fall_rate"]), number(summary["cost_of_transport"])
         lines.append(f"{name:<24} {errors[0]:>24} {errors[1]:>24} {falls:>24} {cost:>7}")
     return "\n".join(lines)
 
@@ -138,7 +131,3 @@ def _verdict(outcome: Outcome) -> str:
 
 def _interval(value: dict[str, float] | None) -> str:
     return "-" if value is None else f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"

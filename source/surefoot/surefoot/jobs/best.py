@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from surefoot.errors import RunFolderError
-from surefoot.files import link_or_copy, sha256_of, write_atomically
+from surefoot.files import link_or_copy, sha256_of
 from surefoot.jobs.job import Result
 from surefoot.jobs.queue import EventFolder
+from surefoot.reporting import write_json
 
 CHECKPOINT = "model_best.pt"
 PROVENANCE = "model_best.json"
@@ -48,7 +49,7 @@ def keep_best(folder: EventFolder, results: list[Result]) -> Result | None:
         link_or_copy(source, target)
     except OSError as error:
         raise RunFolderError(f"{target}: cannot be written ({error.strerror}).") from error
-    write_atomically(folder.run / PROVENANCE, (json.dumps(_provenance(best), indent=1) + "\n").encode())
+    write_json(folder.run / PROVENANCE, _provenance(best), indent=1)
     return best
 
 

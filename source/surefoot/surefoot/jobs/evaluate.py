@@ -16,8 +16,9 @@ from pydantic import Field, model_validator
 
 from surefoot.errors import SurefootError
 from surefoot.files import write_atomically
-from surefoot.jobs.job import Document, Finding, Job, Result, answered, fault, to_json
+from surefoot.jobs.job import Finding, Job, Result, answered, fault, to_json
 from surefoot.jobs.queue import EventFolder, checkpoint_for, report_folder
+from surefoot.manifest.base import Section
 
 OUTCOME = "outcome.json"
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -25,7 +26,7 @@ Evaluate = Callable[[Path, Job, Path], Finding]
 """Run folder, job, folder for the report."""
 
 
-class Outcome(Document):
+class Outcome(Section):
     """What this process leaves for the worker."""
 
     schema_version: Literal[1] = 1

@@ -7,9 +7,11 @@ import time
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from surefoot.errors import RunFolderError
+from surefoot.manifest.base import Section
+from surefoot.manifest.document import explain
 
 SCHEMA_VERSION = 1
 _ID = re.compile(r"(\d{6})-([A-Za-z0-9][A-Za-z0-9_.-]*)-(\d+)")
@@ -17,13 +19,7 @@ _ID = re.compile(r"(\d{6})-([A-Za-z0-9][A-Za-z0-9_.-]*)-(\d+)")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Document(BaseModel):
-    """A JSON file of the schedule: frozen, closed, finite, and strict about types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
-
-class Job(Document):
+class Job(Section):
     """One evaluation of one checkpoint."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -93,7 +89,7 @@ def read_job(path: Path) -> Job:
     return job
 
 
-Kind = TypeVar("Kind", bound=Document)
+Kind = TypeVar("Kind", bound=Section)
 
 
 def read_document(path: Path, kind: type[Kind], what: str) -> Kind:
@@ -109,12 +105,12 @@ def read_document(path: Path, kind: type[Kind], what: str) -> Kind:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise RunFolderError(f"{path}: not a {what}: {f'{key}: ' if key else ''}{first['msg']}") from None
+        key, problem = explain(error.errors()[0], kind)
+        where = f"{'.'.join(map(str, key))}: " if key else ""
+        raise RunFolderError(f"{path}: not a {what}: {where}{problem[:300]}") from None
 
 
-def to_json(document: Document) -> bytes:
+def to_json(document: Section) -> bytes:
     """As it is written: indented, for people, with a newline at the end."""
     return (json.dumps(document.model_dump(mode="json"), indent=1, allow_nan=False) + "\n").encode()
 
@@ -123,7 +119,7 @@ GROUPS = ("held_out", "in_distribution", "transfer")
 """Of metrics: cells that training never saw, cells that it did, recordings of robots."""
 
 
-class Metric(Document):
+class Metric(Section):
     """An estimate with its 95 % interval; None where nothing could be measured."""
 
     value: float | None
@@ -133,7 +129,7 @@ class Metric(Document):
     unit: str = ""
 
 
-class Finding(Document):
+class Finding(Section):
     """What a kind of event returns."""
 
     valid: bool
@@ -165,7 +161,7 @@ class Finding(Document):
         return self
 
 
-class Result(Document):
+class Result(Section):
     """The answer to a job."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

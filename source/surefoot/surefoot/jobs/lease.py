@@ -1,6 +1,5 @@
 """Who holds a run: a file that a killed process, a reboot and a second machine do not leave lying."""
 
-import fcntl
 import json
 import os
 import socket
@@ -10,6 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
+from filelock import FileLock
 
 from surefoot.errors import RunFolderError
 from surefoot.files import write_atomically
@@ -47,24 +49,41 @@ class Identity:
         """
         here = Identity.own()
         if self.is_near(here):
-            return _start_of(self.pid) == self.start
+            start = _start_of(self.pid)
+            return start is not None and _near(self.start, start)
         if self.host == here.host and self.boot != here.boot:
             return False  # this machine was started anew
         return heartbeat_age < FOREIGN_AFTER
+
+    def is_same(self, other: "Identity") -> bool:
+        """Whether both are one process."""
+        return (
+            (self.pid, self.host) == (other.pid, other.host) and self.is_near(other) and _near(self.start, other.start)
+        )
 
     def is_near(self, other: "Identity") -> bool:
         """Whether the two processes see each other's number."""
         return (self.boot, self.namespace) == (other.boot, other.namespace)
 
 
+def _near(start: int, other: int) -> bool:
+    """Within a second: no number of a process comes again that soon."""
+    return abs(start - other) <= os.sysconf("SC_CLK_TCK")
+
+
 def _start_of(pid: int) -> int | None:
-    """Start time of a process in clock ticks after boot; None where there is none, or only a zombie."""
+    """Start time of a process in clock ticks after boot; None where there is none, or only a zombie.
+
+    After boot, because the system's clock may be set while the process runs. Right to a second: the clock may be set
+    between psutil's two readings too.
+    """
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return None
+        return round((process.create_time() - psutil.boot_time()) * os.sysconf("SC_CLK_TCK"))
+    except psutil.Error:
         return None
-    fields = text[text.rindex(")") + 2 :].split()  # the name before may hold spaces and brackets
-    return None if fields[0] in "ZX" else int(fields[19])
 
 
 class Lease:
@@ -99,7 +118,7 @@ class Lease:
         """
         with self._locked():
             holder, own = self.holder(), Identity.own()
-            if holder is not None and holder != own:
+            if holder is not None and not holder.is_same(own):
                 where = "" if holder.host == own.host else f" on {holder.host}"
                 raise RunFolderError(
                     f"{self.path.parent}: process {holder.pid}{where} {self.role} already. "
@@ -109,7 +128,8 @@ class Lease:
 
     def beat(self) -> bool:
         """Say that the holder lives; False where another process has the role now."""
-        if self._read() != Identity.own():
+        found = self._read()
+        if found is None or not found.is_same(Identity.own()):
             return False
         with suppress(OSError):
             os.utime(self.path)
@@ -118,7 +138,8 @@ class Lease:
     def release(self) -> None:
         """Give the role back; nothing happens where another process has it."""
         with suppress(RunFolderError), self._locked():
-            if self._read() == Identity.own():
+            found = self._read()
+            if found is not None and found.is_same(Identity.own()):
                 self.path.unlink(missing_ok=True)
 
     def _read(self) -> Identity | None:
@@ -134,14 +155,11 @@ class Lease:
         """A short critical section between processes; the kernel ends it with the process."""
         path = self.path.with_name(f".{self.path.name}.lock")
         try:
-            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+            lock = FileLock(path).acquire()
         except OSError as error:
             raise RunFolderError(f"{path}: cannot be written ({error.strerror}).") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with lock:
             yield
-        finally:
-            os.close(handle)
 
 
 def trainer_lease(run: Path) -> Lease:

@@ -1,7 +1,8 @@
-"""Small YAML documents with a schema of their own (trace cards, import profiles): read strictly, hashed canonically."""
+"""Documents with a schema: YAML of plain values read strictly, problems told by file and key, hashed canonically."""
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -10,12 +11,28 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from surefoot.errors import ManifestError, did_you_mean
+from surefoot.errors import ManifestError, SurefootError, did_you_mean
 from surefoot.manifest.base import KeyedError, Section
-from surefoot.manifest.store import PlainLoader
 
-S = TypeVar("S", bound=Section)
+S = TypeVar("S", bound=BaseModel)
+Key = tuple[int | str, ...]
 _MAX_BYTES = 4 * 1024**2
+
+
+class PlainLoader(yaml.SafeLoader):
+    """Plain values only, each key once, no aliases: what `write_manifest` writes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):  # pyright: ignore[reportUnknownMemberType]
+            raise yaml.YAMLError("it has an alias")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = next((key for index, key in enumerate(keys) if key in keys[:index]), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"key {twice!r} appears twice in the mapping at line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
 
 
 def read_document(path: Path, schema: type[S]) -> S:
@@ -24,52 +41,91 @@ def read_document(path: Path, schema: type[S]) -> S:
     Raises:
         ManifestError: Absent, not such YAML, or it does not fit: one line for each problem, with file and key.
     """
+    return check(read_yaml(path), schema, str(path))
+
+
+def read_yaml(path: Path, error: type[SurefootError] = ManifestError) -> Any:
+    """Read a YAML file of plain values, each key once, no aliases.
+
+    Args:
+        path: The file.
+        error: What is raised.
+
+    Raises:
+        SurefootError: Absent, not such YAML, or too large for a document that somebody wrote.
+    """
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise ManifestError(f"{path}: larger than {_MAX_BYTES // 1024**2} MiB; not a {schema.__name__}.")
-        plain: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=PlainLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: cannot be read ({error}).") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ManifestError(f"{path}: not YAML of plain values: {' '.join(str(error).split())[:200]}") from error
+            raise error(f"{path}: larger than {_MAX_BYTES // 1024**2} MiB; not a document to be read.")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(f"{path}: cannot be read ({getattr(cause, 'strerror', None) or cause}).") from cause
+    return parse_yaml(text, str(path), error)
+
+
+def parse_yaml(text: str, source: str, error: type[SurefootError] = ManifestError) -> Any:
+    """The same with a file's text."""
+    try:
+        return yaml.load(text, Loader=PlainLoader)
+    except (yaml.YAMLError, RecursionError) as cause:
+        reason = " ".join(str(cause).split())[:200] or type(cause).__name__
+        raise error(f"{source}: not YAML of plain values: {reason}") from cause
+
+
+def check(
+    plain: Any,
+    schema: type[S],
+    source: str | Callable[[Key], str],
+    error: type[SurefootError] = ManifestError,
+    further: Sequence[str] = (),
+) -> S:
+    """Check plain values against a schema.
+
+    Args:
+        plain: Nested dicts, lists and numbers.
+        schema: What they have to fit.
+        source: The file to blame, or the file by key.
+        error: What is raised.
+        further: Keys at the top that somebody took out before.
+
+    Raises:
+        SurefootError: One line for each problem, with file and key.
+    """
     try:
         # Strict JSON mode: lists are tuples and whole numbers are floats, but no text or bool is a number.
         return schema.model_validate_json(json.dumps(plain, default=str))
-    except ValidationError as error:
-        lines = [f"{path}: {_explain(detail, schema)}" for detail in error.errors()]
-        raise ManifestError("\n".join(dict.fromkeys(lines))) from None
+    except ValidationError as cause:
+        lines: list[str] = []
+        for detail in cause.errors():
+            key, problem = explain(detail, schema, further)
+            where = source if isinstance(source, str) else source(key)
+            lines.append(": ".join(filter(None, (where, ".".join(map(str, key)), problem))))
+        raise error("\n".join(dict.fromkeys(lines))) from None
 
 
-def document_text(section: Section) -> str:
-    """The document as YAML, fields in the schema's order, those at their default left out."""
-    plain = section.model_dump(mode="json", exclude_defaults=True)
-    return yaml.safe_dump(plain, sort_keys=False, width=120)
-
-
-def document_sha256(section: Section) -> str:
-    """SHA-256 of the canonical JSON: defaults spelled out, keys sorted; comments and order do not matter."""
-    plain = section.model_dump(mode="json")
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _explain(detail: ErrorDetails, schema: type[BaseModel]) -> str:
-    path = tuple(detail["loc"])
+def explain(detail: ErrorDetails, schema: type[BaseModel], further: Sequence[str] = ()) -> tuple[Key, str]:
+    """The key of a problem, and what the problem is."""
+    key: Key = tuple(detail["loc"])
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, KeyedError):
-        path += tuple(cause.key.split("."))
-    key = ".".join(str(part) for part in path)
-    prefix = f"{key}: " if key else ""
+        key += split_key(cause.key)
     if detail["type"] == "extra_forbidden":
-        return f"{prefix}unknown key. {did_you_mean(str(path[-1]), _keys(schema, path[:-1]))}"
+        known = [*keys_at(schema, key[:-1]), *(further if len(key) == 1 else ())]
+        return key, f"unknown key. {did_you_mean(str(key[-1]), known)}"
     if detail["type"] == "missing":
-        return f"{prefix}missing key; it has no default"
+        return key, "missing key; it has no default"
     message = detail["msg"].removeprefix("Value error, ")
     got = "" if detail["type"] == "value_error" else f", got {detail['input']!r}"
-    return f"{prefix}{message[0].lower()}{message[1:]}{got}"
+    return key, f"{message[0].lower()}{message[1:]}{got}"
 
 
-def _keys(schema: Any, path: tuple[int | str, ...]) -> list[str]:
-    """Keys of the schema at `path`."""
+def split_key(key: str) -> Key:
+    """The parts of a dotted key; whole numbers are places in lists."""
+    return tuple(int(part) if part.isdigit() else part for part in key.split(".")) if key else ()
+
+
+def keys_at(schema: Any, path: Key) -> list[str]:
+    """Keys of the schema at `path`; none where a mapping takes names of its user's choice."""
     here = schema
     for part in path:
         here = _plain(here)
@@ -87,3 +143,15 @@ def _plain(annotation: Any) -> Any:
     if get_origin(annotation) in (UnionType, Union):
         return next((arg for arg in get_args(annotation) if arg is not type(None)), None)
     return annotation
+
+
+def document_text(section: Section) -> str:
+    """The document as YAML, fields in the schema's order, those at their default left out."""
+    plain = section.model_dump(mode="json", exclude_defaults=True)
+    return yaml.safe_dump(plain, sort_keys=False, width=120)
+
+
+def document_sha256(section: Section) -> str:
+    """SHA-256 of the canonical JSON: defaults spelled out, keys sorted; comments and order do not matter."""
+    plain = section.model_dump(mode="json")
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

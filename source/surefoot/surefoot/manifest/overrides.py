@@ -9,9 +9,10 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from surefoot.errors import ManifestError, did_you_mean
+from surefoot.manifest.document import keys_at
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.origin import Key, Source
-from surefoot.manifest.validate import known_keys, validate
+from surefoot.manifest.validate import validate
 
 
 def parse_overrides(overrides: list[str]) -> list[Override]:
@@ -96,7 +97,7 @@ def _child(here: Any, part: str, done: tuple[str, ...], override: Override) -> A
     entries = cast("dict[str, Any]", here)
     if part not in entries:
         path: Key = tuple(int(name) if name.isdigit() else name for name in done)
-        closed = known_keys(path)
+        closed = keys_at(Manifest, path)
         entry = f"{prefix}.{part}"
         way_out = "" if closed else f" To add an entry write +{entry}={'...' if entry == key else '{KEY: VALUE, ...}'}"
         raise ManifestError(

@@ -7,6 +7,7 @@ import yaml
 
 from surefoot.errors import ManifestError, RunFolderError
 from surefoot.files import write_atomically
+from surefoot.manifest.document import parse_yaml
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.validate import validate
 
@@ -38,10 +39,7 @@ def read_manifest(path: Path) -> Manifest:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RunFolderError(f"{path}: cannot be read as a manifest ({error}).") from error
-    try:
-        plain: Any = yaml.load(text, Loader=PlainLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ManifestError(f"{path}: not YAML of plain values: {_one_line(error)}") from error
+    plain = parse_yaml(text, str(path))
     if not isinstance(plain, dict):
         raise ManifestError(f"{path}: expected a mapping of manifest sections, got {type(plain).__name__}")
     first = text.splitlines()[0]
@@ -57,23 +55,3 @@ def read_manifest(path: Path) -> Manifest:
             "Restore it, or start a new run."
         )
     return manifest
-
-
-class PlainLoader(yaml.SafeLoader):
-    """Plain values only, each key once, no aliases: what `write_manifest` writes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):  # pyright: ignore[reportUnknownMemberType]
-            raise yaml.YAMLError("it has an alias")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = next((key for index, key in enumerate(keys) if key in keys[:index]), None)
-        if twice is not None:
-            raise yaml.YAMLError(f"key {twice!r} appears twice in the mapping at line {node.start_mark.line + 1}")
-        return super().construct_mapping(node, deep)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,18 +1,17 @@
 """Kind `replay`: a suite of robots' logs, replayed, and the policy under their commands."""
 
-import json
 import statistics
 from pathlib import Path
 from typing import Any
 
 from surefoot.errors import ManifestError, TraceError, unknown_name
-from surefoot.files import write_atomically
 from surefoot.jobs.job import Finding, Job, Metric
 from surefoot.jobs.kinds import Content
 from surefoot.jobs.queue import EventFolder, checkpoint_for
 from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import Event
 from surefoot.replay.gap import SCORE_VERSION
+from surefoot.reporting import write_json
 
 MEASURED = None
 REPORT = "replay.json"
@@ -83,7 +82,7 @@ def evaluate(run: Path, job: Job, out: Path) -> Finding:
         kept=EventFolder(run).path / "gaps",
     )
     plain = report.to_plain() | {"suite": job.content, "suite_sha256": ready.sha256, "iteration": job.iteration}
-    write_atomically(out / REPORT, (json.dumps(plain, indent=1, allow_nan=False) + "\n").encode())
+    write_json(out / REPORT, plain, indent=1)
     metrics, tags = _gaps(report.replays), [tag for one in report.replays for tag in _gap_tags(one)]
     for one in report.policies:
         metrics |= _policy(one)

@@ -1,18 +1,16 @@
 """A replay as JSON for machines and as text for people."""
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from surefoot.files import write_atomically
 from surefoot.replay import gap as gaps
 from surefoot.replay.contact import ContactTiming
 from surefoot.replay.explain import FactorEvidence
 from surefoot.replay.likeness import correlation, energy_ratio, lag, spectral_distance
 from surefoot.replay.run import ReplayResult
+from surefoot.reporting import finite, number
 from surefoot.traces.trace import FloatArray
 
 SCHEMA_VERSION = 1
@@ -125,15 +123,6 @@ def _factor(factor: FactorEvidence) -> dict[str, Any]:
     }
 
 
-def write_json(path: Path, plain: dict[str, Any]) -> None:
-    """Write a report atomically.
-
-    Raises:
-        RunFolderError: The folder cannot be written; nothing is left behind.
-    """
-    write_atomically(path, (json.dumps(plain, indent=2, allow_nan=False) + "\n").encode())
-
-
 def text(plain: dict[str, Any]) -> str:
     """The report in a few lines and two tables."""
     lines = [
@@ -191,7 +180,7 @@ def _contact_lines(contact: dict[str, Any]) -> list[str]:
     duty = ", ".join(f"{name} {foot['duty_log']:.2f}/{foot['duty_simulated']:.2f}" for name, foot in told.items())
     return [
         f"contact ({contact['source']}): events {_ms(contact['error'], '+')} ms after the log's (median; size "
-        f"{_ms(contact['error_size'])} ms), {_share(contact['unmatched'])} without counterpart",
+        f"{_ms(contact['error_size'])} ms), {number(contact['unmatched'], '.0%')} without counterpart",
         f"duty factor, log/simulation: {duty}",
         *lines,
     ]
@@ -201,19 +190,6 @@ def _ms(value: float | None, sign: str = "") -> str:
     return "-" if value is None else f"{round(1e3 * value):{sign}d}"
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
-
-
 def _mean(values: dict[str, float | None], factor: float = 1.0, digits: int = 2) -> str:
     numbers = [value for value in values.values() if value is not None]
     return f"{factor * float(np.mean(numbers)):.{digits}f}" if numbers else "-"
-
-
-def finite(value: Any) -> Any:
-    """Plain values with None in place of numbers that are not finite."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
-        return [finite(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

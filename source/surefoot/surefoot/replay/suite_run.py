@@ -20,6 +20,7 @@ from surefoot.replay.plots import draw
 from surefoot.replay.rollout import Mode
 from surefoot.replay.run import run_replay
 from surefoot.replay.suite import ReadySuite, ReadyTrace, suite_task
+from surefoot.reporting import finite
 
 Verdict = Literal["pass", "fail", "unknown"]
 
@@ -113,7 +114,7 @@ def _policy(setting: _Setting, one: ReadyTrace, checkpoint: Path) -> dict[str, A
         num_threads=setting.threads,
     )
     plain = closed_loop.to_plain(result) | {"trace": one.card.name, "outcome": one.card.outcome}
-    return cast("dict[str, Any]", report.finite(plain))
+    return cast("dict[str, Any]", finite(plain))
 
 
 def _gap(setting: _Setting, one: ReadyTrace, mode: Mode) -> dict[str, Any]:

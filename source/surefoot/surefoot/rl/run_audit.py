@@ -8,22 +8,20 @@ from typing import Any
 
 from torch import Tensor
 
-from surefoot.audit.accounts.accounts import Accounts
 from surefoot.audit.accounts.factor_values import factor_metrics
 from surefoot.audit.accounts.metrics import Flush
 from surefoot.audit.accounts.observe import audit_layout
 from surefoot.audit.accounts.state import check_state
 from surefoot.audit.accounts.step import AuditStep
 from surefoot.audit.accounts.terrain_level import level_metrics
-from surefoot.audit.alerts.account_rules import AccountRules, expected_signs
-from surefoot.audit.alerts.alerts import Alert, Alerts, Finding, strongest
-from surefoot.audit.alerts.diagnostic_rules import DiagnosticRules
-from surefoot.audit.alerts.diagnostics import diagnostic_accounts
+from surefoot.audit.alerts.account_rules import expected_signs
+from surefoot.audit.alerts.alerts import Alert, Finding, strongest
 from surefoot.audit.alerts.leak import Leak
 from surefoot.audit.alerts.leak_watch import LeakWatch
 from surefoot.audit.alerts.learning import AUDIT, SECONDS, host_numbers
 from surefoot.audit.alerts.memory import MemoryMonitor
 from surefoot.audit.record.record import RunRecord
+from surefoot.audit.watch import accounts_and_alerts
 from surefoot.engines.base import EngineEnv
 from surefoot.manifest.audit import Action
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
@@ -57,18 +55,11 @@ class RunAudit:
         config, layout = manifest.audit, audit_layout(manifest, env.buckets)
         self._env = env
         self._folder = folder
-        self._accounts = Accounts(
-            layout, config, env.device, diagnostic_accounts(layout, config.diagnostics, env.device)
-        )
         self._leaks = LeakWatch(manifest, env.device)
         self._leak_every = config.diagnostics.leak.every
         self._memory = MemoryMonitor(config, env.device)
-        rules = (
-            AccountRules(layout, config, expected_signs(manifest.task.rewards, config)),
-            DiagnosticRules(layout, config.diagnostics),
-            self._memory,
-        )
-        self._alerts = Alerts(config, rules)
+        signs = expected_signs(manifest.task.rewards, config)
+        self._accounts, self._alerts = accounts_and_alerts(layout, config, env.device, signs, (self._memory,))
         self._seconds = 0.0
         self.axes = self._accounts.axes
         self.record = None

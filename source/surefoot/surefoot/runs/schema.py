@@ -4,21 +4,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from surefoot.jobs.job import Document, Metric, Sha256
+from surefoot.jobs.job import Metric, Sha256
+from surefoot.manifest.base import Section
 
 SCHEMA_VERSION = 1
 Count = Annotated[int, Field(ge=0)]
 Status = Literal["running", "finished", "interrupted", "stopped", "failed"]
 
 
-class ManifestSpan(Document):
+class ManifestSpan(Section):
     """A manifest and the iteration from which on it was in force."""
 
     from_iteration: Count
     sha256: Sha256
 
 
-class Training(Document):
+class Training(Section):
     """How much."""
 
     iterations: Count
@@ -34,7 +35,7 @@ class Training(Document):
     """Samples of the same iterations over `seconds`."""
 
 
-class Evaluation(Document):
+class Evaluation(Section):
     """One job, answered or not."""
 
     job: str
@@ -59,7 +60,7 @@ class Evaluation(Document):
     """Folder of the full report, relative to the run folder."""
 
 
-class OmittedEvent(Document):
+class OmittedEvent(Section):
     """An event that was due and has no job."""
 
     event: str
@@ -67,7 +68,7 @@ class OmittedEvent(Document):
     reason: str
 
 
-class Best(Document):
+class Best(Section):
     """Where `model_best.pt` comes from."""
 
     iteration: Count
@@ -77,7 +78,7 @@ class Best(Document):
     checkpoint_sha256: str
 
 
-class Faults(Document):
+class Faults(Section):
     """What broke."""
 
     steps: dict[str, float]
@@ -88,21 +89,21 @@ class Faults(Document):
     """Jobs without a result to be trusted: faults, not valid, unanswered, damaged; and events that were left out."""
 
 
-class AlertCounts(Document):
+class AlertCounts(Section):
     """What the run was warned of."""
 
     by_kind: dict[str, int]
     by_action: dict[str, int]
 
 
-class Transfer(Document):
+class Transfer(Section):
     """Against recordings of robots: of the newest valid results that have any."""
 
     metrics: dict[str, Metric]
     tags: tuple[str, ...]
 
 
-class Record(Document):
+class Record(Section):
     """One run."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

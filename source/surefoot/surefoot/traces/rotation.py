@@ -1,7 +1,12 @@
-"""Quaternions (w, x, y, z) in NumPy: what import and checks need."""
+"""Quaternions (w, x, y, z) in NumPy: what import and checks need.
+
+SciPy's Rotation makes unit length anew at every step, so products and rotated vectors would differ from those of traces
+that were written before, in the last bits, and their hashes with them. Only Euler angles come out the same.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 FloatArray = NDArray[np.float64]
 
@@ -41,13 +46,7 @@ def continuous(quat: FloatArray) -> FloatArray:
 
 def from_rpy(rpy: FloatArray) -> FloatArray:
     """Quaternion of rotations about the fixed axes x (roll), y (pitch), z (yaw), in that order. Shape (..., 3), rad."""
-    half = rpy / 2
-    zero = np.zeros(rpy.shape[:-1])
-    turns = [
-        np.stack([np.cos(half[..., i]), *(np.sin(half[..., i]) if i == j else zero for j in range(3))], axis=-1)
-        for i in range(3)
-    ]
-    return multiply(turns[2], multiply(turns[1], turns[0]))
+    return Rotation.from_euler("xyz", rpy).as_quat(scalar_first=True)
 
 
 def gravity_b(quat: FloatArray) -> FloatArray:
