@@ -44,7 +44,8 @@ def main() -> None:
         interleave(args.rounds, dict(workers.items()))
         for worker in workers.values():
             worker.end()
-        where = f"{physics}; {machine()}; {args.num_envs} environments; {args.rounds} rounds of {STEPS} steps; {load.text()}."
+        where = f"{physics}; {machine()}; {args.num_envs} environments; {args.rounds} rounds of {STEPS} steps; "
+        where += load.text() + "."
         text = report(workers["stock"].calls[2:], workers["ours"].calls[2:])  # without the first rounds
         publish(f"bench-isaaclab-overhead-{physics}", f"{text}\n\n{where}", args.write)
     return None
