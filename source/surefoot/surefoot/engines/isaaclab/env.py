@@ -14,7 +14,7 @@ from surefoot.engines.delays import ObservationDelay
 from surefoot.engines.isaaclab.binder import tells_geometries_apart
 from surefoot.engines.isaaclab.compat import RobotHandle, new_simulation
 from surefoot.engines.isaaclab.compat.newton import soft_contacts, thicken_height_field
-from surefoot.engines.isaaclab.factors import PhysicsFactors
+from surefoot.engines.isaaclab.factors import IsaacLabFactors
 from surefoot.engines.isaaclab.faults import IsaacLabFaults
 from surefoot.engines.isaaclab.probe import check_effect
 from surefoot.engines.isaaclab.robot_model import RobotModel
@@ -86,7 +86,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.load_task()
         if self._model.mj is None:
             self._overrule_usd()
-        self.factors = PhysicsFactors(self, self._model)
+        self.factors = IsaacLabFactors(self, self._model)
         self.factors.apply(torch.arange(self.num_envs, device=self.device))
         check_effect(self, has_reference=self._backend == "newton_mjwarp")
         self.faults = IsaacLabFaults(self)
