@@ -151,7 +151,8 @@ def fit_panel(panel: Panel, task: Manifest, engine: Engine, engine_name: str) ->
             cells = [name for name, value in asked if value != neutral and not math.isnan(value)]
             raise PanelError(
                 f"panel {panel.name}: cells {', '.join(cells)}: {factor}: engine {engine_name!r} has no such factor. "
-                f"It has {', '.join(sorted(engine.FACTORS))}."
+                f"It has {', '.join(sorted(engine.FACTORS))}. Take another engine, or a panel that extends this one "
+                "`without` these cells."
             )
     return manifest
 
