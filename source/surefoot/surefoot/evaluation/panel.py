@@ -80,8 +80,8 @@ def _as_field(kind: FactorKind) -> tuple[Any, float | None]:
             raise ValueError(problem)
         return value
 
-    checked = Annotated[float, AfterValidator(in_range)]
-    return checked if kind.neutral is not None else checked | None, kind.neutral
+    checked: Any = Annotated[float, AfterValidator(in_range)]
+    return (checked | None if kind.neutral is None else checked), kind.neutral
 
 
 _FIELDS: dict[str, Any] = {name: _as_field(kind) for name, kind in FACTORS.items()}
@@ -173,12 +173,21 @@ class Success(Section):
     """rad/s."""
 
 
+class Parent(Section):
+    """The panel that another one extends, as it was when the two were put together."""
+
+    name: Name
+    sha256: str
+
+
 class Panel(Section):
     """A list of cells, each run `replicates` times."""
 
     schema_version: Literal[1]
     name: Name
     """As `--panel` takes it; a changed panel gets a new one."""
+    extends: Parent | None = None
+    """In a file the parent's name alone; its cells are among `cells` here."""
     why: str = Field(min_length=20)
     robots: Annotated[tuple[str, ...], Field(min_length=1)]
     """Robots that its masses, speeds and heights fit."""
@@ -220,7 +229,10 @@ class Panel(Section):
     def canonical_json(self) -> str:
         """One text per panel: keys sorted, cells by name, without the sentences that say why."""
         cells = {name: cell.conditions | {"control": cell.control} for name, cell in self.cells.items()}
-        return _canonical(self.model_dump(mode="json", exclude={"why", "cells"}) | {"cells": cells})
+        plain = self.model_dump(mode="json", exclude={"why", "cells"}) | {"cells": cells}
+        if self.extends is None:  # hashes of before extensions know no such key
+            del plain["extends"]
+        return _canonical(plain)
 
     @property
     def sha256(self) -> str:

@@ -163,6 +163,7 @@ def _provenance(
     return {
         "panel": panel.name,
         "panel_sha256": panel.sha256,
+        **({"panel_extends": panel.extends.model_dump()} if panel.extends is not None else {}),
         "metric_versions": {name: metric.version for name, metric in PANEL_METRICS.items()},
         "units": {name: metric.unit for name, metric in PANEL_METRICS.items()},
         "checkpoint": str(checkpoint.path),
