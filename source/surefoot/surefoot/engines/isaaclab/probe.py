@@ -9,7 +9,6 @@ Axis letters: n environments.
 """
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import mujoco
@@ -21,6 +20,7 @@ from surefoot.engines.isaaclab.compat.joint_parameters import JOINT_PARAMETERS
 from surefoot.engines.isaaclab.compat.newton import manager
 from surefoot.engines.isaaclab.factors import MOTOR_QUANTITIES
 from surefoot.engines.motor_law import dc_motor_torque
+from surefoot.engines.step import PhysicalState
 from surefoot.errors import EngineError
 
 if TYPE_CHECKING:
@@ -145,9 +145,8 @@ def _set_moving(env: "IsaacLabEnv", height: float, by_feet: bool = False) -> Non
     position[:, 2] += robot.base_height
     row = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.7, 0.5, -0.1, 0.0], [0.3, -0.4, 0.5, 0.0]], device=env.device)
     quat, lin_vel, ang_vel = (part.expand(env.num_envs, 4) for part in row)
-    write = partial(
-        env.write_state,
-        ids,
+    state = PhysicalState(
+        pos_w=position,
         quat_w=quat,
         lin_vel_w=lin_vel[:, :3],
         ang_vel_b=ang_vel[:, :3],
@@ -155,11 +154,11 @@ def _set_moving(env: "IsaacLabEnv", height: float, by_feet: bool = False) -> Non
         joint_vel=moving.expand(env.num_envs, -1),
     )
     if by_feet:
-        write(pos_w=position)
+        env.write_state(ids, state)
         env.refresh(ids)
         position[:, 2] -= env.robot_state.read("foot_height").amin(dim=1)
     position[:, 2] += height
-    write(pos_w=position)
+    env.write_state(ids, state)
     env.refresh(ids)
     env.handle.set_targets(targets.expand(env.num_envs, -1))
     env.scene.write_data_to_sim()
