@@ -84,33 +84,6 @@ class TaskEnv(Pictures):
         """See `EngineEnv.write_state`."""
         raise NotImplementedError
 
-    def command_joints(self, targets: Tensor) -> None:
-        """Set joint position targets past the action manager; for replay.
-
-        Args:
-            targets: rad, canonical joint order. Shape (num_envs, num_joints).
-        """
-        raise NotImplementedError
-
-    def write_gains(self, stiffness: Tensor, damping: Tensor) -> None:
-        """Set the motors' gains in place of the manifest's and of the factors on them; for replay.
-
-        Args:
-            stiffness: N m/rad, canonical joint order. Shape (num_envs, num_joints).
-            damping: N m s/rad. Shape (num_envs, num_joints).
-        """
-        raise NotImplementedError
-
-    def physics_step(self) -> None:
-        """One physics step with the targets in force, without managers; for replay."""
-        raise NotImplementedError
-
-    def write_base(
-        self, env_ids: Tensor, *, pos_w: Tensor, quat_w: Tensor, lin_vel_w: Tensor, ang_vel_b: Tensor
-    ) -> None:
-        """Write the state of the base alone; arguments as in `PhysicalState`."""
-        raise NotImplementedError
-
     def reward_rates(self) -> Tensor:
         """weight * term of this step, per second. Shape (num_envs, num_terms)."""
         raise NotImplementedError
