@@ -80,55 +80,8 @@ class TaskEnv(Pictures):
         """Add to the base velocity: vx, vy in the world frame, m/s, and the yaw rate, rad/s. Shape (n, 3)."""
         raise NotImplementedError
 
-    def write_state(
-        self,
-        env_ids: Tensor,
-        *,
-        pos_w: Tensor,
-        quat_w: Tensor,
-        lin_vel_w: Tensor,
-        ang_vel_b: Tensor,
-        joint_pos: Tensor,
-        joint_vel: Tensor,
-    ) -> None:
-        """Write the complete state of some robots; `refresh` makes derived quantities follow.
-
-        Args:
-            env_ids: Shape (n,).
-            pos_w: Base position, m, world frame. Shape (n, 3).
-            quat_w: Base orientation (w, x, y, z), base to world. Shape (n, 4).
-            lin_vel_w: Velocity of the base frame's origin, m/s, world frame. Shape (n, 3).
-            ang_vel_b: rad/s, base frame. Shape (n, 3).
-            joint_pos: rad, canonical joint order. Shape (n, num_joints).
-            joint_vel: rad/s. Shape (n, num_joints).
-        """
-        raise NotImplementedError
-
-    def command_joints(self, targets: Tensor) -> None:
-        """Set joint position targets past the action manager; for replay.
-
-        Args:
-            targets: rad, canonical joint order. Shape (num_envs, num_joints).
-        """
-        raise NotImplementedError
-
-    def write_gains(self, stiffness: Tensor, damping: Tensor) -> None:
-        """Set the motors' gains in place of the manifest's and of the factors on them; for replay.
-
-        Args:
-            stiffness: N m/rad, canonical joint order. Shape (num_envs, num_joints).
-            damping: N m s/rad. Shape (num_envs, num_joints).
-        """
-        raise NotImplementedError
-
-    def physics_step(self) -> None:
-        """One physics step with the targets in force, without managers; for replay."""
-        raise NotImplementedError
-
-    def write_base(
-        self, env_ids: Tensor, *, pos_w: Tensor, quat_w: Tensor, lin_vel_w: Tensor, ang_vel_b: Tensor
-    ) -> None:
-        """Write the state of the base alone; arguments as in `write_state`."""
+    def write_state(self, env_ids: Tensor, state: PhysicalState) -> None:
+        """See `EngineEnv.write_state`."""
         raise NotImplementedError
 
     def reward_rates(self) -> Tensor:
@@ -273,15 +226,7 @@ class TaskEnv(Pictures):
             self.action_manager.apply_action()
             self.scene.write_data_to_sim()
         env_ids = torch.arange(self.num_envs, device=self.device)
-        self.write_state(
-            env_ids,
-            pos_w=state.pos + self.robot_state.episode_origins(),
-            quat_w=state.quat_w,
-            lin_vel_w=state.lin_vel_w,
-            ang_vel_b=state.ang_vel_b,
-            joint_pos=state.joint_pos,
-            joint_vel=state.joint_vel,
-        )
+        self.write_state(env_ids, state)
         self.refresh(env_ids)
 
     def definition(self) -> dict[str, Any]:
@@ -369,8 +314,7 @@ class TaskEnv(Pictures):
         position = state.episode_origins()[env_ids].clone()
         position[:, :2] += start.position_xy
         position[:, 2] += robot.base_height
-        self.write_state(
-            env_ids,
+        begin = PhysicalState(
             pos_w=position,
             quat_w=quat_from_yaw(start.yaw),
             lin_vel_w=start.lin_vel_w,
@@ -378,6 +322,7 @@ class TaskEnv(Pictures):
             joint_pos=state.read("default_joint_pos") + start.joint_pos_offset,
             joint_vel=start.joint_vel,
         )
+        self.write_state(env_ids, begin)
         state.reset(env_ids, start.gait_phase)
 
     def observation_noise(self, group: GroupName, term: str) -> Tensor:

@@ -151,7 +151,8 @@ def fit_panel(panel: Panel, task: Manifest, engine: Engine, engine_name: str) ->
             cells = [name for name, value in asked if value != neutral and not math.isnan(value)]
             raise PanelError(
                 f"panel {panel.name}: cells {', '.join(cells)}: {factor}: engine {engine_name!r} has no such factor. "
-                f"It has {', '.join(sorted(engine.FACTORS))}."
+                f"It has {', '.join(sorted(engine.FACTORS))}. Take another engine, or a panel that extends this one "
+                "`without` these cells."
             )
     return manifest
 
@@ -162,6 +163,7 @@ def _provenance(
     return {
         "panel": panel.name,
         "panel_sha256": panel.sha256,
+        **({"panel_extends": panel.extends.model_dump()} if panel.extends is not None else {}),
         "metric_versions": {name: metric.version for name, metric in PANEL_METRICS.items()},
         "units": {name: metric.unit for name, metric in PANEL_METRICS.items()},
         "checkpoint": str(checkpoint.path),
