@@ -35,6 +35,8 @@ class CellEpisodes:
     """Index of the termination that a failure is put down to, -1 without one; int64."""
     kick_time: Tensor
     """s from the start to the last kick; NaN without one."""
+    bucket: Tensor
+    """Randomisation bucket, int64; 0 where a panel imposes everything."""
     survival_time: Tensor
     """s to the end, the step of the end included; the duration where nothing ended."""
     lin_vel_error: Tensor
@@ -70,14 +72,14 @@ class CellRecorder:
 
     def __init__(self, env: EngineEnv, panel: Panel) -> None:
         task, self._dt = env.manifest.task, env.manifest.simulation.step_dt
-        assert isinstance(env.pushes, ImposedPushes), "built without conditions"
-        self._env, self._pushes = env, env.pushes
+        self._env = env
         self._clip, self._scale = task.actions.clip, task.actions.scale
         self._warm_up = round(panel.warm_up / self._dt)
         num_envs, device = env.num_envs, env.device
         self._ends = Ends(num_envs, device)
         self._recovery = Recovery(num_envs, device, self._dt, panel.success.lin_vel_error)
         self._mass = env.total_mass().double()
+        self._bucket = env.buckets.ids.clone()
         self._limit = env.robot_state.read("effort_limit").expand(num_envs, -1)
         if (strength := env.buckets.values.get("motor_strength")) is not None:
             self._limit = self._limit * strength.unsqueeze(1)
@@ -108,7 +110,8 @@ class CellRecorder:
         rate = metrics.target_rate(action, self._before, self._scale, self._dt)
         self._before = action.clone()
         slip, feet = metrics.foot_slip(read("foot_in_contact"), read("foot_vel_w"))
-        kicked = self._pushes.kicked
+        pushes = self._env.pushes
+        kicked = pushes.kicked if isinstance(pushes, ImposedPushes) else torch.zeros_like(broken_action)
         slip, feet = torch.where(kicked, 0.0, slip), torch.where(kicked, 0, feet)  # a kick is no slip
         saturation = metrics.torque_saturation(read("joint_torque"), self._limit)
         wanted = torch.hypot(command[:, 0], command[:, 1])
@@ -142,6 +145,7 @@ class CellRecorder:
             "truncated": ends.truncated,
             "cause": self._cause,
             "kick_time": self._recovery.kick_time,
+            "bucket": self._bucket,
             "survival_time": ends.lived * self._dt,
             "lin_vel_error": lin / count,  # 0/0 is NaN: no step to average over
             "yaw_rate_error": yaw / count,

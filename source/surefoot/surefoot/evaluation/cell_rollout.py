@@ -26,6 +26,8 @@ class PanelResult:
     """Shape (cells, replicates), in the order of `panel.cells`."""
     causes: tuple[str, ...]
     """Terminations of the task, which `episodes.cause` counts through."""
+    buckets: tuple[str, ...] = ("all",)
+    """Labels of the randomisation buckets, which `episodes.bucket` counts through."""
 
 
 @torch.no_grad()
@@ -61,4 +63,4 @@ def run_cells(env: EngineEnv, policy: Callable[[Tensor], Tensor], panel: Panel) 
             if (step + 1) % _CHECK_EVERY == 0 and not recorder.running.any():
                 break
     episodes = recorder.finish(steps).reshape(len(panel.cells), panel.replicates)
-    return PanelResult(panel, episodes, tuple(env.manifest.task.terminations))
+    return PanelResult(panel, episodes, tuple(env.manifest.task.terminations), env.buckets.labels)
