@@ -15,8 +15,8 @@ from surefoot.evaluation.bootstrap import (
     mean_of_cells,
     share_difference_interval,
 )
-from surefoot.evaluation.metrics import PANEL_METRICS
-from surefoot.evaluation.panel_report import SCHEMA_VERSION
+from surefoot.evaluation.metrics import METRICS
+from surefoot.evaluation.report import SCHEMA_VERSION
 from surefoot.evaluation.statistics import Interval
 from surefoot.randomization.conditions import draw_key
 
@@ -138,7 +138,7 @@ def compare(a: dict[str, Any], b: dict[str, Any]) -> list[MetricComparison]:
         names = sorted(name for name in first if groups[name] == group)
         if group == "mixed" and not names:
             continue
-        for metric in PANEL_METRICS:
+        for metric in METRICS:
             one, two = (_samples(cells, names, metric) for cells in (first, second))
             rows.append(_row(metric, group, one, two, a["duration"]))
     return rows
@@ -152,7 +152,7 @@ def _samples(cells: dict[str, dict[str, Any]], names: list[str], metric: str) ->
 
 def _row(metric: str, group: str, a: Floats, b: Floats, duration: float) -> MetricComparison:
     change = b - a
-    better = change if PANEL_METRICS[metric].better == "higher" else -change
+    better = change if METRICS[metric].better == "higher" else -change
 
     def interval(scores: Floats) -> Interval | None:
         if scores.size == 0:

@@ -7,8 +7,7 @@ cells; cells therefore stand in the order of their commands, whatever their orde
 from collections.abc import Sequence
 from typing import Any
 
-from surefoot.engines.base import Engine, EngineEnv
-from surefoot.evaluation.conditions import SPARE, panel_conditions
+from surefoot.evaluation.conditions import SPARE
 from surefoot.evaluation.held_out import Finding, Membership, compare_cell, factor_range
 from surefoot.evaluation.panel import Panel
 from surefoot.manifest.factors import FACTORS
@@ -31,20 +30,6 @@ def drawn_manifest(task: Manifest, panel: Panel) -> Manifest:
     longer = task.task.model_copy(update={"episode_length": panel.duration + SPARE})
     changed = task.model_copy(update={"task": longer, "seed": panel.seed})
     return validate(changed.to_plain(), source=f"panel {panel.name}")
-
-
-def drawn_env(engine: Engine, manifest: Manifest, panel: Panel, device: str, num_threads: int) -> EngineEnv:
-    """Environments that draw as in training, replicates of a command as neighbours, and follow the panel's commands."""
-    env = engine.make_env(
-        manifest,
-        device=device,
-        num_envs=panel.num_envs,
-        num_threads=num_threads,
-        evaluation=True,
-        replicates=panel.replicates,
-    )
-    env.commands.follow(panel_conditions(panel, manifest).to(device).timetable)
-    return env
 
 
 def drawn_memberships(panel: Panel, trained_on: Sequence[Manifest], measured_on: Manifest) -> dict[str, Membership]:
