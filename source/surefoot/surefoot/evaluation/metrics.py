@@ -37,7 +37,7 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric(
-            "success_rate", 1, "share of valid episodes",
+            "success_rate", 2, "share of valid episodes",
             "share of valid episodes that nothing ended, with `lin_vel_error` and `yaw_rate_error` within the panel's "
             "bounds", "higher",
         ),
@@ -46,10 +46,10 @@ METRICS: dict[str, Metric] = {
             "survival_time", 2, "s",
             "to the end of the episode, the step of the end included; the duration where nothing ended", "higher",
         ),
-        Metric("lin_vel_error", 1, "m/s", r"mean over counted steps of \|v_cmd,xy - v_xy\|, base yaw frame"),
-        Metric("yaw_rate_error", 1, "rad/s", r"mean over counted steps of \|w_cmd - w_z\|"),
+        Metric("lin_vel_error", 2, "m/s", r"mean over counted steps of \|v_cmd,xy - v_xy\|, base yaw frame"),
+        Metric("yaw_rate_error", 2, "rad/s", r"mean over counted steps of \|w_cmd - w_z\|"),
         Metric(
-            "cost_of_transport", 1, "-",
+            "cost_of_transport", 2, "-",
             r"E / (m g d) of the episode: sum of \|torque * joint velocity\| dt over m, 9.81 m/s^2, and path length; "
             f"none below {MIN_PATH:g} m of path or {MIN_COMMANDED_SPEED:g} m/s of mean commanded speed",
         ),
