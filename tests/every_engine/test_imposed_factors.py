@@ -17,9 +17,9 @@ from surefoot.engines import load_engine
 from surefoot.engines.factors import PLACE, SHIFT
 from surefoot.errors import PanelError
 from surefoot.evaluation.conditions import panel_conditions, panel_manifest
+from surefoot.evaluation.evaluate import fit_panel
 from surefoot.evaluation.panel import Panel
 from surefoot.evaluation.panel_files import read_panel
-from surefoot.evaluation.run_panel import fit_panel
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.manifest.factors import FACTORS
 from surefoot_tasks import manifest_root

@@ -39,6 +39,7 @@ def panel_manifest(task: Manifest, panel: Panel, seed: int) -> Manifest:
     plain["task"]["actions"]["delay_steps"] = [0, 0]  # drawn, and on top of what a cell imposes
     for term in plain["task"]["observations"]["actor"]["terms"].values():
         term["delay_steps"] = [0, 0]
+    assert panel.start is not None, "a drawn panel has another manifest"
     plain["task"]["resets"] = panel.start.model_dump(mode="json") | {"randomize_episode_start": False}
     values = factor_values(panel, task)
     edges = {name: _span(name, column) for name, column in values.items()}

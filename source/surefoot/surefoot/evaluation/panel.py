@@ -189,7 +189,10 @@ class Panel(Section):
     extends: Parent | None = None
     """In a file the parent's name alone; its cells are among `cells` here."""
     why: str = Field(min_length=20)
-    robots: Annotated[tuple[str, ...], Field(min_length=1)]
+    drawn: bool = False
+    """Ground, start and factors are the task's, drawn as in training and balanced over the replicates of a cell; a cell
+    imposes commands alone, and the panel is for every robot."""
+    robots: tuple[str, ...] = ()
     """Robots that its masses, speeds and heights fit."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
     """Of every random draw."""
@@ -200,9 +203,23 @@ class Panel(Section):
     warm_up: NonNegativeFloat
     """s at the start that no mean counts."""
     success: Success
-    start: Start
+    start: Start | None = None
+    """None where it is drawn as in training."""
     cells: Annotated[dict[Name, Cell], Field(min_length=1)]
     """By name; their order has no meaning."""
+
+    @model_validator(mode="after")
+    def _check_drawn(self) -> Self:
+        for key in ("robots", "start"):
+            if self.drawn == bool(getattr(self, key)):
+                missing = "missing key; it has no default"
+                raise KeyedError(key, "of a drawn panel they are the task's" if self.drawn else missing)
+        free = {name: field for name, field in Cell.model_fields.items() if name not in ("why", "control", "commands")}
+        for name, cell in self.cells.items() if self.drawn else ():
+            for key, field in free.items():
+                if getattr(cell, key) != field.get_default(call_default_factory=True):
+                    raise KeyedError(f"cells.{name}.{key}", "imposed, but the panel is drawn: its cells command only")
+        return self
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -232,6 +249,8 @@ class Panel(Section):
         plain = self.model_dump(mode="json", exclude={"why", "cells"}) | {"cells": cells}
         if self.extends is None:  # hashes of before extensions know no such key
             del plain["extends"]
+        if not self.drawn:
+            del plain["drawn"]  # panels of before keep their hashes
         return _canonical(plain)
 
     @property
