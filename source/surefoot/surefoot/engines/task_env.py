@@ -198,9 +198,6 @@ class TaskEnv(Pictures):
         self.reset_terminated = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
         self._ramped = [(self.reward_manager.get_term_cfg(name), term.weight) for name, term in terms if term.ramp]
         self.reset()
-        if self.manifest.task.resets.randomize_episode_start and not self._evaluation:
-            start = self.streams.uniform("episode_start", None, 1, 0, self.max_episode_length, per_episode=False)
-            self.episode_length_buf[:] = start.squeeze(1).long().clamp_(max=self.max_episode_length - 1)
 
     def reset(self, **kwargs: Any) -> Any:
         """Reset every environment; observations by group."""
@@ -208,8 +205,15 @@ class TaskEnv(Pictures):
         if self.terrain_levels is not None:
             self.terrain_levels.forget()
         observations, _ = super().reset(**kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+        if self.manifest.task.resets.randomize_episode_start and not self._evaluation:
+            self._scatter_clocks()
         self.robot_state.invalidate()
         return observations
+
+    def _scatter_clocks(self) -> None:
+        """Let the episodes that have begun together end at different times."""
+        start = self.streams.uniform("episode_start", None, 1, 0, self.max_episode_length, per_episode=False)
+        self.episode_length_buf[:] = start.squeeze(1).long().clamp_(max=self.max_episode_length - 1)
 
     def _reset_idx(self, env_ids: Any = None) -> None:
         if env_ids is None or isinstance(env_ids, slice):  # Isaac Lab 3.0 says "all" by a slice

@@ -192,7 +192,7 @@ def _sensor_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Fin
 
 def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Finding]:
     push = training.randomization.push
-    strength = (factor_range(training, "push_strength", 1.0) or (1.0, 1.0))[1]
+    strength = (factor_range(training, "push_strength", 1.0) or (1.0, 1.0))[1] if training.has_kicks else 0.0
     reach = push.lin_vel_xy * math.sqrt(2) * strength  # corner of the square that training draws from
     findings: list[Finding] = []
     for kick in cell.kicks:
@@ -205,7 +205,7 @@ def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Findi
         gap = min(
             after.at + wait - before.at for (before, after), wait in zip(pairwise(cell.kicks), waits[1:], strict=True)
         )
-        shortest = push.interval[0] if reach > 0 or push.ang_vel_z > 0 else math.inf
+        shortest = push.interval[0] if training.has_kicks else math.inf
         findings.append(Finding("kick.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6))
     return findings
 

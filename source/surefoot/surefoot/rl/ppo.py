@@ -1,6 +1,7 @@
 """RSL-RL's PPO with transitions that do not count, a ceiling on the learning rate, and two threads for the update."""
 
 import copy
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 from torch import Tensor, nn
 
+from surefoot.errors import Diverged
 from surefoot.rl.normalization import update_normalizer
 from surefoot.rl.symmetric_model import SymmetricMLPModel
 from surefoot.runs import isaaclab_run
@@ -167,7 +169,7 @@ class MaskedPPO(PPO):
         st = self.storage
         rows = self.valid.flatten().nonzero().squeeze(1)
         size = len(rows) // self.num_mini_batches
-        if size == 0:
+        if size < 2:  # one sample has no standard deviation to be normalised with
             return
         order = rows[torch.randperm(self.num_mini_batches * size, device=self.device)]
         assert st.distribution_params is not None
@@ -214,7 +216,28 @@ class MaskedPPO(PPO):
         if actor.symmetry is not None:
             found["symmetry"] = actor.symmetry
         host = torch.stack([value.detach().float() for value in found.values()]).tolist()
-        return dict(zip(found, host, strict=True))
+        numbers = dict(zip(found, host, strict=True))
+        if not all(map(math.isfinite, host)):
+            raise Diverged(self._first_broken(batch, numbers))
+        return numbers
+
+    def _first_broken(self, batch: Batch, numbers: dict[str, float]) -> str:
+        """Which number is not finite, in the order in which an update computes them."""
+        given = {
+            "observations": torch.cat([batch.observations[group] for group in ("actor", "critic")], dim=-1),  # pyright: ignore
+            "actions": batch.actions,
+            "values": batch.values,
+            "returns": batch.returns,
+            "advantages": batch.advantages,
+        }
+        for name, value in given.items():
+            count = int((~torch.isfinite(cast("Tensor", value))).sum())
+            if count:
+                return f"{count} numbers of the {name} that the update learns from are not finite"
+        order = ("surrogate", "entropy", "kl", "value", "actor_grad_norm", "critic_grad_norm")
+        name = next(name for name in (*order, *numbers) if not math.isfinite(numbers[name]))
+        what = name.replace("_grad_norm", "'s gradient")
+        return f"{what} is {numbers[name]}, from finite observations, values, returns and advantages"
 
     def _actor_loss(self, batch: Batch, count: int) -> _ActorLoss:
         self.actor(batch.observations, stochastic_output=True)

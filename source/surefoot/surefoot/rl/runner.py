@@ -12,7 +12,7 @@ from rsl_rl.runners import OnPolicyRunner
 from surefoot.audit.alerts import learning
 from surefoot.audit.alerts.alerts import Alert
 from surefoot.audit.record.console import alert_lines
-from surefoot.errors import AlertStop, CheckpointError, EngineError
+from surefoot.errors import AlertStop, CheckpointError, Diverged, EngineError
 from surefoot.jobs.job import Result
 from surefoot.jobs.reactions import pause, stop_message
 from surefoot.jobs.trainer import RunEvents
@@ -84,6 +84,10 @@ class TrainRunner(OnPolicyRunner):
                 f"Iteration {self.iterations_done + 1} could not be finished. {error}\n       {way_out}"
                 f"Checkpoint of the last whole iteration: {self.folder}/model_{self.iterations_done}.pt"
             ) from error
+        except Diverged as error:
+            text = f"diverged at iteration {self.iterations_done + 1}: {error}"
+            self._document("failed", text)
+            raise Diverged(f"The training {text}. {self._last_finite()}") from error
         except BaseException as error:
             broken_off = isinstance(error, KeyboardInterrupt)
             self._document("interrupted" if broken_off else "failed", f"{type(error).__name__}: {error}".rstrip(": "))
@@ -100,6 +104,16 @@ class TrainRunner(OnPolicyRunner):
             self._document("stopped", reason.splitlines()[0])
             raise AlertStop(reason)
         self._document("finished" if self.iterations_done >= until and not self.interrupted else "interrupted")
+
+    def _last_finite(self) -> str:
+        """Where to go on after a divergence."""
+        path = checkpoints.newest_finite(self.folder) if self.folder is not None else None
+        if path is None:
+            return "There is no checkpoint from before; lower ppo.learning_rate or ppo.max_learning_rate."
+        return (
+            f"Last finite checkpoint: {path}\n       Take the alerts before it as the reason, lower "
+            "ppo.learning_rate or ppo.max_learning_rate, and continue with --resume and --allow-manifest-change."
+        )
 
     def _train(self, until: int) -> list[Alert]:
         """Iterate to the end, or until an alert stops the run; returns the alerts that did."""
@@ -173,6 +187,9 @@ class TrainRunner(OnPolicyRunner):
         self.iterations_done += 1
         self.current_learning_iteration = self.iterations_done
         std = self.alg.get_policy().output_std.detach()
+        if not bool(torch.isfinite(std).all()):
+            self.iterations_done -= 1
+            raise Diverged(f"the standard deviation of {int((~torch.isfinite(std)).sum())} actions is not finite")
         learned = {"learning_rate": self.alg.learning_rate, "action_std": std.mean(), "action_std_min": std.amin()}
         spent = {
             learning.SAMPLES: env.env.samples,
