@@ -4,6 +4,7 @@ mjlab's and Isaac Lab's environments have the same managers under the same names
 raise `NotImplementedError` here.
 """
 
+from collections.abc import Callable
 from typing import Any, cast, get_args
 
 import torch
@@ -57,6 +58,10 @@ class TaskEnv(Pictures):
     _instead_of_physics: PhysicalState | None = None
     contact_of_present_state = False
     implicit_drives = False
+    before_resets: Callable[[AuditStep], None] | None = None
+    """Called in each step with what the accounts read, while the state is still that which it was computed from."""
+    torque_of_present_state = False
+    """`joint_torque` belongs to the state after the step, not to its last physics step."""
     caveats: tuple[str, ...] = ()
     simulator_errors: tuple[type[Exception], ...] = (RuntimeError,)
     """Exceptions of the simulator that are faults."""
@@ -251,6 +256,8 @@ class TaskEnv(Pictures):
         self.reset_buf = terminated | truncated | ~valid
         seen = self._audit_step(action, rates, reward, terminated, truncated)
 
+        if self.before_resets is not None:
+            self.before_resets(seen)
         self._push_and_reset()
         self.robot_state.invalidate()
         self.sense()

@@ -57,6 +57,7 @@ class MaskedPPO(PPO):
         self.valid = torch.ones(shape, dtype=torch.bool, device=self.device)
         self._invalid_obs: Tensor | None = None
         self.diagnostics: dict[str, float] = {}
+        self._first: Tensor | None = None
         self._task: Any = None
         self._worker: ThreadPoolExecutor | None = None
         if threads > 1:
@@ -153,6 +154,7 @@ class MaskedPPO(PPO):
     def update(self) -> dict[str, float]:
         """Run the optimisation epochs over the valid transitions; mean losses."""
         sums: dict[str, float] = {}
+        self._first = None
         batches = 0
         for batch in self._mini_batches():
             for name, value in self._update_on(batch).items():
@@ -160,6 +162,8 @@ class MaskedPPO(PPO):
             batches += 1
         self.storage.clear()
         means = {name: value / max(batches, 1) for name, value in sums.items()}
+        if self._first is not None:
+            self.diagnostics |= dict(zip(("log_ratio", "pairing"), self._first.tolist(), strict=True))
         losses = ("value", "surrogate", "entropy", "symmetry")
         self.diagnostics |= {name: value for name, value in means.items() if name not in losses}
         return {name: means.get(name, 0.0) for name in losses[:3]} | {n: means[n] for n in losses[3:] if n in means}
@@ -243,8 +247,11 @@ class MaskedPPO(PPO):
         self.actor(batch.observations, stochastic_output=True)
         log_prob = self.actor.get_output_log_prob(batch.actions)  # pyright: ignore
         entropy = self.actor.output_entropy[:count].mean()
-        ratio = torch.exp(log_prob - cast("Tensor", batch.old_actions_log_prob).squeeze(1))
+        log_ratio = log_prob - cast("Tensor", batch.old_actions_log_prob).squeeze(1)
+        ratio = torch.exp(log_ratio)
         advantages = cast("Tensor", batch.advantages).squeeze(1)
+        if self._first is None:
+            self._first = self._pairing(batch, log_ratio.detach(), advantages, count)
         bounded = ratio.clamp(1.0 - self.clip_param, 1.0 + self.clip_param)
         surrogate = torch.max(-advantages * ratio, -advantages * bounded).mean()
         loss = surrogate - self.entropy_coef * entropy
@@ -255,6 +262,16 @@ class MaskedPPO(PPO):
             if self.symmetry.use_mirror_loss:
                 loss = loss + self.symmetry.mirror_loss_coeff * symmetry
         return _ActorLoss(loss, surrogate, entropy, (ratio != bounded).float().mean(), symmetry)
+
+    @staticmethod
+    def _pairing(batch: Batch, log_ratio: Tensor, advantages: Tensor, count: int) -> Tensor:
+        """How well the rows of a mini-batch belong together: mean |log ratio|, correlation of the advantage."""
+        gain = (cast("Tensor", batch.returns)[:count] - cast("Tensor", batch.values)[:count]).squeeze(1)
+        advantages = advantages[:count]
+        centred = (advantages - advantages.mean(), gain - gain.mean())
+        product = (centred[0] * centred[1]).sum()
+        size = (centred[0].square().sum() * centred[1].square().sum()).sqrt().clamp(min=1e-30)
+        return torch.stack((log_ratio[:count].abs().mean(), product / size))
 
     def _critic_step(self, batch: Batch) -> Tensor:
         values = self.critic(batch.observations)

@@ -62,7 +62,7 @@ class TrainRunner(OnPolicyRunner):
         """Set by Ctrl-C: the current iteration is the last."""
         self._earlier: list[str] = []
         self.iterations_done = 0
-        self.audit = RunAudit(env.env, folder, resumed_at)
+        self.audit = RunAudit(env.env, folder, resumed_at, self.alg)
         self.events: RunEvents | None = None
         """What is evaluated beside the training."""
         self.document: RunDocument | None = None
@@ -171,18 +171,24 @@ class TrainRunner(OnPolicyRunner):
     def _iterate(self, obs: Any, until: int) -> tuple[Any, AuditedIteration]:
         env, start, physics_before = self.env, time.perf_counter(), self.env.env.physics_seconds
         env_seconds = 0.0
+        steps = self.cfg["num_steps_per_env"]
         with torch.inference_mode(), torch_threads(1):
-            for _ in range(self.cfg["num_steps_per_env"]):
+            self.audit.begin_iteration(self.iterations_done + 1)
+            for number in range(steps):
                 actions = self.alg.act(obs)
+                self.audit.before_step(number, steps, obs, actions)
                 before = time.perf_counter()
                 obs, rewards, dones, extras = env.step(actions)
                 env_seconds += time.perf_counter() - before
                 self.audit.step(extras["audit"])
+                self.audit.after_step(extras["audit"], obs, extras["invalid_obs"])
                 self.alg.process_env_step(obs, rewards, dones, extras)
             self.alg.compute_returns(obs)
+            self.audit.collected(obs)
         collected = time.perf_counter()
         with torch_threads(self._threads):
             losses = self.alg.update()
+        self.audit.updated()
         finished = time.perf_counter()
         self.iterations_done += 1
         self.current_learning_iteration = self.iterations_done

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from surefoot.audit.accounts.metrics import Flush
 from surefoot.manifest.audit import Action, Audit
 
-_STRENGTH: tuple[Action, ...] = ("stop", "pause", "log")
+_STRENGTH: tuple[Action, ...] = ("stop", "pause", "log", "ignore")
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class Alerts:
 
     def _is_news(self, iteration: int, finding: Finding) -> bool:
         key, action = (finding.kind, finding.subject), self._action(finding)
+        if action == "ignore":
+            return False
         last = (self._paused if action == "pause" else self._raised).get(key)
         if action != "stop" and last is not None and iteration - last < self._config.repeat_after:
             return False

@@ -36,6 +36,7 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
 
     robot_state: MujocoRobotState
     simulator_errors = (RuntimeError, mujoco.FatalError)
+    torque_of_present_state = True
 
     def __init__(
         self,
