@@ -81,6 +81,14 @@ class TaskEnv(Pictures):
         """Write the randomisation factors in force into the simulator."""
         raise NotImplementedError
 
+    def model_deviations(self) -> tuple[tuple[str, ...], Tensor] | None:
+        """How far the simulator's model is from the robot with the recorded factors; None where it cannot be read.
+
+        Returns:
+            Names, and for each the largest difference over environments as a share of its size. Shape (names,).
+        """
+        return None
+
     def kick(self, env_ids: Tensor, change: Tensor) -> None:
         """Add to the base velocity: vx, vy in the world frame, m/s, and the yaw rate, rad/s. Shape (n, 3)."""
         raise NotImplementedError

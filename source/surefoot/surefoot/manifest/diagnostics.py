@@ -4,7 +4,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from surefoot.manifest.base import Fraction, NonNegativeInt, OmittedByDefault, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from surefoot.manifest.base import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    OmittedByDefault,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+)
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -78,7 +86,7 @@ class LearnerAudit(Section):
     """Likewise, below which nothing is learned, nat."""
     min_std: PositiveFloat = 0.02
     """Smallest standard deviation of an action."""
-    max_std_growth: Annotated[float, Field(gt=1)] = 3.0
+    max_std_growth: Annotated[float, Field(gt=1)] = 1.5
     """Mean standard deviation of the actions over `ppo.init_std`."""
     min_explained_variance: Annotated[float, Field(ge=-1, le=1)] = 0.1
     """Share of the returns' variance that the critic explains."""

@@ -170,7 +170,9 @@ class LearnerCheck:
             # A column that is always the same has no spread to measure its mean in.
             spread = (square - expected.square()).clamp(min=0).sqrt() + 1e-3 * square.sqrt() + 1e-6
             off = ((normalizer._mean - expected).abs() / spread).amax()
-            off = torch.maximum(off, ((normalizer._var + normalizer._mean.square() - square).abs() / spread.square()).amax())
+            off = torch.maximum(
+                off, ((normalizer._var + normalizer._mean.square() - square).abs() / spread.square()).amax()
+            )
             _raise(self._sums[f"{name}_moments"], torch.where(self._skip, 0.0, off))
             missing = (normalizer.count - count - n).abs().to(torch.float64)
             self._sums[f"{name}_count"].add_(torch.where(self._skip, 0.0, missing))
@@ -204,8 +206,12 @@ def _said(n: dict[str, float]) -> list[tuple[str, str, str]]:
         text = "stored reward of transitions that do not end an episode differs from the environment's reward of"
         found.append(("ppo_reward", "received", f"{text} that step by {n['plain']:.2g} of the largest"))
     if n["at_ends"] > TOLERANCE:
-        text = "stored reward where episodes end differs from reward plus bootstrap (discount * value, at a time-out and"
-        found.append(("ppo_bootstrap", "bootstrap", f"{text} nowhere else) by {n['at_ends']:.2g} of the largest reward"))
+        text = (
+            "stored reward where episodes end differs from reward plus bootstrap (discount * value, at a time-out and"
+        )
+        found.append(
+            ("ppo_bootstrap", "bootstrap", f"{text} nowhere else) by {n['at_ends']:.2g} of the largest reward")
+        )
     if n["dones"] > 0:
         text = f"{n['dones']:.0f} transitions are stored as the end of an episode, or not, where the environment said otherwise"
         found.append(("ppo_ends", "dones", text))
@@ -219,7 +225,9 @@ def _said(n: dict[str, float]) -> list[tuple[str, str, str]]:
         text = "actions come from another policy than the one that learns: their means differ by"
         found.append(("policy_age", "policy that acted", f"{text} {n['acted']:.2g} of the largest"))
     if n["values"] > TOLERANCE:
-        text = f"values in the storage are not the critic's of these observations: {n['values']:.2g} of the largest apart"
+        text = (
+            f"values in the storage are not the critic's of these observations: {n['values']:.2g} of the largest apart"
+        )
         found.append(("ppo_storage", "values of the critic", text))
     if n["returns"] > 10 * TOLERANCE or n["advantages"] > 10 * TOLERANCE:
         text = (

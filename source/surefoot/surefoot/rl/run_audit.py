@@ -25,6 +25,7 @@ from surefoot.audit.alerts.learner_rules import LearnerRules
 from surefoot.audit.alerts.learning import AUDIT, SECONDS, host_numbers
 from surefoot.audit.alerts.memory import MemoryMonitor
 from surefoot.audit.record.record import RunRecord
+from surefoot.audit.second_look.preflight import preflight
 from surefoot.audit.second_look.second_look import SecondLook
 from surefoot.audit.watch import accounts_and_alerts
 from surefoot.engines.base import EngineEnv
@@ -58,9 +59,7 @@ class RunAudit:
         alg: The learner; None looks at the environments alone.
     """
 
-    def __init__(
-        self, env: EngineEnv, folder: Path | None, resumed_at: int = 0, alg: MaskedPPO | None = None
-    ) -> None:
+    def __init__(self, env: EngineEnv, folder: Path | None, resumed_at: int = 0, alg: MaskedPPO | None = None) -> None:
         manifest = env.manifest
         config, layout = manifest.audit, audit_layout(manifest, env.buckets)
         self._env = env
@@ -77,6 +76,9 @@ class RunAudit:
         self._second = SecondLook(env)
         self._learner = LearnerCheck(alg, manifest, env.num_envs) if alg is not None else None
         self._samples = env.samples
+        self._before: list[Finding] = []
+        self._note = ""
+        self._looked = 0
         self._seconds = 0.0
         self.axes = self._accounts.axes
         self.record = None
@@ -93,6 +95,24 @@ class RunAudit:
         start = time.perf_counter()
         self._accounts.step(step)
         self._seconds += time.perf_counter() - start
+
+    def preflight(self) -> str:
+        """Prove what can be proved before the first iteration; what is wrong becomes an alert of that iteration.
+
+        Returns:
+            A sentence on what could not be looked at; empty where everything was.
+        """
+        self._before, self._note = preflight(self._env)
+        return self._note
+
+    def silent(self) -> dict[str, str]:
+        """Kinds of alert that could not be raised so far, and why: silence about them says nothing."""
+        found = self._alerts.silent() | self._second.silent()
+        if self._note:
+            found["preflight"] = self._note
+        if self._looked < self._leak_every * self._env.manifest.audit.diagnostics.leak.patience:
+            found["observation_leak"] = f"{self._looked} iterations, fewer than the looks that it needs"
+        return dict(sorted(found.items()))
 
     def begin_iteration(self, iteration: int) -> None:
         """Before the first action of an iteration, the number of which is given."""
@@ -169,7 +189,9 @@ class RunAudit:
         numbers_compared, further_findings = self._compared()
         flush |= numbers_compared
         self._task.expected_rows, self._samples = float(self._env.samples - self._samples), self._env.samples
-        leaks: list[Finding] = further_findings
+        leaks: list[Finding] = [*self._before, *further_findings]
+        self._before = []
+        self._looked += 1
         if iteration % self._leak_every == 0:
             self._leaks.observe(actor_obs, self._env.robot_state)
             flush |= self._leaks.metrics()

@@ -1,5 +1,6 @@
 """RSL-RL's OnPolicyRunner with atomic checkpoints, exact resume, clean interruption and timed phases."""
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from surefoot.audit.alerts import learning
 from surefoot.audit.alerts.alerts import Alert
 from surefoot.audit.record.console import alert_lines
 from surefoot.errors import AlertStop, CheckpointError, Diverged, EngineError
+from surefoot.files import write_atomically
 from surefoot.jobs.job import Result
 from surefoot.jobs.reactions import pause, stop_message
 from surefoot.jobs.trainer import RunEvents
@@ -95,6 +97,7 @@ class TrainRunner(OnPolicyRunner):
         finally:  # also where an error ends the run: what was recorded since the last checkpoint tells why
             if self.audit.record is not None:
                 self.audit.record.save(end=True)
+                self._tell_silence()
             if self.events is not None:
                 self.events.close()
             if self.progress is not None:
@@ -104,6 +107,16 @@ class TrainRunner(OnPolicyRunner):
             self._document("stopped", reason.splitlines()[0])
             raise AlertStop(reason)
         self._document("finished" if self.iterations_done >= until and not self.interrupted else "interrupted")
+
+    def _tell_silence(self) -> None:
+        """Which detectors could not speak: a run without their alerts is not one without what they look for."""
+        silent = self.audit.silent()
+        text = json.dumps(silent, indent=1)
+        assert self.audit.record is not None and self.folder is not None
+        path = self.folder / "silent_detectors.json"
+        self.audit.record.attempt(lambda: write_atomically(path, text.encode()), now=True)
+        if silent:
+            print("Could not speak in this run:", *(f"  {kind}: {why}" for kind, why in silent.items()), sep="\n")
 
     def _last_finite(self) -> str:
         """Where to go on after a divergence."""
@@ -117,6 +130,9 @@ class TrainRunner(OnPolicyRunner):
 
     def _train(self, until: int) -> list[Alert]:
         """Iterate to the end, or until an alert stops the run; returns the alerts that did."""
+        with torch.inference_mode():
+            if note := self.audit.preflight():
+                print(note, flush=True)
         obs = self.env.get_observations()
         self.alg.train_mode()
         stop: list[Alert] = []

@@ -57,6 +57,8 @@ class AccountRules:
         self._layout = layout
         self._config = config
         self._signs = config.reward.expected_sign if signs is None else signs
+        self._fewest = 0.0
+        """Most episodes that the smaller of successes and others has had."""
 
     def check(self, flush: Flush) -> list[Finding]:
         """Findings of one iteration."""
@@ -96,6 +98,7 @@ class AccountRules:
     def _against_success(self, flush: Flush) -> Iterator[Finding]:
         config = self._config.reward
         successes, others = float(flush["reward/pooled_successes"]), float(flush["reward/pooled_others"])
+        self._fewest = max(self._fewest, min(successes, others))
         if min(successes, others) < config.min_episodes:
             return
         correlation = _numbers(flush["reward/success_correlation_given_command"])
@@ -151,6 +154,13 @@ class AccountRules:
         share, limit = float(flush["fault/invalid_share"]), self._config.fault.max_share
         if share > limit:
             yield Finding("too_many_faults", "all", f"{share:.2%} of the steps are invalid, limit {limit:.2%}")
+
+    def silent(self) -> dict[str, str]:
+        """Kinds that have not been judged, and why."""
+        needed = self._config.reward.min_episodes
+        if self._fewest >= needed:
+            return {}
+        return {"reward_against_success": f"{self._fewest:.0f} successes, or others, in a window; {needed} are needed"}
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: each iteration is judged by its own metrics."""

@@ -45,8 +45,12 @@ _UNIT = (
 )
 _LARGE = f"buckets with at least {MIN_ENVS} environments; NaN with fewer than two such buckets"
 define("spread/return_icc", "-", f"one-way intraclass correlation of {_UNIT}; {_LARGE}", version=2)
-define("spread/return_icc_low", "-", "lower end of its 95 % interval (F distribution), environments as units", version=2)
-define("spread/return_icc_high", "-", "upper end of its 95 % interval (F distribution), environments as units", version=2)
+define(
+    "spread/return_icc_low", "-", "lower end of its 95 % interval (F distribution), environments as units", version=2
+)
+define(
+    "spread/return_icc_high", "-", "upper end of its 95 % interval (F distribution), environments as units", version=2
+)
 define("spread/return_between", "1/s", f"standard deviation between buckets of {_UNIT}; {_LARGE}", version=2)
 define("spread/return_within", "1/s", f"pooled standard deviation within a bucket of {_UNIT}; {_LARGE}", version=2)
 define(

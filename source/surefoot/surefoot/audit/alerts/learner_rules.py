@@ -1,5 +1,6 @@
 """When the numbers of the update say that nothing is learned, or that it goes wrong. The run's own past is no norm:
-thresholds are far outside of what healthy runs show (docs/alerts.md)."""
+thresholds are far outside of what healthy runs show (docs/alerts.md).
+"""
 
 from typing import Any
 
@@ -42,7 +43,9 @@ class LearnerRules:
         config, found = self._config, list[Finding]()
         over = f"over {config.window} iterations"
         if mean["kl"] > config.max_kl:
-            text = f"each update moves the policy by a KL divergence of {mean['kl']:.2g} {over}, limit {config.max_kl:g}"
+            text = (
+                f"each update moves the policy by a KL divergence of {mean['kl']:.2g} {over}, limit {config.max_kl:g}"
+            )
             found.append(Finding("kl", "KL", f"{text}: lower ppo.learning_rate, or set ppo.schedule=adaptive"))
         if mean["kl"] < config.min_kl:
             text = f"updates move the policy by a KL divergence of {mean['kl']:.2g} {over}, limit {config.min_kl:g}"
@@ -73,6 +76,18 @@ class LearnerRules:
         if mean["pairing"] < 0.99:
             text = f"correlate by {mean['pairing']:.2f} with return - value of the same rows, not by 1"
             found.append(Finding("mini_batches", "advantages of mini-batches", text))
+        return found
+
+    def silent(self) -> dict[str, str]:
+        """Kinds that have not been judged, and why."""
+        done, config = self._iterations, self._config
+        found: dict[str, str] = {}
+        if done < config.window:
+            reason = f"{done} iterations, {config.window} are needed"
+            found |= dict.fromkeys(("kl", "exploration", "mini_batches"), reason)
+        if done < config.window or done + self._done < config.warm_up:
+            reason = f"{done + self._done} iterations, {max(config.window, config.warm_up)} are needed"
+            found |= dict.fromkeys(("critic", "objective"), reason)
         return found
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """When numbers of the accounts show a task that is not the one that was meant: dead and drowning terms, time-outs that
-count as failures, steps that are counted wrongly, buckets that drift apart."""
+count as failures, steps that are counted wrongly, buckets that drift apart.
+"""
 
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -120,6 +121,21 @@ class TaskRules:
         elif climb > config.max_climb and mann_kendall_z(values) > MIN_CLIMB_Z:
             text = f"climbing: {climb:+.2f} in {len(values)} iterations, limit {config.max_climb:g}; now {variance:.2f}"
             yield Finding("cross_bucket_variance", "cross-bucket variance", text)
+
+    def silent(self) -> dict[str, str]:
+        """Kinds that have not been judged, and why."""
+        found: dict[str, str] = {}
+        window = self._config.term.window
+        if self._iterations < window:
+            found |= dict.fromkeys(
+                ("dead_term", "drowning_term"), f"{self._iterations} iterations, {window} are needed"
+            )
+        if not np.isfinite(list(self._variance)).any():
+            reason = "never two buckets with 4 environments each"
+            found |= dict.fromkeys(("cross_bucket_variance", "bucket_exploitation"), reason)
+        if self.expected_rows is None:
+            found["step_count"] = "nobody says how many steps were made"
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """What is in the windows."""

@@ -66,6 +66,8 @@ class SecondLook:
         self._draws = self._declared(device)
         self._looks = 0
         self._due = False
+        self._model: tuple[tuple[str, ...], Tensor] | None = None
+        """Of the last look: what the simulator's model holds that it should not."""
         self._clock = env.episode_length_buf.clone()
         self._age = torch.full((n,), -1, dtype=torch.int64, device=device)
         """Control steps since the command was last drawn; below 0 where that was not seen."""
@@ -245,7 +247,9 @@ class SecondLook:
         _raise(sums[f"{name}/least"], torch.where(valid.unsqueeze(1), -given, -torch.inf).amax(dim=0))
         if "sensor_bias" in self._env.buckets.values or group.clipped:
             return
-        noise = (difference if level is None else difference / level.clamp(min=1e-3).unsqueeze(1))[:, noisy & group.known]
+        noise = (difference if level is None else difference / level.clamp(min=1e-3).unsqueeze(1))[
+            :, noisy & group.known
+        ]
         self._draws[f"noise/{name}"].add(noise, valid)
         unit = noise * (3**0.5 / group.amplitude[noisy & group.known])
         if (before := self._noise_before.get(name)) is not None:
@@ -323,27 +327,49 @@ class SecondLook:
             self._values[name].copy_(value)
         sums["bucket"].add_(outside.sum())
         self._episode.copy_(env.streams.episode)
+        self._model = env.model_deviations()
         if self._spread_names:
             columns = [_quantile(env.buckets.values[name], self._edges[name]) for name in self._spread_names]
             self._draws["factor"].add(torch.stack(columns, dim=1))
 
     # On the host.
 
+    def silent(self) -> dict[str, str]:
+        """Kinds that have not been judged, and why."""
+        found: dict[str, str] = {}
+        if not self._has_plain_motors:
+            found["motor_law"] = "delayed actions, DC motors, or an engine whose torque is of the last physics step"
+        if self._env.model_deviations() is None:
+            found["factor_value"] = "this engine's model cannot be read back while it runs"
+        bias = "sensor_bias" in self._env.buckets.values
+        if bias or not any(bool((g.amplitude > 0).any()) for g in self._columns.values()):
+            found["observation_noise"] = "sensor_bias hides its distribution" if bias else "no noise is declared"
+        unknown = [
+            name for g in self._columns.values() for name, ok in zip(g.names, g.known.tolist(), strict=True) if not ok
+        ]
+        if unknown:
+            found["observation_value"] = f"delayed or earlier than the present step: {', '.join(unknown)}"
+        return found
+
     @property
     def flat(self) -> Tensor:
         """All sums, on the device, float64."""
-        return torch.cat([self._sums.flat, *(draws.sums.flat for draws in self._draws.values())])
+        model = [self._model[1].to(torch.float64)] if self._model is not None else []
+        return torch.cat([self._sums.flat, *(draws.sums.flat for draws in self._draws.values()), *model])
 
     def findings(self, host: Tensor) -> list[Finding]:
         """What the sums of the iteration say, from a host copy of `flat`; begins the next iteration."""
         sizes = [len(self._sums.flat), *(len(draws.sums.flat) for draws in self._draws.values())]
-        mine, *drawn = host.split_with_sizes(sizes)
+        mine, *drawn, model = host.split_with_sizes([*sizes, len(host) - sum(sizes)])
         sums = self._sums.unpack(mine)
         found = [*self._of_terms(sums), *self._of_columns(sums), *self._of_robots(sums), *self._of_commands(sums)]
         found += self._of_factors(sums)
         for (name, draws), flat in zip(self._draws.items(), drawn, strict=True):
             kind = "observation_noise" if name.startswith("noise/") else f"{name}_draws"
             found += [Finding(kind, f"{name} {column}", text) for column, text in draws.judge(flat)]
+        if self._model is not None:
+            found += _of_model(self._model[0], model.tolist())
+            self._model = None
         self._begin_sums(sums)
         return found
 
@@ -377,10 +403,15 @@ class SecondLook:
                 text = f"differs from weight * term of the manifest, computed again, by {off:.2g} of the largest value"
                 found.append(Finding("reward_term", term, text))
         for kind, text in (
-            ("causes", "holds, or does not, where the manifest's term, computed again, says otherwise, in {0:.0f} rows"),
+            (
+                "causes",
+                "holds, or does not, where the manifest's term, computed again, says otherwise, in {0:.0f} rows",
+            ),
             ("kinds", "is declared {1} and ended {0:.0f} episodes as the other kind"),
         ):
-            for cause, time_out, rows in zip(self._causes, self._is_time_out.tolist(), sums[kind].tolist(), strict=True):
+            for cause, time_out, rows in zip(
+                self._causes, self._is_time_out.tolist(), sums[kind].tolist(), strict=True
+            ):
                 if rows > 0:
                     kinds = "time_out" if time_out else "failure"
                     found.append(Finding("episode_ends", cause, text.format(rows, kinds)))
@@ -498,6 +529,16 @@ MOST = 4
 """Findings of one kind that are told; the others are counted."""
 
 
+def _of_model(names: tuple[str, ...], off: list[float]) -> list[Finding]:
+    text = "in the simulator differs from the robot definition with the recorded factors by {:.2g} of its size"
+    found = [
+        Finding("factor_value", name, text.format(share))
+        for name, share in zip(names, off, strict=True)
+        if not share <= TOLERANCE
+    ]
+    return _few(found)
+
+
 def _few(found: list[Finding]) -> list[Finding]:
     """Not every column of a vector that is wrong as a whole: the first of each kind, and how many more there are."""
     out: list[Finding] = []
@@ -537,9 +578,7 @@ def _intervals(manifest: Any, env: Any) -> dict[str, tuple[Tensor, Tensor]]:
     """Lower and upper edge of each bucket's interval, by factor in its label. Shape (B,) each."""
     names = [name for name in manifest.randomization.bucket_by]
     factors = manifest.randomization.factors
-    radices = [
-        factors[name].num_intervals if name in factors else len(env.ground.layout.classes) for name in names
-    ]
+    radices = [factors[name].num_intervals if name in factors else len(env.ground.layout.classes) for name in names]
     ids = torch.arange(math.prod(radices), device=env.device)
     found: dict[str, tuple[Tensor, Tensor]] = {}
     for place, name in enumerate(names):

@@ -114,6 +114,9 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
     def apply_factors(self, env_ids: Tensor) -> None:
         self.factors.apply(env_ids)
 
+    def model_deviations(self) -> tuple[tuple[str, ...], Tensor]:
+        return self.factors.deviations()
+
     def reward_rates(self) -> Tensor:
         return cast("MatrixRewardManager", self.reward_manager).rates
 
