@@ -19,7 +19,8 @@ KINDS = ("reward", "ends", "learner", "observations", "commands", "starts", "fac
 SOURCES = {
     "RLMutation": "Tambon et al. 2023, Mutation testing of deep reinforcement learning based on real faults",
     "muPRL": "Thomas et al. 2025, muPRL: a mutation testing pipeline for deep RL based on real faults",
-    "Nikanjam": "Nikanjam et al. 2022, Faults in deep reinforcement learning programs: a taxonomy and a detection approach",
+    "Nikanjam": "Nikanjam et al. 2022, Faults in deep reinforcement learning programs: a taxonomy "
+    "and a detection approach",
     "Isaac Lab 664": "isaac-sim/IsaacLab issue 664: randomisation at startup is not executed",
     "Isaac Lab 676": "isaac-sim/IsaacLab issue 676: randomised joint parameters do not arrive",
     "field": "seen by practitioners of legged locomotion; issue 15 of this project",

@@ -213,7 +213,10 @@ def _said(n: dict[str, float]) -> list[tuple[str, str, str]]:
             ("ppo_bootstrap", "bootstrap", f"{text} nowhere else) by {n['at_ends']:.2g} of the largest reward")
         )
     if n["dones"] > 0:
-        text = f"{n['dones']:.0f} transitions are stored as the end of an episode, or not, where the environment said otherwise"
+        text = (
+            f"{n['dones']:.0f} transitions are stored as the end of an episode, or not, where the "
+            f"environment said otherwise"
+        )
         found.append(("ppo_ends", "dones", text))
     for name, subject, text in (
         ("actions", "actions", "actions in the storage differ from those that the environment received"),
@@ -243,10 +246,16 @@ def _said(n: dict[str, float]) -> list[tuple[str, str, str]]:
             text = f"moments differ from those of the observations by {n[f'{name}_moments']:.2g}: it is fed other data"
             found.append(("normaliser", f"{name}'s normaliser", text))
     if n["actor_moved"] <= STILL:
-        text = f"the update moved the actor's parameters by {n['actor_moved']:.1g} of their size: the policy does not learn"
+        text = (
+            f"the update moved the actor's parameters by {n['actor_moved']:.1g} of their size: the policy "
+            f"does not learn"
+        )
         found.append(("still_network", "policy, learning rate", text))
     if n["critic_moved"] <= STILL:
-        text = f"the update moved the critic's parameters by {n['critic_moved']:.1g} of their size: the critic does not learn"
+        text = (
+            f"the update moved the critic's parameters by {n['critic_moved']:.1g} of their size: the "
+            f"critic does not learn"
+        )
         found.append(("still_network", "critic", text))
     return found
 

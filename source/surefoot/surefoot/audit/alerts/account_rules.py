@@ -108,7 +108,8 @@ class AccountRules:
                 yield Finding(
                     "reward_against_success",
                     term,
-                    f"pays {mean[index]:.3g}/s, and more where episodes fail: correlation with success, the command kept, "
+                    f"pays {mean[index]:.3g}/s, and more where episodes fail: correlation with "
+                    f"success, the command kept, "
                     f"{correlation[index]:.2f} over {successes:.0f} successes and {others:.0f} others, limit "
                     f"-{config.sign_correlation:g}",
                 )
@@ -144,7 +145,8 @@ class AccountRules:
             f"earns {float(means[best]):.3g}/s{success[best]} in {labels[best]!r} against "
             f"{float(means[worst]):.3g}/s{success[worst]} in {labels[worst]!r}; the farthest bucket is "
             f"{found.gap / abs(found.median):.2f} of the median bucket away, {found.certainty:.0f} standard errors, "
-            f"{found.within / abs(found.median):.2f} within a bucket, intraclass correlation at least {found.icc_low:.2f}",
+            f"{found.within / abs(found.median):.2f} within a bucket, intraclass correlation at least "
+            f"{found.icc_low:.2f}",
         )
 
     def _faults(self, flush: Flush) -> Iterator[Finding]:

@@ -51,7 +51,10 @@ class LearnerRules:
             text = f"updates move the policy by a KL divergence of {mean['kl']:.2g} {over}, limit {config.min_kl:g}"
             found.append(Finding("kl", "learning rate", f"{text}: the policy does not learn"))
         if mean["action_std_min"] < config.min_std:
-            text = f"the smallest standard deviation of an action is {mean['action_std_min']:.2g}, limit {config.min_std:g}"
+            text = (
+                f"the smallest standard deviation of an action is {mean['action_std_min']:.2g}, limit "
+                f"{config.min_std:g}"
+            )
             found.append(Finding("exploration", "std", f"{text}: nothing new is tried"))
         if mean["action_std"] > config.max_std_growth * self._init_std:
             text = (

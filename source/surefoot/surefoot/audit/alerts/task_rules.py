@@ -96,7 +96,10 @@ class TaskRules:
         causes = zip(self._layout.causes, self._layout.cause_is_time_out, pooled.view(2, -1).T.tolist(), strict=True)
         for cause, time_out, (episodes, last) in causes:
             if not time_out and episodes >= MIN_FAILURES and last >= AT_THE_END * episodes:
-                text = f"{last:.0f} of its {episodes:.0f} failures came at the longest length of an episode: is it a time-out?"
+                text = (
+                    f"{last:.0f} of its {episodes:.0f} failures came at the longest length of an episode: "
+                    f"is it a time-out?"
+                )
                 yield Finding("episode_ends", cause, text)
 
     def _counted(self, flush: Flush) -> Iterator[Finding]:
@@ -116,7 +119,10 @@ class TaskRules:
         climb = theil_sen(values) * (len(values) - 1) if full else float("nan")
         flush[CLIMB] = torch.tensor(climb, dtype=torch.float64)
         if variance > config.max_variance:
-            text = f"{variance:.2f} of the mean square reward is differences between buckets, limit {config.max_variance:g}"
+            text = (
+                f"{variance:.2f} of the mean square reward is differences between buckets, limit "
+                f"{config.max_variance:g}"
+            )
             yield Finding("cross_bucket_variance", "cross-bucket variance", text)
         elif climb > config.max_climb and mann_kendall_z(values) > MIN_CLIMB_Z:
             text = f"climbing: {climb:+.2f} in {len(values)} iterations, limit {config.max_climb:g}; now {variance:.2f}"

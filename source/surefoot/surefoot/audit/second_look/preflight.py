@@ -199,5 +199,8 @@ def _mirror(env: Any) -> Iterator[Finding]:
     off = (places[1] - mirrored).abs().amax(dim=1)
     for foot, distance in zip(robot.feet, off.tolist(), strict=True):
         if distance > 0.005:
-            text = f"with mirrored joints it is {distance:.3g} m from where its mirror image is: mirror or mirror_sign is wrong"
+            text = (
+                f"with mirrored joints it is {distance:.3g} m from where its mirror image is: mirror or "
+                f"mirror_sign is wrong"
+            )
             yield Finding(KIND, f"mirror of foot {foot.name}", text)

@@ -419,7 +419,10 @@ class SecondLook:
             rows = float(sums["unexplained"])
             found.append(Finding("episode_ends", "ends", f"{rows:.0f} episodes ended with no cause that holds"))
         if float(sums["clock"]) > 0:
-            text = f"the episode's clock did not advance by one control step, or begin at 0, in {float(sums['clock']):.0f} steps"
+            text = (
+                f"the episode's clock did not advance by one control step, or begin at 0, in "
+                f"{float(sums['clock']):.0f} steps"
+            )
             found.append(Finding("episode_clock", "episode steps", text))
         return found
 
@@ -454,7 +457,10 @@ class SecondLook:
             text = f"{numbers['copies']:.0f} robots are in the same state as another: copies, or the same draws"
             found.append(Finding("same_robots", "robots", text))
         if self._lasting("lying_robots", "", numbers["lying"] > max(1.0, 0.01 * n), looked):
-            text = f"{numbers['lying']:.0f} robots have been lying for {LYING_S:g} s and their episodes go on: falls do not end"
+            text = (
+                f"{numbers['lying']:.0f} robots have been lying for {LYING_S:g} s and their episodes go "
+                f"on: falls do not end"
+            )
             found.append(Finding("lying_robots", "fallen robots", text))
         if looked and (self._lasting("easy_success", "", numbers["vacuous"] > 0.5, looked)):
             text = (
@@ -480,7 +486,10 @@ class SecondLook:
         fields = ("base_lin_vel_b", "base_ang_vel_w", "projected_gravity_b", "base_lin_vel_yaw")
         for field, off in zip(fields, sums["identity"].tolist(), strict=True):
             if off > TOLERANCE:
-                text = f"velocity or direction differs from the simulator's state turned into its frame by {off:.2g} of its size"
+                text = (
+                    f"velocity or direction differs from the simulator's state turned into its frame by "
+                    f"{off:.2g} of its size"
+                )
                 found.append(Finding("state_field", field, text))
         return _few(found)
 
@@ -507,7 +516,10 @@ class SecondLook:
         found: list[Finding] = []
         if (rows := float(sums["bucket"])) > 0:
             names = ", ".join(self._limits)
-            text = f"{rows:.0f} environments have values of {names} outside of the intervals that their bucket's label names"
+            text = (
+                f"{rows:.0f} environments have values of {names} outside of the intervals that their "
+                f"bucket's label names"
+            )
             found.append(Finding("bucket_label", "bucket", text))
         for name, rows in zip(self._env.buckets.values, sums["stale_factor"].tolist(), strict=True):
             if rows > 0:
@@ -523,7 +535,8 @@ SLACK_OF_NOISE = 1e-3
 TOLERANCE_OF_MOTORS = 0.02
 _OF_ONE_ITERATION = (
     "rates", "causes", "kinds", "unexplained", "clock", "command_early", "command_late", "command_clock", "frozen",
-    "copies", "lying", "motor", "identity", "bucket", "vacuous", "looked", "repeated", "stale_factor", "touching", "low",
+    "copies", "lying", "motor", "identity", "bucket", "vacuous", "looked", "repeated", "
+    ""stale_factor", "touching", "low",
 )  # fmt: skip
 MOST = 4
 """Findings of one kind that are told; the others are counted."""
