@@ -35,7 +35,7 @@ class LearnerRules:
         if any(name not in flush for name in names):
             return []
         now = torch.stack([flush[name].double() for name in names]).nan_to_num(0.0)
-        mean = dict(zip(_READ, (self._window.push(now) / self._config.window).tolist(), strict=True))
+        mean: dict[str, float] = dict(zip(_READ, (self._window.push(now) / self._config.window).tolist(), strict=True))
         self._iterations += 1
         return self._judge(mean) if self._iterations >= self._config.window else []
 

@@ -56,7 +56,8 @@ class SecondLook:
             "rates": (len(self._terms),), "causes": (len(self._causes),), "kinds": (len(self._causes),),
             "unexplained": (), "clock": (), "command_early": (), "command_late": (), "command_clock": (),
             "frozen": (), "copies": (), "lying": (), "motor": (len(robot.joints),), "identity": (4,), "bucket": (),
-            "vacuous": (), "looked": (), "drawn": (), "standing": (), "repeated": (), "stale_factor": (len(env.buckets.values),),
+            "vacuous": (), "looked": (), "drawn": (), "standing": (), "repeated": (),
+            "stale_factor": (len(env.buckets.values),),
             "touching": (len(robot.feet),), "low": (),
         }  # fmt: skip
         for name, group in self._columns.items():
@@ -535,8 +536,8 @@ SLACK_OF_NOISE = 1e-3
 TOLERANCE_OF_MOTORS = 0.02
 _OF_ONE_ITERATION = (
     "rates", "causes", "kinds", "unexplained", "clock", "command_early", "command_late", "command_clock", "frozen",
-    "copies", "lying", "motor", "identity", "bucket", "vacuous", "looked", "repeated", "
-    ""stale_factor", "touching", "low",
+    "copies", "lying", "motor", "identity", "bucket", "vacuous", "looked", "repeated",
+    "stale_factor", "touching", "low",
 )  # fmt: skip
 MOST = 4
 """Findings of one kind that are told; the others are counted."""
