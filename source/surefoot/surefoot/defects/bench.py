@@ -9,13 +9,14 @@ from typing import Any
 
 from surefoot.audit.alerts.alerts import Alert
 from surefoot.defects import learner, task, world  # noqa: F401  # they register their defects
-from surefoot.defects.registry import DEFECTS, Defect
+from surefoot.defects.registry import DEFECTS, GO1_FLAT, Defect
 from surefoot.engines import load_engine
 from surefoot.errors import AlertStop, SurefootError, unknown_name
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
 
+__all__ = ["DEFECTS", "GO1_FLAT", "Defect", "Outcome", "chosen", "line", "run_clean", "run_defect", "table"]
 SHORT = ("training.logger=none", "training.learning_threads=1")
 
 

@@ -1,8 +1,8 @@
 """Whether numbers look like independent uniform draws from their declared ranges.
 
 A number outside of its range is a proof. Else three sums are looked at, each with a known distribution where the draws
-are uniform and independent: the mean, the variance, and for draws of the same moment the square of their mean, which is
-one n-th of the variance for n independent environments and the whole variance where all have the same number.
+are uniform and independent: the mean, the variance, and how much the means of moments vary, which is one n-th of the
+variance for n independent environments and the whole variance where all have the same number.
 
 Axis letters: N environments, K kinds of number.
 """
@@ -43,7 +43,7 @@ class UniformDraws:
         self._point = width <= 0
         self._unit = torch.where(self._point, 1.0, width)
         kinds = len(self.names)
-        names_of_sums = ("count", "sum", "square", "below", "above", "shared", "moments")
+        names_of_sums = ("count", "sum", "square", "below", "above", "shared", "moments", "grouped", "grouped_sum")
         self.sums = Sums(dict.fromkeys(names_of_sums, (kinds,)), device)
 
     def add(self, values: Tensor, rows: Tensor | None = None) -> None:
@@ -67,6 +67,8 @@ class UniformDraws:
         together = (n > 1).to(torch.float64)
         sums["shared"].add_(together * total.square() / n.clamp(min=1))
         sums["moments"].add_(together)
+        sums["grouped"].add_(together * n)
+        sums["grouped_sum"].add_(together * total)
 
     def judge(self, flat: Tensor) -> list[tuple[str, str]]:
         """Name and what is wrong, from a host copy of `sums.flat`."""
@@ -93,11 +95,13 @@ def _judge(one: dict[str, float], point: bool, low: float, unit: float) -> str:
         return ""
     if one["square"] / n < 1e-6 + (one["sum"] / n) ** 2:
         return f"all {n:.0f} draws are {low + (0.5 + one['sum'] / n / 12**0.5) * unit:.3g}"
-    # Before the mean: where all environments share a draw, its mean is that of a few draws and not of many.
-    if one["moments"] > 0 and float(chdtrc(one["moments"], one["shared"])) < MIN_P:
+    # Before the mean: where all environments share a draw, the mean is that of a few draws and not of many.
+    middle, moments = one["sum"] / n, one["moments"] - 1
+    shared = one["shared"] - 2 * middle * one["grouped_sum"] + middle**2 * one["grouped"]
+    if moments > 0 and float(chdtrc(moments, max(shared, 0.0))) < MIN_P:
         return (
-            f"environments share their draws: the square of their mean is {one['shared'] / one['moments']:.3g} times "
-            f"that of independent ones, over {one['moments']:.0f} moments"
+            f"environments share their draws: means of {one['moments']:.0f} moments vary {shared / moments:.3g} times as "
+            "much as those of independent ones"
         )
     mean, spread = one["sum"] / n**0.5, (one["square"] - n) / (0.8 * n) ** 0.5
     if abs(mean) > MAX_Z:
