@@ -296,7 +296,7 @@ def joint_velocity_kept_at_the_reset(runner: "TrainRunner") -> None:
     env: Any = runner.env.env
 
     def write(original: Any, env_ids: Tensor, **state: Tensor) -> None:
-        original(env_ids, **(state | {"joint_vel": env.robot_state.raw_joint_vel()[env_ids].clone()}))
+        original(env_ids, **(state | {"joint_vel": env.robot_state._joint_vel_before[env_ids].clone()}))
 
     patches.around(env, "write_state", write)
 

@@ -19,7 +19,7 @@ from surefoot.manifest.manifest import Manifest
 if TYPE_CHECKING:
     from surefoot.rl.ppo import MaskedPPO
 
-_VALID = "over the valid transitions of the iteration"
+_VALID = "over the valid transitions of an iteration that is looked at; NaN in others"
 STORED = define("received/stored", "-", f"sum of the rewards in PPO's storage {_VALID}")
 BOOTSTRAP = define(
     "received/bootstrap", "-", f"sum of discount * value of the state, where a time-out ended the episode, {_VALID}"
@@ -62,15 +62,19 @@ class LearnerCheck:
         )  # fmt: skip
         self._sums = Sums(dict.fromkeys(names, ()), device)
         self._invalid_obs: Tensor | None = None
-        self._step = 0
+        self._step, self._due = 0, False
         self._obs: dict[str, Tensor] = {}
         self._skip = torch.zeros((), dtype=torch.bool, device=device)
         self._parameters: dict[str, Tensor] = {}
         self._moments: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
 
-    def begin_iteration(self) -> None:
-        """Before the first action of an iteration."""
+    def begin_iteration(self, due: bool) -> None:
+        """Before the first action of an iteration that is looked at, or not."""
+        self._due = due
+        if not due:
+            return
         self._step = 0
+        self._invalid_obs = self._alg._invalid_obs
         self._skip.zero_()
         for name in ("actor", "critic"):
             self._parameters[name] = _flat(getattr(self._alg, name))
@@ -81,7 +85,7 @@ class LearnerCheck:
 
     def acted(self, obs: TensorDict) -> None:
         """After the actions of the last step of an iteration were sampled."""
-        if self._step != self._ppo.num_steps_per_env - 1:
+        if not self._due or self._step != self._ppo.num_steps_per_env - 1:
             return
         alg, transition = self._alg, self._alg.transition
         self._obs = {str(name): obs[name].clone() for name in obs.keys()}
@@ -93,7 +97,7 @@ class LearnerCheck:
 
     def stepped(self, seen: AuditStep, invalid_obs: Tensor) -> None:
         """After a step of the environments, with what the accounts were given."""
-        if self._step >= len(self._actions):
+        if not self._due or self._step >= len(self._actions):
             return
         invalid = seen.fault.any(dim=1)
         spoilt = invalid if self._invalid_obs is None else invalid | self._invalid_obs
@@ -109,7 +113,9 @@ class LearnerCheck:
 
     def collected(self, last_obs: TensorDict) -> None:
         """After returns and advantages were computed."""
-        alg, st, sums, kept = self._alg, self._alg.storage, self._sums, self._kept
+        if not self._due:
+            return
+        st, sums, kept = self._alg.storage, self._sums, self._kept
         valid, values = ~kept["spoilt"], st.values.squeeze(2)
         bootstrap = self._ppo.gamma * values * kept["timed_out"]
         reward = torch.where(valid, kept["reward"] + bootstrap, 0.0)
@@ -129,7 +135,6 @@ class LearnerCheck:
         self._follow_returns(reward, values, valid, last_obs)
         self._follow_normalizers(last_obs)
         self._obs = {}
-        assert alg is not None
 
     def _follow_returns(self, reward: Tensor, values: Tensor, valid: Tensor, last_obs: TensorDict) -> None:
         st, gamma, lam, ended = self._alg.storage, self._ppo.gamma, self._ppo.lam, self._kept["ended"]
@@ -179,6 +184,8 @@ class LearnerCheck:
 
     def updated(self) -> None:
         """After the update."""
+        if not self._due:
+            return
         for name, before in self._parameters.items():
             moved = (_flat(getattr(self._alg, name)) - before).norm() / before.norm()
             self._sums[f"{name}_moved"].copy_(moved)
@@ -192,6 +199,8 @@ class LearnerCheck:
         """Metrics and findings of the iteration, from a host copy of `flat`; begins the next iteration."""
         numbers = {name: float(value) for name, value in self._sums.unpack(host).items()}
         self._sums.flat.zero_()
+        if not self._due:
+            return {}, []
         residual = max(numbers["plain"], numbers["at_ends"])
         values = {STORED: numbers["stored"], BOOTSTRAP: numbers["bootstrap"], RESIDUAL: residual}
         values |= {ACTOR_MOVED: numbers["actor_moved"], CRITIC_MOVED: numbers["critic_moved"]}

@@ -119,7 +119,7 @@ class RunAudit:
         with self._timed():
             self._second.begin_iteration(iteration)
             if self._learner is not None:
-                self._learner.begin_iteration()
+                self._learner.begin_iteration(self._second.due)
 
     def before_step(self, number: int, last: int, obs: TensorDict, action: Tensor) -> None:
         """An action was sampled, of the `number`-th step of `last` in the iteration, from 0."""

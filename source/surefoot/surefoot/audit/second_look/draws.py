@@ -53,8 +53,11 @@ class UniformDraws:
             values: Shape (N, K).
             rows: Those that were drawn now; None means all. Shape (N,), bool.
         """
+        if rows is None:
+            self.add_moments((values,))
+            return
         unit = (values.to(torch.float64) - self._low) / self._unit
-        kept = torch.ones_like(unit[:, :1]) if rows is None else rows.to(torch.float64).unsqueeze(1)
+        kept = rows.to(torch.float64).unsqueeze(1)
         unit = torch.where(kept > 0, unit, torch.where(self._point, 0.0, 0.5))  # finite, and inside
         sums, top = self.sums, torch.where(self._point, 0.0, 1.0)
         z = (unit - 0.5) * 12**0.5 * kept
@@ -69,6 +72,28 @@ class UniformDraws:
         sums["moments"].add_(together)
         sums["grouped"].add_(together * n)
         sums["grouped_sum"].add_(together * total)
+
+    def add_moments(self, moments: Sequence[Tensor]) -> None:
+        """Take in the draws of several moments at once. Shape (any, K) each."""
+        sizes = [len(values) for values in moments]
+        if sum(sizes) == 0:
+            return
+        unit = (torch.cat(list(moments)).to(torch.float64) - self._low) / self._unit
+        sums, top = self.sums, torch.where(self._point, 0.0, 1.0)
+        z = (unit - 0.5) * 12**0.5
+        sums["count"].add_(len(z))
+        sums["sum"].add_(z.sum(dim=0))
+        sums["square"].add_(z.square().sum(dim=0))
+        sums["below"].copy_(torch.maximum(sums["below"], (-unit).amax(dim=0)))
+        sums["above"].copy_(torch.maximum(sums["above"], (unit - top).amax(dim=0)))
+        of_row = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes)).to(z.device)
+        totals = torch.zeros(len(sizes), z.shape[1], dtype=z.dtype, device=z.device).index_add_(0, of_row, z)
+        n = torch.tensor(sizes, dtype=z.dtype, device=z.device).unsqueeze(1)
+        together = (n > 1).to(z.dtype)
+        sums["shared"].add_((together * totals.square() / n.clamp(min=1)).sum(dim=0))
+        sums["moments"].add_(together.sum())
+        sums["grouped"].add_((together * n).sum())
+        sums["grouped_sum"].add_((together * totals).sum(dim=0))
 
     def judge(self, flat: Tensor) -> list[tuple[str, str]]:
         """Name and what is wrong, from a host copy of `sums.flat`."""

@@ -1,6 +1,6 @@
 """The environments once more: what a step gave against what the manifest says of the state that the simulator holds.
 
-Every step: clocks, commands and starts. At the last step of every `EVERY`-th iteration, a look: reward terms, ends and
+Every step: clocks, commands and starts. At the last step of the first iterations and of every `EVERY`-th, a look: reward terms, ends and
 observations are computed again from RobotState, motors against their law, robots against each other, the model in
 the simulator against the recorded factors. Sums stay on the device until `findings` reads them, once an iteration.
 
@@ -22,8 +22,10 @@ from surefoot.audit.second_look.task_again import ColumnsAgain, TaskAgain
 from surefoot.mdp.frames import gravity_direction, quat_from_yaw, rotate
 from surefoot.mdp.layout import GroupName
 
-EVERY = 2
+EVERY = 8
 """Iterations from look to look."""
+FIRST = 12
+"""Iterations at the start of a process that are all looked at: most mistakes are there from the beginning."""
 WINDOW = 100
 """Looks after which sums of draws begin anew, so that what begins late is not drowned."""
 TOLERANCE = 1e-3
@@ -66,7 +68,10 @@ class SecondLook:
         self._sums = Sums(shapes, device)
         self._draws = self._declared(device)
         self._looks = 0
-        self._due = False
+        self._begun = 0
+        self.due = False
+        """A look is taken in this iteration."""
+        self._compact = torch.device(env.device).type == "cpu"
         self._model: tuple[tuple[str, ...], Tensor] | None = None
         """Of the last look: what the simulator's model holds that it should not."""
         self._clock = env.episode_length_buf.clone()
@@ -80,6 +85,8 @@ class SecondLook:
         self._hash = torch.linspace(0.5, 1.5, len(robot.joints), dtype=torch.float64, device=device).sqrt()
         self._starts_seen = torch.full((2048,), torch.nan, dtype=torch.float64, device=device)
         self._start_at = 0
+        self._commands: list[Tensor] = []
+        self._starts: list[Tensor] = []
         self._episode = env.streams.episode.clone()
         self._values = {name: value.clone() for name, value in env.buckets.values.items()}
         self._limits = _intervals(manifest, env)
@@ -127,7 +134,8 @@ class SecondLook:
 
     def begin_iteration(self, iteration: int) -> None:
         """Looks are taken in the iteration that begins, or not."""
-        self._due = iteration <= 4 * PATIENCE or iteration % EVERY == 0
+        self._begun += 1
+        self.due = self._begun <= FIRST or iteration % EVERY == 0
 
     # Every step.
 
@@ -154,12 +162,13 @@ class SecondLook:
         speed = self._state.read("command")[:, :2].square().sum(dim=1).sqrt()
         self._sums["vacuous"].add_(((speed <= self._manifest.audit.success_error) & valid).sum() / len(valid))
 
-    _looking = False
+    _looking = _last = False
 
     def step(self, number: int, last: int) -> None:
         """Before a control step, the `number`-th of `last` in its iteration, from 0."""
-        self._looking = self._due and number == last - 1
-        if self._due and number >= last - 2:
+        self._last = number == last - 1
+        self._looking = self.due and self._last
+        if self.due and number >= last - 2:
             self._before = (self._state.raw_joint_pos().clone(), self._state.raw_base_pos_w().clone())
 
     def after(self, seen: AuditStep, observations: Mapping[str, Tensor]) -> None:
@@ -170,8 +179,9 @@ class SecondLook:
         self._clock.copy_(now)
         self._follow_commands(ended)
         self._follow_starts(ended)
-        down = self._state.read("projected_gravity_b")[:, 2] > LYING
-        self._tilted = torch.where(down & ~ended, self._tilted + 1, 0)
+        if self._last:
+            down = self._state.read("projected_gravity_b")[:, 2] > LYING
+            self._tilted = torch.where(down & ~ended, self._tilted + 1, 0)
         if self._looking:
             self._look(ended, observations)
 
@@ -179,45 +189,75 @@ class SecondLook:
         command, commands, sums = self._state.command, self._manifest.task.commands, self._sums
         if self._env.commands.held:
             return
-        changed = (command != self._command).any(dim=1)
-        drawn, within = changed & ended, changed & ~ended
+        left, age = self._env.commands.time_left, self._age
+        changed, seen = (command != self._command).any(dim=1), age >= 0
+        within = changed & ~ended
         low, high = (bound / self._dt for bound in commands.resampling_time)
-        seen, zero = self._age >= 0, (self._command == 0).all(dim=1)
-        sums["command_early"].add_((within & seen & (self._age + 1 < low - 1)).sum())
-        sums["command_late"].add_((~ended & ~zero & (self._age > high + 1)).sum())
-        left = self._env.commands.time_left
-        ran = (left - (self._left - self._dt)).abs() <= 1e-3 * self._dt
-        sums["command_clock"].add_((~ended & ~within & ~ran & (self._left > self._dt * 1.001)).sum())
-        moving = (command != 0).any(dim=1)
-        self._draws["command"].add(command, (drawn | within) & moving)
-        sums["drawn"].add_((drawn | within).sum())
-        sums["standing"].add_(((drawn | within) & ~moving).sum())
-        self._age = torch.where(ended | within, 0, torch.where(seen, self._age + 1, self._age))
-        self._command.copy_(command)
+        if self.due:
+            # A countdown that has run out in this step was started anew.
+            ran = (left - (self._left - self._dt)).abs() <= 1e-3 * self._dt
+            sums["command_clock"].add_((~(ended | within | ran) & (self._left > self._dt * 1.001)).sum())
+            sums["command_late"].add_((~ended & (age > high + 1) & (command != 0).any(dim=1)).sum())
         self._left.copy_(left)
+        if not self._compact or bool(changed.any()):
+            moving = (command != 0).any(dim=1)
+            sums["command_early"].add_((within & seen & (age + 1 < low - 1)).sum())
+            sums["drawn"].add_(changed.sum())
+            sums["standing"].add_((changed & ~moving).sum())
+            if self._compact:  # few rows, kept until the end of the iteration
+                self._commands.append(command[changed & moving])
+            else:
+                self._draws["command"].add(command, changed & moving)
+        self._age = torch.where(ended | within, 0, age + seen)
+        self._command.copy_(command)
 
     def _follow_starts(self, ended: Tensor) -> None:
-        state, resets = self._state, self._manifest.task.resets
-        offset = state.raw_base_pos_w() - state.episode_origins()
-        yaw = _yaw(state.raw_base_quat_w())
-        joints = state.raw_joint_pos() - state.read("default_joint_pos")
-        turn = (yaw - resets.yaw[0]).remainder(2 * math.pi)
+        if self._compact and not bool(ended.any()):
+            return
+        state, rows = self._state, ended.nonzero().squeeze(1) if self._compact else slice(None)
+        offset = state.raw_base_pos_w()[rows] - state.episode_origins()[rows]
+        parts = (state.raw_base_lin_vel_w(), state.raw_base_ang_vel_b(), state.raw_joint_pos(), state.raw_joint_vel())
+        start = torch.cat((offset, state.raw_base_quat_w()[rows], *(part[rows] for part in parts)), dim=1)
+        if self._compact:
+            self._starts.append(start)
+        else:
+            self._draws["start"].add(self._as_drawn(start), ended)
+            self._remember_starts(torch.where(ended, self._hash_of(start), torch.nan))
+
+    def _as_drawn(self, start: Tensor) -> Tensor:
+        """A start as the numbers that a reset draws. Shape (n, kinds)."""
+        joints, resets = len(self._manifest.robot.joints), self._manifest.task.resets
+        offset, quat, velocities, joint_pos, joint_vel = start.split_with_sizes((3, 4, 6, joints, joints), dim=1)
+        turn = (_yaw(quat) - resets.yaw[0]).remainder(2 * math.pi)
         turn = torch.where(turn > 2 * math.pi - 1e-4, turn - 2 * math.pi, turn).clamp(min=0)
-        parts = (offset[:, :2], turn.unsqueeze(1), state.raw_base_lin_vel_w(), state.raw_base_ang_vel_b(), joints)
-        self._draws["start"].add(torch.cat((*parts, state.raw_joint_vel()), dim=1), ended)
-        if resets.joint_pos[0] < resets.joint_pos[1]:
-            self._remember_starts(torch.where(ended, joints.to(torch.float64) @ self._hash, torch.nan))
+        pose = joint_pos - self._state.read("default_joint_pos")
+        return torch.cat((offset[:, :2], turn.unsqueeze(1), velocities, pose, joint_vel), dim=1)
+
+    def _hash_of(self, start: Tensor) -> Tensor:
+        joints = len(self._manifest.robot.joints)
+        return start[:, 13 : 13 + joints].to(torch.float64) @ self._hash
+
+    def _settle(self) -> None:
+        """Rows that were kept of the iteration's steps go into the sums."""
+        self._draws["command"].add_moments(self._commands)
+        if self._starts:
+            self._draws["start"].add_moments([self._as_drawn(start) for start in self._starts])
+            self._remember_starts(self._hash_of(torch.cat(self._starts)))
+        self._commands.clear()
+        self._starts.clear()
 
     def _remember_starts(self, start: Tensor) -> None:
-        """Starts are drawn from continuous ranges: none comes twice."""
-        size, n = len(self._starts_seen), min(len(start), 1024)
-        known = torch.cat((self._starts_seen, start[:n])).sort().values
-        again = (known[1:] == known[:-1]).sum()
-        before = self._starts_seen.sort().values
-        self._sums["repeated"].add_(again - (before[1:] == before[:-1]).sum())
-        place = (torch.arange(n, device=start.device) + self._start_at) % size
-        self._starts_seen[place] = torch.where(start[:n].isnan(), self._starts_seen[place], start[:n])
-        self._start_at = (self._start_at + n) % size
+        size, start = len(self._starts_seen), start[:1024]
+        if self._manifest.task.resets.joint_pos[0] == self._manifest.task.resets.joint_pos[1]:
+            return
+        place = (torch.arange(len(start), device=start.device) + self._start_at) % size
+        self._starts_seen[place] = torch.where(start.isnan(), self._starts_seen[place], start)
+        self._start_at = (self._start_at + len(start)) % size
+
+    def _repeated(self) -> Tensor:
+        """Starts are drawn from continuous ranges: none of the last ones comes twice."""
+        known = self._starts_seen.sort().values
+        return (known[1:] == known[:-1]).sum().to(torch.float64)
 
     # A look.
 
@@ -268,7 +308,8 @@ class SecondLook:
         state_of = (joint_pos.to(torch.float64) @ self._hash) + (joint_vel.to(torch.float64) @ self._hash.flip(0))
         state_of = torch.where(old, state_of, torch.nan).sort().values
         sums["copies"].add_((state_of[1:] == state_of[:-1]).sum())
-        sums["lying"].add_((self._tilted * self._dt >= LYING_S).sum())
+        steps = self._manifest.ppo.num_steps_per_env
+        sums["lying"].add_((self._tilted * steps * self._dt >= LYING_S).sum())
         if self._has_plain_motors:
             law = self._motor_law(joint_pos, joint_vel)
             limit = state.read("effort_limit")
@@ -355,6 +396,8 @@ class SecondLook:
     @property
     def flat(self) -> Tensor:
         """All sums, on the device, float64."""
+        self._settle()
+        self._sums["repeated"].copy_(self._repeated())
         model = [self._model[1].to(torch.float64)] if self._model is not None else []
         return torch.cat([self._sums.flat, *(draws.sums.flat for draws in self._draws.values()), *model])
 
@@ -363,9 +406,12 @@ class SecondLook:
         sizes = [len(self._sums.flat), *(len(draws.sums.flat) for draws in self._draws.values())]
         mine, *drawn, model = host.split_with_sizes([*sizes, len(host) - sum(sizes)])
         sums = self._sums.unpack(mine)
-        found = [*self._of_terms(sums), *self._of_columns(sums), *self._of_robots(sums), *self._of_commands(sums)]
-        found += self._of_factors(sums)
+        found = [*self._of_terms(sums), *self._of_commands(sums)]
+        if self.due:
+            found += [*self._of_columns(sums), *self._of_robots(sums), *self._of_factors(sums)]
         for (name, draws), flat in zip(self._draws.items(), drawn, strict=True):
+            if not self.due:
+                break
             kind = "observation_noise" if name.startswith("noise/") else f"{name}_draws"
             found += [Finding(kind, f"{name} {column}", text) for column, text in draws.judge(flat)]
         if self._model is not None:
