@@ -25,7 +25,8 @@ def test_three_equal_groups_by_hand() -> None:
     assert found.between == pytest.approx(8**0.5)  # (18 - 2) / 2
     assert found.gap == pytest.approx(3)
     assert found.icc == pytest.approx(0.8)  # 8 / (8 + 2)
-    assert found.largest_within == pytest.approx(1.0)  # of 0 and 2: sample standard deviation and rms are sqrt(2)
+    assert found.certainty == pytest.approx(3)  # 3 over sqrt(2) / sqrt(2)
+    assert found.median == pytest.approx(4)
     assert found.rms == pytest.approx((138 / 6) ** 0.5)
     assert found.groups == 3
 
@@ -72,7 +73,7 @@ def test_unequal_groups_as_by_the_textbook(groups: list[list[float]]) -> None:
     assert found.icc == pytest.approx(expected["spread/return_icc"], abs=1e-7)
     assert found.icc_low == pytest.approx(expected["spread/return_icc_low"], abs=1e-6)
     assert found.icc_high == pytest.approx(expected["spread/return_icc_high"], abs=1e-6)
-    assert found.largest_within == pytest.approx(expected["spread/return_largest_within"], abs=1e-6)
+    assert found.certainty == pytest.approx(expected["spread/return_gap_z"], rel=1e-4, abs=1e-6)
     assert found.gap == pytest.approx(expected["spread/return_gap"], abs=1e-9)
 
 

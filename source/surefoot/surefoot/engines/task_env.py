@@ -4,6 +4,7 @@ mjlab's and Isaac Lab's environments have the same managers under the same names
 raise `NotImplementedError` here.
 """
 
+from collections.abc import Callable
 from typing import Any, cast, get_args
 
 import torch
@@ -57,6 +58,10 @@ class TaskEnv(Pictures):
     _instead_of_physics: PhysicalState | None = None
     contact_of_present_state = False
     implicit_drives = False
+    before_resets: Callable[[AuditStep], None] | None = None
+    """Called in each step with what the accounts read, while the state is still that which it was computed from."""
+    torque_of_present_state = False
+    """`joint_torque` belongs to the state after the step, not to its last physics step."""
     caveats: tuple[str, ...] = ()
     simulator_errors: tuple[type[Exception], ...] = (RuntimeError,)
     """Exceptions of the simulator that are faults."""
@@ -75,6 +80,14 @@ class TaskEnv(Pictures):
     def apply_factors(self, env_ids: Tensor) -> None:
         """Write the randomisation factors in force into the simulator."""
         raise NotImplementedError
+
+    def model_deviations(self) -> tuple[tuple[str, ...], Tensor] | None:
+        """How far the simulator's model is from the robot with the recorded factors; None where it cannot be read.
+
+        Returns:
+            Names, and for each the largest difference over environments as a share of its size. Shape (names,).
+        """
+        return None
 
     def kick(self, env_ids: Tensor, change: Tensor) -> None:
         """Add to the base velocity: vx, vy in the world frame, m/s, and the yaw rate, rad/s. Shape (n, 3)."""
@@ -151,9 +164,6 @@ class TaskEnv(Pictures):
         self.reset_terminated = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
         self._ramped = [(self.reward_manager.get_term_cfg(name), term.weight) for name, term in terms if term.ramp]
         self.reset()
-        if self.manifest.task.resets.randomize_episode_start and not self._evaluation:
-            start = self.streams.uniform("episode_start", None, 1, 0, self.max_episode_length, per_episode=False)
-            self.episode_length_buf[:] = start.squeeze(1).long().clamp_(max=self.max_episode_length - 1)
 
     def reset(self, **kwargs: Any) -> Any:
         """Reset every environment; observations by group."""
@@ -161,8 +171,15 @@ class TaskEnv(Pictures):
         if self.terrain_levels is not None:
             self.terrain_levels.forget()
         observations, _ = super().reset(**kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+        if self.manifest.task.resets.randomize_episode_start and not self._evaluation:
+            self._scatter_clocks()
         self.robot_state.invalidate()
         return observations
+
+    def _scatter_clocks(self) -> None:
+        """Let the episodes that have begun together end at different times."""
+        start = self.streams.uniform("episode_start", None, 1, 0, self.max_episode_length, per_episode=False)
+        self.episode_length_buf[:] = start.squeeze(1).long().clamp_(max=self.max_episode_length - 1)
 
     def _reset_idx(self, env_ids: Any = None) -> None:
         if env_ids is None or isinstance(env_ids, slice):  # Isaac Lab 3.0 says "all" by a slice
@@ -200,6 +217,8 @@ class TaskEnv(Pictures):
         self.reset_buf = terminated | truncated | ~valid
         seen = self._audit_step(action, rates, reward, terminated, truncated)
 
+        if self.before_resets is not None:
+            self.before_resets(seen)
         self._push_and_reset()
         self.robot_state.invalidate()
         self.sense()

@@ -190,7 +190,8 @@ def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Findi
     push = training.randomization.push
     kinds = [kind for kind in FACTORS.values() if kind.compared == "kicks"]
     here = math.prod(cell.factor(kind.name) or 0.0 for kind in kinds)
-    there = math.prod((_drawn(kind, training) or (1.0, 1.0))[1] for kind in kinds)
+    # An interval longer than the episode delivers no kick, whatever the strength.
+    there = math.prod((_drawn(kind, training) or (1.0, 1.0))[1] for kind in kinds) if training.has_kicks else 0.0
     reach = push.lin_vel_xy * math.sqrt(2) * there  # corner of the square that training draws from
     turn = push.ang_vel_z * there
     findings: list[Finding] = []
@@ -203,7 +204,7 @@ def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Findi
         gap = min(
             after.at + wait - before.at for (before, after), wait in zip(pairwise(cell.kicks), waits[1:], strict=True)
         )
-        shortest = push.interval[0] if reach > 0 or push.ang_vel_z > 0 else math.inf
+        shortest = push.interval[0] if training.has_kicks else math.inf
         findings.append(Finding("kick.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6))
     return findings
 

@@ -36,6 +36,7 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
 
     robot_state: MujocoRobotState
     simulator_errors = (RuntimeError, mujoco.FatalError)
+    torque_of_present_state = True
 
     def __init__(
         self,
@@ -112,6 +113,9 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
 
     def apply_factors(self, env_ids: Tensor) -> None:
         self.factors.apply(env_ids)
+
+    def model_deviations(self) -> tuple[tuple[str, ...], Tensor]:
+        return self.factors.deviations()
 
     def reward_rates(self) -> Tensor:
         return cast("MatrixRewardManager", self.reward_manager).rates

@@ -44,6 +44,18 @@ _GAINS = frozenset({"stiffness", "damping", "saturation_effort"})
 """Quantities that MuJoCo's actuators have in more than one number."""
 _MASSES = frozenset({"mass", "inertia", "com", "link_mass", "link_inertia", "armature"})
 """Quantities that constants of the model follow from."""
+_OF_FIELD = {"body": "body", "geom": "geom", "actuator": "actuator", "jnt": "joint"}
+_FACTOR_OF = {
+    "geom_friction": "friction",
+    "body_mass": "payload_mass, link_mass",
+    "body_inertia": "payload_mass, link_mass",
+    "body_ipos": "com_shift, payload",
+    "actuator_gainprm": "motor_strength, stiffness",
+    "actuator_biasprm": "motor_strength, stiffness, damping",
+    "dof_armature": "armature",
+    "dof_frictionloss": "joint_friction",
+}
+"""Factors that a field is written by, for messages."""
 _CHECK_EVERY = 256
 """Resets between checks on a GPU, where reading back waits for the device."""
 
@@ -200,6 +212,40 @@ class ModelFactors(PhysicsFactors):
         field, ids, column = self.held_in[quantity]
         rows = self._field(field)[self._ids[ids]]
         return rows if column is None else rows[..., column]
+
+    def deviations(self) -> tuple[tuple[str, ...], Tensor]:
+        """How far the model is from the robot definition with the recorded factors, wherever environments can differ.
+
+        Returns:
+            Names of fields and of what they belong to, and for each the largest difference as a share of its size.
+        """
+        everyone = torch.arange(self._sim.num_envs, device=self._device)
+        writes, names, off = self.writes(self.values(everyone)), list[str](), list[Tensor]()
+        for field in self._sim.expanded_fields:
+            if field in RECOMPUTED:
+                continue
+            got = getattr(self._sim.model, field)[:]
+            nominal = torch.as_tensor(getattr(self._sim.mj_model, field), dtype=got.dtype, device=self._device)
+            expected = nominal.expand_as(got).clone()
+            for write in writes:
+                if write.field == field:
+                    expected[:, write.ids] = write.value.to(got.dtype)
+            size = expected.abs().flatten(2).amax(dim=(0, 2)) if got.dim() > 2 else expected.abs().amax(dim=0)
+            apart = (got - expected).abs()
+            apart = apart.flatten(2).amax(dim=(0, 2)) if got.dim() > 2 else apart.amax(dim=0)
+            off.append(apart / size.clamp(min=1e-6))
+            names += [f"{field} of {part}" for part in self._parts(field, len(size))]
+        return tuple(names), torch.cat(off) if off else torch.zeros(0, device=self._device)
+
+    def _parts(self, field: str, count: int) -> list[str]:
+        """Names of a field's bodies, geometries, joints or motors."""
+        kind = next((kind for key, kind in _OF_FIELD.items() if field.startswith(key)), "")
+        label = f" ({_FACTOR_OF[field]})" if field in _FACTOR_OF else ""
+        if not kind:
+            return [f"{index}{label}" for index in range(count)]
+        model = self._sim.mj_model
+        own = [getattr(model, kind)(index).name.removeprefix("robot/") or str(index) for index in range(count)]
+        return [f"{name}{label}" for name in own]
 
     def _check_read_back(self, write: ModelWrite, got: Tensor) -> None:
         if not torch.equal(got, write.value):
