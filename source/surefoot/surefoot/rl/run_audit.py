@@ -25,7 +25,6 @@ from surefoot.audit.alerts.learner_rules import LearnerRules
 from surefoot.audit.alerts.learning import AUDIT, SECONDS, host_numbers
 from surefoot.audit.alerts.memory import MemoryMonitor
 from surefoot.audit.record.record import RunRecord
-from surefoot.audit.second_look.preflight import preflight
 from surefoot.audit.second_look.second_look import SecondLook
 from surefoot.audit.watch import accounts_and_alerts
 from surefoot.engines.base import EngineEnv
@@ -33,6 +32,7 @@ from surefoot.manifest.audit import Action
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 from surefoot.rl.learner_check import LearnerCheck
 from surefoot.rl.ppo import MaskedPPO
+from surefoot.rl.preflight import preflight
 from surefoot.runs import checkpoint as checkpoints
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from surefoot.audit.alerts.alerts import Finding
 from surefoot.audit.second_look.task_again import TaskAgain
+from surefoot.engines.step import PhysicalState
 from surefoot.mdp.frames import rotate_inverse
 from surefoot.mdp.layout import action_mirror
 
@@ -82,7 +83,7 @@ def _write(env: Any, height: float, quat: tuple[float, ...] = (1.0, 0.0, 0.0, 0.
         "joint_pos": pose,
         "joint_vel": torch.zeros_like(pose),
     }
-    env.write_state(_everyone(env), **(values | given))
+    env.write_state(_everyone(env), PhysicalState(**(values | given)))
     env.command_joints((values | given)["joint_pos"])
     env.refresh(_everyone(env))
     state.invalidate()
