@@ -59,7 +59,9 @@ class Base:
             square = d.square().sum(dim=1)[:, None, None] * torch.eye(3, dtype=d.dtype, device=d.device)
             apart = (self.mass * added / mass)[:, None, None] * (square - d.unsqueeze(2) * d.unsqueeze(1))
             com = com + d * (added / mass).unsqueeze(1)
-        return Loaded(mass, com + torch.stack([values.get(name, zero) for name in SHIFT], dim=1), apart)
+        if any(name in values for name in SHIFT):
+            com = com + torch.stack([values.get(name, zero) for name in SHIFT], dim=1)
+        return Loaded(mass, com, apart)
 
 
 class PhysicsFactors:

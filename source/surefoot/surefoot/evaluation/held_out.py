@@ -145,10 +145,10 @@ def _factor_findings(cell: Cell, training: Manifest, task: Manifest) -> Iterator
 
 def _range_finding(kind: FactorKind, value: float | None, training: Manifest, task: Manifest) -> Finding:
     """Within the range, edges included; without the factor training had what the robot definition says."""
-    bounds = _drawn(kind, training) or (kind.own(training) if kind.own is not None else None)
-    if bounds is None:
-        assert kind.neutral is not None
-        bounds = (kind.neutral, kind.neutral)
+    drawn, own = _drawn(kind, training), kind.own(training) if kind.own is not None else None
+    neutral = None if kind.neutral is None else (kind.neutral, kind.neutral)
+    bounds = drawn or own or neutral
+    assert bounds is not None
     if value is None:
         assert kind.own is not None
         return _ranged(kind.name, kind.own(task), bounds, kind.unit)
@@ -158,9 +158,8 @@ def _range_finding(kind: FactorKind, value: float | None, training: Manifest, ta
         least, most = kind.beside(training)
         bounds = (bounds[0] + least, bounds[1] + most)
     found = _ranged(kind.name, value, bounds, kind.unit)
-    # Joints that differ were never alike, whatever the value.
-    alike = bounds[0] == bounds[1] or _drawn(kind, training) is not None or kind.own is None
-    return found if alike else replace(found, held_out=True)
+    uneven = drawn is None and own is not None and own[0] < own[1]
+    return replace(found, held_out=True) if uneven else found  # joints that differ were never alike
 
 
 def declared_noise(task: Manifest) -> dict[str, float]:

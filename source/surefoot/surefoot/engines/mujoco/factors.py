@@ -85,10 +85,11 @@ class ModelFactors(PhysicsFactors):
         self._sim, self._device, self._calls = env.sim, env.device, 0
         dc = robot.motors == "dc_motor"
         self._ids = _rows_of(env)
-        self.held_in = _HELD | (_HELD_BY_DC_MOTORS if dc else {})
+        self._held_in = _HELD | (_HELD_BY_DC_MOTORS if dc else {})
         """Field, name of its rows and column of each quantity."""
+        self._rows = {name: self._field(field)[self._ids[ids]] for name, (field, ids, _) in self._held_in.items()}
         base, motors = self._ids["base"], self._ids["motors"]
-        self._moments, self._quat = self._field("body_inertia")[base[0]], self._field("body_iquat")[base[0]]
+        self._moments, self._quat = self._rows["inertia"][0], self._field("body_iquat")[base[0]]
         self._axes = matrix_from_quat(self._quat)
         self._gain, self._bias = self._field("actuator_gainprm")[motors], self._field("actuator_biasprm")[motors]
         order = [int(model.actuator_trnid[index, 0]) for index in motors.tolist()]
@@ -103,12 +104,15 @@ class ModelFactors(PhysicsFactors):
             emf = dict(zip(self.motor_ids.tolist(), map(back_emf, robot.joints), strict=True))
             emf |= {brake: -emf[loop] for loop, brake in zip(list(emf), brakes, strict=True)}
             self._emf = torch.tensor([emf[index] for index in motors.tolist()], dtype=torch.float64, device=env.device)
-        com, inertia = self._field("body_ipos")[base[0]], self._axes @ torch.diag(self._moments) @ self._axes.T
+        com, inertia = self._rows["com"][0], self._axes @ torch.diag(self._moments) @ self._axes.T
         super().__init__(
             env.manifest,
             env.buckets,
             imposed=env.conditions is not None,
-            nominal={quantity: self._nominal(quantity) for quantity in self.held_in},
+            nominal={
+                quantity: self._rows[quantity] if column is None else self._rows[quantity][..., column]
+                for quantity, (_, _, column) in self._held_in.items()
+            },
             base=Base(float(model.body_mass[int(base[0])]), com, inertia),
         )
         writes = self.writes(self.values(torch.zeros(1, dtype=torch.long, device=env.device)))
@@ -138,7 +142,7 @@ class ModelFactors(PhysicsFactors):
 
     def held(self, quantity: str) -> Tensor:
         """A quantity as the simulator holds it, of all environments. Shape (num_envs or 1, k, ...)."""
-        field, ids, column = self.held_in[quantity]
+        field, ids, column = self._held_in[quantity]
         rows = getattr(self._sim.model, field)[:, self._ids[ids]]
         return rows if column is None else rows[..., column]
 
@@ -161,13 +165,14 @@ class ModelFactors(PhysicsFactors):
         values = {name: value.double() for name, value in values.items()}
         found = [*self._base_writes(values), *self._motor_writes(self.scaling(values))]
         for quantity, value in self.rows(values).items():
-            field, ids, column = self.held_in[quantity]
+            if quantity in ("stiffness", "damping"):  # see `_motor_writes`
+                continue
+            field, ids, column = self._held_in[quantity]
             if column is not None:
-                rows = self._field(field)[self._ids[ids]].repeat(len(value), 1, 1)
+                rows = self._rows[quantity].repeat(len(value), 1, 1)
                 rows[..., column] = value
                 value = rows
-            if quantity not in ("stiffness", "damping"):
-                found.append(ModelWrite(field, self._ids[ids], value))
+            found.append(ModelWrite(field, self._ids[ids], value))
         return [ModelWrite(write.field, write.ids, write.value.float()) for write in found]
 
     def _base_writes(self, values: dict[str, Tensor]) -> list[ModelWrite]:
@@ -207,11 +212,6 @@ class ModelFactors(PhysicsFactors):
     def _field(self, name: str) -> Tensor:
         """A field of the nominal model."""
         return torch.as_tensor(getattr(self._sim.mj_model, name), dtype=torch.float64, device=self._device)
-
-    def _nominal(self, quantity: str) -> Tensor:
-        field, ids, column = self.held_in[quantity]
-        rows = self._field(field)[self._ids[ids]]
-        return rows if column is None else rows[..., column]
 
     def deviations(self) -> tuple[tuple[str, ...], Tensor]:
         """How far the model is from the robot definition with the recorded factors, wherever environments can differ.
