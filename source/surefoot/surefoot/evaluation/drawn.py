@@ -65,7 +65,10 @@ def _ranges(training: Manifest, measured_on: Manifest) -> list[Finding]:
     findings: list[Finding] = []
     if (here := measured_on.task.terrain.generator) is not None:
         there = training.task.terrain.generator
-        known = {LEVEL, *(there.classes if there is not None else ())}  # wherever training was, it began on level ground
+        known = {
+            LEVEL,
+            *(there.classes if there is not None else ()),
+        }  # wherever training was, it began on level ground
         unknown = not known.intersection(here.classes)
         findings.append(Finding("terrain", ", ".join(here.classes), ground_of(training), unknown))
     for name, factor in measured_on.randomization.factors.items():

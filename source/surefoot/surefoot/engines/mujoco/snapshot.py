@@ -117,6 +117,8 @@ def _damage(state: Any) -> str:
 def _experiment(manifest: Manifest) -> str:
     """Hash of what the environment depends on; how it is trained and watched may change between two runs."""
     parts = {key: value for key, value in manifest.to_plain().items() if key not in ("audit", "ppo", "training")}
+    if parts.get("extension") is None:  # states of before there was an extension hold
+        parts.pop("extension", None)
     if manifest.robot.motors == "implicit_pd":  # states of before there was another kind hold
         del parts["robot"]["motors"]
         for joint in parts["robot"]["joints"]:
