@@ -139,6 +139,10 @@ def test_held_out_is_a_command_or_a_range_that_training_never_had():
     assert members(ice, ice, go1())["c0"] == (False, ())  # an earlier training had it
     go2 = compose_manifest(manifest_root(), "Surefoot-Velocity-Flat-Unitree-Go2-v0")
     assert members(go2, go1())["c0"][0]
+    rough = compose_manifest(manifest_root(), "Surefoot-Velocity-Rough-Unitree-Go1-v0")
+    only_stairs = override_manifest(rough, ["~task.terrain.generator.classes.flat"])
+    assert members(rough, rough)["c0"] == (False, ())
+    assert any(reason.startswith("terrain: ") for reason in members(only_stairs, go1())["c0"][1])
 
 
 def test_over_all_cells_every_command_weighs_the_same():
@@ -153,6 +157,15 @@ def test_over_all_cells_every_command_weighs_the_same():
     assert plain["all_cells"]["fall_rate"]["value"] == 3 / 8
     assert (plain["valid"], plain["score"], plain["reasons"]) == (True, None, [])
     assert plain["cells"][0]["name"] == "c0" and plain["cells"][0]["conditions"] == {"commands": [[0, 0.0, 0.3, 0.5]]}
+
+
+def test_a_command_outside_of_training_is_said_and_makes_no_score():
+    panel = drawn_panel([(0.5, 0.0, 0.0), (3.0, 0.0, 0.0)])
+    report = report_of(still(10, panel), panel)
+    assert (report.score, report.valid, report.plain["controls_held_out"]) == (None, True, ["c1"])
+    assert report.plain["held_out"]["lin_vel_error"]["cells"] == 1
+    text = report_text(report)
+    assert "meant as controls, and outside the training distribution: c1" in text and "score" not in text
 
 
 def test_a_command_without_any_error_is_counted_and_said():

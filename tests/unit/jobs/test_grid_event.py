@@ -45,6 +45,7 @@ def test_faults_make_it_invalid(broken: int, valid: bool, tmp_path: Path, monkey
     found = grid.evaluate(tmp_path, JOB, tmp_path)
     assert found.valid is valid
     assert (found.score, found.content_sha256) == (None, PANEL.sha256)
+    assert (found.held_out, found.scored_cells_sha256) == ({}, "")
     assert {metric.version for metric in found.in_distribution.values()} == {m.version for m in METRICS.values()}
     if not valid:
         assert found.reasons[0] == f"{broken} of 288 episodes are faults: simulation or policy broke"

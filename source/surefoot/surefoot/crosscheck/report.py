@@ -131,4 +131,4 @@ def _verdict(outcome: Outcome) -> str:
 
 def _interval(entry: dict[str, Any]) -> str:
     value, low, high = (number(entry[key], ".3f") for key in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+    return f"{value} ({low} to {high})" if entry["value"] is not None else "-"

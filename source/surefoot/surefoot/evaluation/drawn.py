@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from surefoot.evaluation.conditions import SPARE
+from surefoot.evaluation.ground import LEVEL
+from surefoot.evaluation.ground import trained_on as ground_of
 from surefoot.evaluation.held_out import Finding, Membership, compare_cell
 from surefoot.evaluation.panel import Panel
 from surefoot.manifest.factors import FACTORS
@@ -35,8 +37,8 @@ def drawn_manifest(task: Manifest, panel: Panel) -> Manifest:
 def drawn_memberships(panel: Panel, trained_on: Sequence[Manifest], measured_on: Manifest) -> dict[str, Membership]:
     """Compare what is drawn, and each command, with what a policy was trained on.
 
-    A factor is held out where the whole range that is drawn from lies outside of training's; a part that lies outside
-    is in `manifest_changes` of the report.
+    A factor is held out where the whole range that is drawn from lies outside of training's, generated ground where it
+    has no class of training's; a part that lies outside is in `manifest_changes` of the report.
 
     Args:
         panel: The cells.
@@ -46,7 +48,7 @@ def drawn_memberships(panel: Panel, trained_on: Sequence[Manifest], measured_on:
     found: dict[str, Membership] = {}
     for name, cell in panel.cells.items():
         compared = [
-            (*_commands(compare_cell(cell, training, measured_on)), *_factors(training, measured_on))
+            (*_commands(compare_cell(cell, training, measured_on)), *_ranges(training, measured_on))
             for training in trained_on
         ]
         inside = [findings for findings in compared if not any(finding.held_out for finding in findings)]
@@ -58,17 +60,27 @@ def _commands(findings: tuple[Finding, ...]) -> list[Finding]:
     return [finding for finding in findings if finding.factor == "robot" or finding.factor.startswith("command.")]
 
 
-def _factors(training: Manifest, measured_on: Manifest) -> list[Finding]:
+def _ranges(training: Manifest, measured_on: Manifest) -> list[Finding]:
+    """What is drawn: ground and factors."""
     findings: list[Finding] = []
+    if (here := measured_on.task.terrain.generator) is not None:
+        there = training.task.terrain.generator
+        known = {
+            LEVEL,
+            *(there.classes if there is not None else ()),
+        }  # wherever training was, it began on level ground
+        unknown = not known.intersection(here.classes)
+        findings.append(Finding("terrain", ", ".join(here.classes), ground_of(training), unknown))
     for name, factor in measured_on.randomization.factors.items():
+        neutral = FACTORS[name].neutral
+        trained = (neutral, neutral) if neutral is not None else ()
+        if name in training.randomization.factors:
+            trained = training.randomization.factors[name].edges
+        if not trained:
+            continue  # training had what the robot definition says; in doubt that lies inside
         low, high = factor.edges[0], factor.edges[-1]
-        known, neutral = training.randomization.factors.get(name), FACTORS[name].neutral
-        if known is None and neutral is None:
-            continue  # only the robot's model knows what training had
-        least, most = (neutral, neutral) if known is None else (known.edges[0], known.edges[-1])
-        assert least is not None and most is not None
-        outside = high < least or low > most
-        findings.append(Finding(name, f"{low:g} to {high:g}", f"{least:g} to {most:g}", outside))
+        outside = high < trained[0] or low > trained[-1]
+        findings.append(Finding(name, f"{low:g} to {high:g}", f"{trained[0]:g} to {trained[-1]:g}", outside))
     return findings
 
 

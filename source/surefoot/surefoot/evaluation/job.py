@@ -63,15 +63,18 @@ def evaluate(run: Path, job: Job, out: Path) -> Finding:
         num_threads=job.threads,
         out=out / f"{job.kind}.json",
     )
-    plain, units = report.plain, report.plain["units"]
+    plain = report.plain
+    # Of a drawn panel a group without a cell is left out: nothing was meant to be in it.
+    shown = {name for name in MEASURED if not panel.drawn or plain[name]["fall_rate"]["cells"]}
+    held_out, inside = (_metrics(plain[name], plain["units"]) if name in shown else {} for name in MEASURED)
     return Finding(
         valid=report.valid,
         reasons=tuple(plain["reasons"]),
         score=report.score,
-        scored_cells_sha256=_scored_cells(plain["cells"]),
-        held_out=_metrics(plain["held_out"], units),
-        in_distribution=_metrics(plain["in_distribution"], units),
+        scored_cells_sha256="" if panel.drawn else _scored_cells(plain["cells"]),
         content_sha256=plain["panel_sha256"],
+        held_out=held_out,
+        in_distribution=inside,
     )
 
 

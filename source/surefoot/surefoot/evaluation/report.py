@@ -47,7 +47,7 @@ class PanelReport:
 
     @property
     def score(self) -> float | None:
-        """Mean over held-out cells of their success rates; None without one."""
+        """Mean over held-out cells of their success rates; None without one, and of a drawn panel."""
         return self.plain["score"]
 
     def write(self, path: Path) -> None:
@@ -71,8 +71,9 @@ def panel_report(result: PanelResult, members: dict[str, Membership], provenance
     cells = [_cell(result, samples, row, name, members[name]) for row, name in enumerate(result.panel.cells)]
     reasons = _reasons(result, members)
     groups = {group: _group(result, samples, members, group) for group in GROUPS}
-    success = [cell["metrics"]["success_rate"]["value"] for cell in cells if cell["group"] == "held_out"]
-    known = [value for value in success if value is not None]
+    held_out = [cell for cell in cells if cell["group"] == "held_out" and not result.panel.drawn]
+    shares = [cell["metrics"]["success_rate"]["value"] for cell in held_out]
+    known = [value for value in shares if value is not None]
     plain = {
         "schema_version": SCHEMA_VERSION,
         **provenance,

@@ -114,7 +114,7 @@ def _verdict(p: dict[str, Any], cells: list[dict[str, Any]]) -> str:
     count = sum(cell["group"] == "held_out" for cell in cells)
     lines = [f"score {score}: mean success rate of the {count} held-out cells; of another policy these may be others"]
     if "drawn" in p:
-        lines = lines[:count] + _warnings(cells)
+        lines = _warnings(cells)
     if p["controls_held_out"]:
         lines.append(f"meant as controls, and outside the training distribution: {', '.join(p['controls_held_out'])}")
     if p["refused_as_held_out"]:
