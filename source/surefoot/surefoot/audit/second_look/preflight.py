@@ -53,6 +53,10 @@ def _said(env: Any) -> Iterator[Finding]:
             f"{task.episode_length:g} s; shorten randomization.push.interval, or set lin_vel_xy and ang_vel_z to 0"
         )
         yield Finding("kicks", "kicks", text)
+    ages = env.episode_length_buf
+    if task.resets.randomize_episode_start and env.num_envs >= 8 and bool((ages == ages[0]).all()):
+        text = f"the clocks of all episodes are at step {int(ages[0])}: time-outs will come together, scattered or not"
+        yield Finding("synchronised_resets", "episode starts", text)
     group = task.observations.actor
     named = [name for name, term in group.terms.items() if term.noise > 0]
     if named and not group.noise:

@@ -74,11 +74,8 @@ class SecondLook:
         self._compact = torch.device(env.device).type == "cpu"
         self._model: tuple[tuple[str, ...], Tensor] | None = None
         """Of the last look: what the simulator's model holds that it should not."""
-        self._clock = env.episode_length_buf.clone()
         self._age = torch.full((n,), -1, dtype=torch.int64, device=device)
         """Control steps since the command was last drawn; below 0 where that was not seen."""
-        self._command = state.command.clone()
-        self._left = env.commands.time_left.clone()
         self._tilted = torch.zeros(n, dtype=torch.int64, device=device)
         self._before: tuple[Tensor, Tensor] | None = None
         self._noise_before: dict[str, Tensor] = {}
@@ -87,8 +84,6 @@ class SecondLook:
         self._start_at = 0
         self._commands: list[Tensor] = []
         self._starts: list[Tensor] = []
-        self._episode = env.streams.episode.clone()
-        self._values = {name: value.clone() for name, value in env.buckets.values.items()}
         self._limits = _intervals(manifest, env)
         for name in self._columns:
             self._sums[f"{name}/most"].fill_(-torch.inf)
@@ -134,8 +129,18 @@ class SecondLook:
 
     def begin_iteration(self, iteration: int) -> None:
         """Looks are taken in the iteration that begins, or not."""
+        if self._begun == 0:
+            self._begin_at_present()
         self._begun += 1
         self.due = self._begun <= FIRST or iteration % EVERY == 0
+
+    def _begin_at_present(self) -> None:
+        """What is compared with the next step; not earlier, because a resumed run puts its environments back first."""
+        env = self._env
+        self._clock = env.episode_length_buf.clone()
+        self._command, self._left = self._state.command.clone(), env.commands.time_left.clone()
+        self._episode = env.streams.episode.clone()
+        self._values = {name: value.clone() for name, value in env.buckets.values.items()}
 
     # Every step.
 
