@@ -1,10 +1,11 @@
-"""A quick part of the bench of planted defects: each kind is found where it is; `scripts/bench_defects.py` runs them all."""
+"""A quick part of the bench of planted defects; `scripts/bench_defects.py` runs them all."""
 
 import json
 from pathlib import Path
 
 import pytest
 
+import engines_here
 from surefoot.defects import bench
 from surefoot.defects.registry import DEFECTS, KINDS
 from surefoot.errors import UnknownName
@@ -12,8 +13,6 @@ from surefoot.manifest import compose_manifest
 from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
 from surefoot_tasks import manifest_root
-
-import engines_here
 
 pytestmark = pytest.mark.skipif("mujoco" not in engines_here.here(), reason="the bench runs on MuJoCo")
 QUICK = {

@@ -11,8 +11,8 @@ from surefoot.audit.accounts.episode_account import given_command
 from surefoot.audit.alerts.learner_rules import LearnerRules
 from surefoot.audit.alerts.learning import LEARNING
 from surefoot.audit.alerts.task_rules import TaskRules
-from surefoot.manifest import compose_manifest
 from surefoot.errors import ManifestError
+from surefoot.manifest import compose_manifest
 from surefoot.manifest.diagnostics import LearnerAudit
 from surefoot_tasks import audit_config, manifest_root
 
@@ -23,7 +23,7 @@ HEALTHY = {
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 
 
-def told(iterations: int = 40, **changed: float) -> set[tuple[str, str]]:
+def told(iterations: int = 40, **changed: Any) -> set[tuple[str, str]]:
     rules = LearnerRules(LearnerAudit(), init_std=0.4)
     flush = {LEARNING[name]: torch.tensor(value) for name, value in (HEALTHY | changed).items()}
     return {(f.kind, f.subject) for _ in range(iterations) for f in rules.check(dict(flush))}
@@ -87,7 +87,7 @@ def test_cross_bucket_variance_has_a_limit_and_a_trend() -> None:
 
 
 def test_a_term_that_pays_for_steps_in_the_air_does_not_pay_for_failing() -> None:
-    """Standing episodes succeed and earn nothing, moving ones earn and succeed less: without the command it looks bad."""
+    """Standing episodes succeed and earn nothing, moving ones earn and succeed less."""
     rng = np.random.default_rng(1)
     moving = rng.random(2000) < 0.5
     rate = np.where(moving, 1 + 0.3 * rng.standard_normal(2000), 0.0)

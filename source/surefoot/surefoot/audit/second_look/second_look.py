@@ -1,8 +1,9 @@
 """The environments once more: what a step gave against what the manifest says of the state that the simulator holds.
 
-Every step: clocks, commands and starts. At the last step of the first iterations and of every `EVERY`-th, a look: reward terms, ends and
-observations are computed again from RobotState, motors against their law, robots against each other, the model in
-the simulator against the recorded factors. Sums stay on the device until `findings` reads them, once an iteration.
+Every step: clocks, commands and starts. At the last step of the first iterations and of every `EVERY`-th, a look:
+reward terms, ends and observations are computed again from RobotState, motors are held against their law, robots
+against each other, the model in the simulator against the recorded factors. Sums stay on the device until `findings` reads
+them, once an iteration.
 
 Axis letters: N environments, T reward terms, C termination causes, D columns.
 """
@@ -603,7 +604,8 @@ class SecondLook:
 
 _AXES = ("lin_vel_x", "lin_vel_y", "ang_vel_z")
 MIN_ALIKE = 0.5
-"""Cosine between the velocities of a batch and the change of its positions; hits on the ground leave 0.79 to 0.89, two steps of lateness -0.3."""
+"""Cosine between the velocities of a batch and the change of its positions. Hits on the ground leave 0.78 to 0.89,
+joint velocities that are two steps late -0.3."""
 MIN_DRAWN = 100
 """Commands without which the share of standing ones is not judged."""
 SLACK_OF_NOISE = 1e-3
