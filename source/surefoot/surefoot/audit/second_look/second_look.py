@@ -2,8 +2,8 @@
 
 Every step: clocks, commands and starts. At the last step of the first iterations and of every `EVERY`-th, a look:
 reward terms, ends and observations are computed again from RobotState, motors are held against their law, robots
-against each other, the model in the simulator against the recorded factors. Sums stay on the device until `findings` reads
-them, once an iteration.
+against each other, the model in the simulator against the recorded factors. Sums stay on the device until `findings`
+reads them, once an iteration.
 
 Axis letters: N environments, T reward terms, C termination causes, D columns.
 """
