@@ -1,4 +1,4 @@
-"""A quick part of the bench of planted defects: each kind is found where it is; `scripts/bench_defects.py` runs them all."""
+"""A quick part of the bench of planted defects; `scripts/bench_defects.py` runs them all."""
 
 import json
 from pathlib import Path
@@ -72,3 +72,18 @@ def test_a_kind_that_is_ignored_is_silent_and_says_so() -> None:
     ignored = bench.Defect(**{**vars(one), "overrides": ("audit.actions.reward_term=ignore",)})
     outcome = bench.run_defect(ignored, manifest_root(), num_envs=32, iterations=4)
     assert outcome.alerts == [] and outcome.iterations == 4
+
+
+def test_every_reset_of_all_environments_scatters_the_clocks_where_the_manifest_says_so() -> None:
+    manifest = compose_manifest(manifest_root(), bench.GO1_FLAT, ["training.num_envs=16"])
+    builder = engines_here.Builder("mujoco")
+    env = builder(manifest, num_threads=1)
+    first = env.episode_length_buf.clone()
+    env.reset()
+    builder.close()
+    assert env.episode_length_buf.tolist() == first.tolist() and len(set(first.tolist())) > 10
+
+
+def test_kicks_that_never_come_are_not_called_trained() -> None:
+    late = compose_manifest(manifest_root(), bench.GO1_FLAT, ["task.episode_length=4.0"])
+    assert not late.has_kicks and compose_manifest(manifest_root(), bench.GO1_FLAT, []).has_kicks

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from audit_reference import spread_of
 from surefoot.audit.accounts.bucket_statistics import Spread, spread
+from surefoot.audit.alerts.account_rules import is_exploitation
+from surefoot_tasks import audit_config
 
 
 def spread_of_lists(groups: list[list[float]], min_count: int = 2) -> Spread:
@@ -83,3 +85,30 @@ def test_the_icc_has_no_unit(groups: list[list[float]], factor: float) -> None:
         return
     scaled = spread_of_lists([[factor * value for value in group] for group in groups])
     assert scaled.icc == pytest.approx(spread_of_lists(groups).icc, abs=1e-6)
+
+
+def test_an_environment_effect_alone_leaves_the_interval_where_it_claims_to_be() -> None:
+    """Environments differ, buckets do not: one mean for each environment, and the lower end is above 0 in 2.5 %."""
+    random = torch.Generator().manual_seed(0)
+    above = 0
+    for _ in range(2000):
+        means = torch.randn(12, 10, generator=random, dtype=torch.float64)
+        count = torch.full((12,), 10.0, dtype=torch.float64)
+        above += spread(count, means.sum(dim=1), means.square().sum(dim=1), 4).icc_low > 0
+    assert 0.015 < above / 2000 < 0.04
+
+
+@pytest.mark.parametrize("falls", [0.0, 0.05, 0.5])
+def test_a_bucket_that_earns_twice_is_found_however_many_fall(falls: float) -> None:
+    """64 buckets of 8 environments; a fall takes one of the 12 s of a window."""
+    random, config = torch.Generator().manual_seed(1), audit_config().bucket
+    alarms = {0.0: 0, 1.0: 0}
+    for bonus in alarms:
+        for _ in range(200):
+            rate = 1 + 0.1 * torch.randn(64, 8, generator=random, dtype=torch.float64)
+            rate[0] += bonus
+            rate *= 1 - (torch.rand(64, 8, generator=random) < falls) / 12
+            count = torch.full((64,), 8.0, dtype=torch.float64)
+            found = spread(count, rate.sum(dim=1), rate.square().sum(dim=1), 4)
+            alarms[bonus] += is_exploitation(found, config)
+    assert alarms == {0.0: 0, 1.0: 200}

@@ -234,3 +234,23 @@ def update_not_finite(runner: "TrainRunner") -> None:
         return found
 
     patches.around(runner.alg, "_actor_loss", loss)
+
+
+@defect("learner", "clip_param")
+def clip_range_ten(runner: "TrainRunner") -> None:
+    """The ratio is clipped at 10 in place of 0.2."""
+    runner.alg.clip_param = 10.0
+
+
+@defect("learner", ("std", "distribution"))
+def std_not_trained(runner: "TrainRunner") -> None:
+    """The standard deviation of the actions gets no gradient."""
+    for name, parameter in runner.alg.actor.named_parameters():
+        if "std" in name:
+            parameter.requires_grad_(False)
+
+
+@defect("learner", ("gamma", "advantage"), "muPRL")
+def discount_half(runner: "TrainRunner") -> None:
+    """The discount is 0.5."""
+    runner.alg.gamma = 0.5

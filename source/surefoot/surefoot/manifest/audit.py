@@ -119,6 +119,7 @@ class Actions(Section):
     ppo_ends: Later = "log"
     ppo_storage: Later = "log"
     ppo_advantages: Later = "log"
+    ppo_settings: Later = "log"
     policy_age: Later = "log"
     mini_batches: Later = "log"
     normaliser: Later = "log"

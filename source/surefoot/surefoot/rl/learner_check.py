@@ -32,6 +32,10 @@ RESIDUAL = define(
 ACTOR_MOVED = define("received/actor_moved", "-", "length of the actor's parameter change over that of the parameters")
 CRITIC_MOVED = define("received/critic_moved", "-", "the same of the critic")
 
+_SETTINGS = (
+    "gamma", "lam", "clip_param", "entropy_coef", "value_loss_coef", "num_learning_epochs", "num_mini_batches",
+    "desired_kl", "max_grad_norm", "schedule", "use_clipped_value_loss", "normalize_advantage_per_mini_batch",
+)  # fmt: skip
 TOLERANCE = 1e-3
 """Share of the standard deviation, or of the largest value, that rounding may explain."""
 STILL = 1e-9
@@ -60,12 +64,17 @@ class LearnerCheck:
             "stored", "bootstrap", "actor_moved", "critic_moved", "actor_count", "critic_count", "actor_moments",
             "critic_moments", "looked",
         )  # fmt: skip
-        self._sums = Sums(dict.fromkeys(names, ()), device)
+        self._names = {name: [key for key, _ in getattr(alg, name).named_parameters()] for name in ("actor", "critic")}
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(names, ())
+        shapes |= {f"{name}_parts": (len(parts),) for name, parts in self._names.items()}
+        self._sums = Sums(shapes, device)
         self._invalid_obs: Tensor | None = None
         self._step, self._due = 0, False
         self._obs: dict[str, Tensor] = {}
         self._skip = torch.zeros((), dtype=torch.bool, device=device)
-        self._parameters: dict[str, Tensor] = {}
+        self._parameters: dict[str, list[Tensor]] = {}
+        self._unused: dict[str, list[bool]] = {}
+        """Parameters that no loss depends on, as the odd part of a critic that is the same for mirror images."""
         self._moments: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
 
     def begin_iteration(self, due: bool) -> None:
@@ -77,7 +86,7 @@ class LearnerCheck:
         self._invalid_obs = self._alg._invalid_obs
         self._skip.zero_()
         for name in ("actor", "critic"):
-            self._parameters[name] = _flat(getattr(self._alg, name))
+            self._parameters[name] = [p.detach().clone() for p in getattr(self._alg, name).parameters()]
             if (normalizer := _normalizer(getattr(self._alg, name))) is not None:
                 self._moments[name] = tuple(
                     value.clone() for value in (normalizer.count, normalizer._mean, normalizer._var)
@@ -187,8 +196,13 @@ class LearnerCheck:
         if not self._due:
             return
         for name, before in self._parameters.items():
-            moved = (_flat(getattr(self._alg, name)) - before).norm() / before.norm()
-            self._sums[f"{name}_moved"].copy_(moved)
+            parameters = list(getattr(self._alg, name).parameters())
+            self._unused[name] = [p.requires_grad and p.grad is None for p in parameters]
+            now = [parameter.detach() for parameter in parameters]
+            moved = torch.stack([(new - old).norm() for new, old in zip(now, before, strict=True)])
+            size = torch.stack([old.norm() for old in before])
+            self._sums[f"{name}_parts"].copy_(moved)
+            self._sums[f"{name}_moved"].copy_(moved.norm() / size.norm())
 
     @property
     def flat(self) -> Tensor:
@@ -197,7 +211,9 @@ class LearnerCheck:
 
     def findings(self, host: Tensor) -> tuple[Flush, list[Finding]]:
         """Metrics and findings of the iteration, from a host copy of `flat`; begins the next iteration."""
-        numbers = {name: float(value) for name, value in self._sums.unpack(host).items()}
+        sums = self._sums.unpack(host)
+        parts = {name: sums.pop(f"{name}_parts").tolist() for name in self._names}
+        numbers = {name: float(value) for name, value in sums.items()}
         self._sums.flat.zero_()
         if not self._due:
             return {}, []
@@ -205,7 +221,30 @@ class LearnerCheck:
         values = {STORED: numbers["stored"], BOOTSTRAP: numbers["bootstrap"], RESIDUAL: residual}
         values |= {ACTOR_MOVED: numbers["actor_moved"], CRITIC_MOVED: numbers["critic_moved"]}
         flush = {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}
-        return flush, [Finding(kind, subject, text) for kind, subject, text in _said(numbers)]
+        found = [*_said(numbers), *self._settings(), *self._still_parts(parts, numbers)]
+        return flush, [Finding(kind, subject, text) for kind, subject, text in found]
+
+    def _settings(self) -> list[tuple[str, str, str]]:
+        """Settings that the algorithm holds and the manifest says otherwise."""
+        alg, ppo = self._alg, self._ppo
+        pairs = {name: (getattr(alg, name), getattr(ppo, name)) for name in _SETTINGS}
+        rates = {float(group["lr"]) for group in alg.optimizer.param_groups}
+        pairs["learning_rate"] = (max(rates, key=lambda rate: abs(rate - alg.learning_rate)), alg.learning_rate)
+        return [
+            ("ppo_settings", name, f"the algorithm has {has}, the manifest or its schedule says {said}")
+            for name, (has, said) in pairs.items()
+            if has != said
+        ]
+
+    def _still_parts(self, parts: dict[str, list[float]], n: dict[str, float]) -> list[tuple[str, str, str]]:
+        """Parameters that stand still in a network that moves."""
+        text = "did not change in the update, while the rest of the network did: is it trained?"
+        return [
+            ("still_network", f"{network} {name}", text)
+            for network, names in self._names.items()
+            for name, moved, unused in zip(names, parts[network], self._unused.get(network, ()), strict=False)
+            if moved == 0 and not unused and n[f"{network}_moved"] > STILL
+        ]
 
 
 def _said(n: dict[str, float]) -> list[tuple[str, str, str]]:
@@ -267,10 +306,6 @@ def _said(n: dict[str, float]) -> list[tuple[str, str, str]]:
         )
         found.append(("still_network", "critic", text))
     return found
-
-
-def _flat(model: Any) -> Tensor:
-    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
 def _normalizer(model: Any) -> Any:

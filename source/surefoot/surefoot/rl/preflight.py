@@ -15,6 +15,7 @@ from surefoot.audit.second_look.task_again import TaskAgain
 from surefoot.engines.step import PhysicalState
 from surefoot.mdp.frames import rotate_inverse
 from surefoot.mdp.layout import action_mirror
+from surefoot.mdp.robot_state import max_episode_steps
 
 KIND = "preflight"
 GRAVITY = 9.81
@@ -54,6 +55,16 @@ def _said(env: Any) -> Iterator[Finding]:
             f"{task.episode_length:g} s; shorten randomization.push.interval, or set lin_vel_xy and ang_vel_z to 0"
         )
         yield Finding("kicks", "kicks", text)
+    for name, has, said in (
+        ("step_dt", env.step_dt, manifest.simulation.step_dt),
+        ("max_episode_length", env.max_episode_length, max_episode_steps(manifest)),
+    ):
+        if abs(has - said) > 1e-6 * said:
+            yield Finding(KIND, name, f"the environment has {has:g}, the manifest says {said:g}")
+    ages = env.episode_length_buf
+    if task.resets.randomize_episode_start and env.num_envs >= 8 and bool((ages == ages[0]).all()):
+        text = f"the clocks of all episodes are at step {int(ages[0])}: time-outs will come together, scattered or not"
+        yield Finding("synchronised_resets", "episode starts", text)
     group = task.observations.actor
     named = [name for name, term in group.terms.items() if term.noise > 0]
     if named and not group.noise:

@@ -75,7 +75,7 @@ class RunAudit:
         )
         self._second = SecondLook(env)
         self._learner = LearnerCheck(alg, manifest, env.num_envs) if alg is not None else None
-        self._samples = env.samples
+        self._samples: int | None = None
         self._before: list[Finding] = []
         self._note = ""
         self._looked = 0
@@ -117,6 +117,7 @@ class RunAudit:
     def begin_iteration(self, iteration: int) -> None:
         """Before the first action of an iteration, the number of which is given."""
         with self._timed():
+            self._samples = self._env.samples
             self._second.begin_iteration(iteration)
             if self._learner is not None:
                 self._learner.begin_iteration(self._second.due)
@@ -188,7 +189,8 @@ class RunAudit:
             flush |= level_metrics(levels.level, ground.classes(), ground.layout.classes)
         numbers_compared, further_findings = self._compared()
         flush |= numbers_compared
-        self._task.expected_rows, self._samples = float(self._env.samples - self._samples), self._env.samples
+        if self._samples is not None:
+            self._task.expected_rows = float(self._env.samples - self._samples)
         leaks: list[Finding] = [*self._before, *further_findings]
         self._before = []
         self._looked += 1

@@ -148,7 +148,7 @@ class TaskRules:
         return {
             "sizes": self._sizes.state_dict(),
             "failures": self._failures.state_dict(),
-            "variance": list(self._variance),
+            "variance": [value if np.isfinite(value) else None for value in self._variance],
             "iterations": self._iterations,
         }
 
@@ -156,5 +156,5 @@ class TaskRules:
         """Continue where `state_dict` was taken."""
         self._sizes.load_state_dict(state["sizes"])
         self._failures.load_state_dict(state["failures"])
-        self._variance.extend(state["variance"])
+        self._variance.extend(float("nan") if value is None else value for value in state["variance"])
         self._iterations = state["iterations"]

@@ -125,8 +125,8 @@ def _judge(one: dict[str, float], point: bool, low: float, unit: float) -> str:
     shared = one["shared"] - 2 * middle * one["grouped_sum"] + middle**2 * one["grouped"]
     if moments > 0 and float(chdtrc(moments, max(shared, 0.0))) < MIN_P:
         return (
-            f"environments share their draws: means of {one['moments']:.0f} moments vary {shared / moments:.3g} times as "
-            "much as those of independent ones"
+            f"environments share their draws: means of {one['moments']:.0f} moments vary {shared / moments:.3g} times "
+            "as much as those of independent ones"
         )
     mean, spread = one["sum"] / n**0.5, (one["square"] - n) / (0.8 * n) ** 0.5
     if abs(mean) > MAX_Z:
