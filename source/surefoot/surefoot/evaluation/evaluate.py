@@ -12,6 +12,7 @@ from surefoot.evaluation.command_grid import CommandGrid
 from surefoot.evaluation.report import OWN_CHANGES, Provenance
 from surefoot.evaluation.rollout import GridResult, evaluate_grid, grid_manifest
 from surefoot.manifest import Manifest, compose_manifest, diff_manifests, override_manifest, validate
+from surefoot.manifest.compose import is_group
 from surefoot.rl.policy import load_policy
 from surefoot.runs.checkpoint import Checkpoint, check_fits, load, without_extension
 
@@ -100,7 +101,7 @@ def task_manifest(own: Manifest, manifests: Path, task: str | None, overrides: l
     if task is not None:
         return compose_manifest(manifests, task, overrides)
     own, _ = without_extension(own)
-    groups = [text for text in overrides if "." not in (key := text.split("=", 1)[0]) and (manifests / key).is_dir()]
+    groups = [text for text in overrides if "." not in (key := text.split("=", 1)[0]) and is_group(manifests, key)]
     if groups:
         chosen = compose_manifest(manifests, own.name, groups)
         sections = {key: getattr(chosen, key) for key in (text.split("=", 1)[0] for text in groups)}

@@ -1,4 +1,4 @@
-"""What `scripts/evaluate.py --panel` does: run, print, write the report, its episodes, its heatmap, its films."""
+"""What `surefoot evaluate --panel` does: run, print, write the report, its episodes, its heatmap, its films."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Training from a manifest: everything that scripts/train.py does, callable from Python."""
+"""Training from a manifest: everything that surefoot train does, callable from Python."""
 
 import json
 import shutil
@@ -13,6 +13,7 @@ from surefoot.jobs.plan import EventPlan
 from surefoot.jobs.queue import EventFolder
 from surefoot.jobs.trainer import RunEvents
 from surefoot.manifest import Manifest, write_manifest
+from surefoot.manifest.validate import with_labs
 from surefoot.randomization.buckets import refuse_empty_buckets
 from surefoot.rl.loggers import make_writer
 from surefoot.rl.progress import Progress
@@ -90,6 +91,7 @@ def resume(
         CheckpointError: The checkpoint is damaged or of other networks.
             In all these cases no environment was built and the folder is as it was.
     """
+    manifest = with_labs(manifest)  # a lab whose files have changed since is a change of the manifest
     _refuse_empty_buckets(manifest)
     resumable = run_folder.open_for_resume(folder)
     diff = run_folder.check_same_manifest(folder, manifest, allow_manifest_change)
@@ -166,4 +168,4 @@ def _train(runner: TrainRunner, lease: Lease) -> None:
 def _left_over(folder: Path) -> str:
     """What to do about events without a result; empty where there are none."""
     left = len(EventFolder(folder).outstanding())
-    return f"\n{left} scheduled events have no result yet: python scripts/worker.py {folder}" if left else ""
+    return f"\n{left} scheduled events have no result yet: surefoot worker {folder}" if left else ""

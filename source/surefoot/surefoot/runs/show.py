@@ -59,7 +59,7 @@ def _quality(record: Record) -> list[str]:
             lines.append(f"         {name:<{width}}  {left:<28} {right}")
         lines += [f"         transfer: {line}" for line in transfer_lines(entry.transfer)]
     if not record.is_held_out:
-        way_out = "Schedule a panel (docs/events.md), or scripts/evaluate.py --panel."
+        way_out = "Schedule a panel (docs/events.md), or surefoot evaluate --panel."
         lines.insert(0, f"quality  HELD OUT: NOT EVALUATED. The numbers above say nothing about new ground. {way_out}")
     if record.best is not None:
         lines.append(f"best     model_best.pt: update {record.best.iteration}, score {record.best.score:.4g}")
