@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.film is not None:
         check_film(args.film)
-    manifest = compose_manifest(manifest_root(), args.task, overrides)
+    manifest = compose_manifest(manifest_root(), str(args.task), overrides)
     how |= {"horizon": args.horizon, "lead": args.lead, "max_envs": args.max_envs or MAX_ENVS, "seed": args.seed}
     result = run_replay(trace, manifest, mode=args.mode, **how)
     writer = writer_of(trace.header)

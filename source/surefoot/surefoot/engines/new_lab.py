@@ -43,6 +43,7 @@ def make_lab(name: str, into: Path, robot: str | None = None, robot_name: str | 
 
     Raises:
         LabError: The name cannot be that of a package, or is taken; nothing was written.
+        UnknownName: MuJoCo Menagerie has no such robot; with the nearest.
         EngineError: The robot's file is absent, cannot be read, or is of no symmetric quadruped.
     """
     _check_name(name)

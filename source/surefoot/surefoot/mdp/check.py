@@ -108,10 +108,12 @@ def lab_names(manifest: Manifest) -> set[str]:
     """Labs whose functions a manifest's terms are."""
     task = manifest.task
     groups = (task.observations.actor, task.observations.critic)
-    used: list[tuple[Kind, str]] = [("reward", entry.func) for entry in task.rewards.values()]
-    used += [("termination", entry.func) for entry in task.terminations.values()]
-    used += [("observation", entry.func) for group in groups for entry in group.terms.values()]
-    return {lab for kind, func in used if (lab := lab_of(term(kind, func))) is not None}
+    kinds: tuple[tuple[Kind, list[str]], ...] = (
+        ("reward", [entry.func for entry in task.rewards.values()]),
+        ("termination", [entry.func for entry in task.terminations.values()]),
+        ("observation", [entry.func for group in groups for entry in group.terms.values()]),
+    )
+    return {lab for kind, names in kinds for name in names if (lab := lab_of(term(kind, name))) is not None}
 
 
 def _check(

@@ -68,17 +68,18 @@ def import_labs() -> list[str]:
 
 
 def _import(lab: labs.Lab) -> str:
-    before = {kind: dict(terms) for kind, terms in _TERMS.items()}, dict(MIRROR)
+    before: dict[Kind, dict[str, Term]] = {kind: dict(terms) for kind, terms in _TERMS.items()}
+    mirrors = dict(MIRROR)
     try:
         importlib.import_module(lab.name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever a stranger's module raises, SystemExit too, the other labs work
-        for kind, terms in before[0].items():
+        for kind, terms in before.items():
             _TERMS[kind].clear()
             _TERMS[kind].update(terms)
         MIRROR.clear()
-        MIRROR.update(before[1])
+        MIRROR.update(mirrors)
         what = str(error) if isinstance(error, SurefootError) else f"{type(error).__name__}: {error}"
         where = _culprit(error, lab)
         return f"lab {lab.name!r} (package {lab.package} {lab.version}) cannot be imported: {where}: {what}".strip()
