@@ -17,10 +17,10 @@ from surefoot.engines.mjcf import named_spec
 from surefoot.errors import EngineError
 
 _GRAVITY = 9.81
-_GAIN_PER_KG = 35.0 / 12.7
-"""N m/rad per kg: the Go1's gain over its mass, which also suits a Go2, a Spot or a B2 to begin with."""
-_DAMPING_SHARE = 0.5 / 35.0
-"""s, damping over stiffness of the Go1."""
+_GAIN_PER_KG = 4.0
+"""N m/rad per kg, enough to stand on bent knees; the Go1 has 2.8."""
+_DAMPING_SHARE = 0.02
+"""s, damping over stiffness; the Go1 has 0.014."""
 _SPEED = 20.0
 """rad/s, where the file says nothing; MJCF has no word for it."""
 _NEAR_LIMIT = 0.05
@@ -73,7 +73,7 @@ def draft_robot(path: Path) -> Draft:
     order = sorted(feet, key=lambda foot: _leg_order(data, foot[0]))
     efforts = _efforts(raw, model, joints, draft)
     gain = float(f"{_GAIN_PER_KG * draft.mass:.2g}")
-    draft.guessed.append(f"stiffness {gain:g} N m/rad and damping from the mass, after the Go1; velocity_limit")
+    draft.guessed.append(f"stiffness {gain:g} N m/rad and damping from the mass; velocity_limit")
     names = {index: model.joint(index).name for index in joints}
     feet_geoms = {geom for geom, _ in feet}
     draft.plain = {
