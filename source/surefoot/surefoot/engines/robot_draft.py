@@ -17,8 +17,8 @@ from surefoot.engines.mjcf import named_spec
 from surefoot.errors import EngineError
 
 _GRAVITY = 9.81
-_GAIN_PER_KG = 4.0
-"""N m/rad per kg, enough to stand on bent knees; the Go1 has 2.8."""
+_GAIN = 13.0
+"""N m/rad per kg and per m of the base's height, enough to stand on bent knees; the Go1 has 9.9."""
 _DAMPING_SHARE = 0.02
 """s, damping over stiffness; the Go1 has 0.014."""
 _SPEED = 20.0
@@ -72,8 +72,8 @@ def draft_robot(path: Path) -> Draft:
     lowest = min(_bottom(model, data, geom)[0] for geom, _ in feet)
     order = sorted(feet, key=lambda foot: _leg_order(data, foot[0]))
     efforts = _efforts(raw, model, joints, draft)
-    gain = float(f"{_GAIN_PER_KG * draft.mass:.2g}")
-    draft.guessed.append(f"stiffness {gain:g} N m/rad and damping from the mass; velocity_limit")
+    gain = float(f"{_GAIN * draft.mass * -lowest:.2g}")
+    draft.guessed.append(f"stiffness {gain:g} N m/rad and damping from mass and height; velocity_limit")
     names = {index: model.joint(index).name for index in joints}
     feet_geoms = {geom for geom, _ in feet}
     draft.plain = {

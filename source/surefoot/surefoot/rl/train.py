@@ -55,7 +55,7 @@ def train(
             env = built.make_env(manifest, device=device, num_threads=num_threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder)
         write_atomically(folder / "buckets.json", json.dumps(env.buckets.to_plain()).encode())
-        runner.progress = Progress(make_writer(folder, manifest))
+        runner.progress = Progress(make_writer(folder, manifest), manifest)
         _attach(runner, folder, events)
     except BaseException:
         shutil.rmtree(folder)  # nothing has happened in it
@@ -112,7 +112,7 @@ def resume(
             env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder, resumed_at=done)
         print(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}", flush=True)
-        runner.progress = Progress(make_writer(folder, manifest))
+        runner.progress = Progress(make_writer(folder, manifest), manifest)
         run_folder.record_start(folder, manifest, env.device, done, diff, engine)
         if diff is not None:
             print(f"The manifest was changed:\n{diff}", flush=True)
@@ -163,6 +163,17 @@ def _train(runner: TrainRunner, lease: Lease) -> None:
             print(left.strip(), flush=True)
     state = "Interrupted" if runner.interrupted else "Finished"
     print(f"{state} after {runner.iterations_done} iterations: {runner.folder}/model_{runner.iterations_done}.pt")
+    if runner.folder is None:
+        return
+    best = runner.folder / "model_best.pt"
+    if best.is_file():
+        print(f"Best on held-out conditions: {best}")
+    again = f"  surefoot train --resume {runner.folder}\n" if runner.interrupted else ""
+    print(
+        f"{again}  surefoot play {runner.folder}\n  surefoot evaluate {runner.folder} --panel quick_v1\n"
+        f"  surefoot accounts {runner.folder}\n  tensorboard --logdir {runner.folder}",
+        flush=True,
+    )
 
 
 def _left_over(folder: Path) -> str:
