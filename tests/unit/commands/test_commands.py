@@ -11,8 +11,9 @@ import pytest
 
 import surefoot
 from surefoot import cli, commands
+from surefoot.commands.compare import reports
 from surefoot.commands.words import one_run, overrides_in
-from surefoot.errors import CheckpointError, RunFolderError, SurefootError
+from surefoot.errors import CheckpointError, PanelError, RunFolderError, SurefootError
 from surefoot.runs.locate import checkpoint_file, run_folder
 
 GO1 = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
@@ -138,3 +139,24 @@ def test_completion_knows_commands_and_options(shell: str, capsys: pytest.Captur
         script = f"{out}\nCOMP_WORDS=(surefoot train --num); COMP_CWORD=2; _surefoot; echo ${{COMPREPLY[@]}}"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
         assert done.stdout == "--num-envs\n", done.stderr
+
+
+def test_runs_are_compared_under_the_newest_panel_that_both_have(tmp_path: Path) -> None:
+    files = {"a": ("quick_v1", 1), "a2": ("quick_v1", 2), "b": ("own_v1", 3), "c": ("quick_v1", 1)}
+    for name, (panel, age) in files.items():
+        run = tmp_path / name[0].replace("b", "a")
+        run.mkdir(exist_ok=True)
+        path = run / f"panel_{panel}_{age}.json"
+        path.write_text(f'{{"panel": "{panel}"}}')
+        os.utime(path, (1e9 + age, 1e9 + age))
+    a, c = tmp_path / "a", tmp_path / "c"
+    (a / "panel_torn_1.json").write_text("{")
+    assert reports(a, c, None) == (a / "panel_quick_v1_2.json", c / "panel_quick_v1_1.json")
+    assert reports(a, c / "panel_quick_v1_1.json", "own_v1") == (a / "panel_own_v1_3.json", c / "panel_quick_v1_1.json")
+    assert reports(Path("x.json"), Path("y.json"), None) == (Path("x.json"), Path("y.json"))
+    with pytest.raises(PanelError, match=r"of panel 'own_v1'; there are .*a: own_v1, quick_v1; .*c: quick_v1"):
+        reports(a, c, "own_v1")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "manifest.yaml").touch()
+    with pytest.raises(PanelError, match="no report of a panel in this run"):
+        reports(a, tmp_path / "d", None)

@@ -31,4 +31,24 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(to_json(record).decode(), end="")
     else:
-        print(show.text(record, alive=trainer_lease(folder).holder() is not None))
+        print(show.text(record, alive=trainer_lease(folder).holder() is not None, by_hand=by_hand(folder)))
+
+
+def by_hand(folder: Path) -> list[str]:
+    """A line for each panel that `surefoot evaluate` put this run through."""
+    from surefoot.errors import PanelError
+    from surefoot.evaluation.compare import read_report
+    from surefoot.runs.locate import panel_reports
+
+    lines: list[str] = []
+    for name, path in panel_reports(folder).items():
+        try:
+            report = read_report(path)
+        except PanelError as error:
+            lines.append(str(error))
+            continue
+        success = report["held_out"]["success_rate"]
+        score = "not valid" if not report["valid"] else "no cell" if success["value"] is None else ""
+        shown = score or f"success {success['value']:.0%} ({success['low']:.0%} to {success['high']:.0%})"
+        lines.append(f"{name} at update {report['iteration']}: held out, {shown}: {path.name}")
+    return lines

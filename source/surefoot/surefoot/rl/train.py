@@ -170,7 +170,7 @@ def _train(runner: TrainRunner, lease: Lease) -> None:
         print(f"Best on held-out conditions: {best}")
     again = f"  surefoot train --resume {runner.folder}\n" if runner.interrupted else ""
     print(
-        f"{again}  surefoot play {runner.folder}\n  surefoot evaluate {runner.folder} --panel quick_v1\n"
+        f"{again}  surefoot play {runner.folder}\n  surefoot evaluate {runner.folder}\n"
         f"  surefoot accounts {runner.folder}\n  tensorboard --logdir {runner.folder}",
         flush=True,
     )

@@ -1,7 +1,9 @@
 """Finding runs and checkpoints: a run folder, a checkpoint in it, or `latest` says which is meant."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any, cast
 
 from surefoot.errors import CheckpointError, RunFolderError, did_you_mean
 
@@ -53,6 +55,24 @@ def checkpoint_file(named: Path, runs: Path = RUNS) -> Path:
     if not found:
         raise CheckpointError(f"{folder}: no checkpoint (model_<iteration>.pt) in this folder.")
     return found[-1]
+
+
+def panel_reports(named: Path, runs: Path = RUNS) -> dict[str, Path]:
+    """Reports that `surefoot evaluate --panel` left in a run: the newest of each panel, by its name, newest first.
+
+    Raises:
+        RunFolderError: There is no such run.
+    """
+    found: dict[str, Path] = {}
+    folder = run_folder(named, runs)
+    for path in sorted(folder.glob("panel_*.json"), key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(plain, dict) and isinstance(name := cast("dict[str, Any]", plain).get("panel"), str):
+            found.setdefault(name, path)
+    return found
 
 
 def _newest(folder: Path, problem: str) -> Path:
