@@ -1,62 +1,14 @@
-"""Do two engines simulate the same task? Exit code 2 where a definition differs; physics may.
+"""`surefoot crosscheck`, for whoever types `python scripts/crosscheck.py`."""
 
-python scripts/crosscheck.py --task Surefoot-Velocity-Flat-Unitree-Go1-v0 --engines mujoco,mujoco
-python scripts/crosscheck.py --task ... --engines mujoco,isaaclab --python isaaclab=/opt/isaaclab/bin/python
-python scripts/crosscheck.py --task ... --engines mujoco,isaaclab --checkpoint runs/.../model_720.pt simulation=lean
-python scripts/crosscheck.py --task ... --engines mujoco,mujoco --override b:task.rewards.torques.weight=-1
-
-Each engine is probed twice, each time in a process of its own. docs/crosscheck.md says what is asked.
-"""
-
-import argparse
 import sys
-from pathlib import Path
 
 import surefoot.cli
-from surefoot.crosscheck import report
-from surefoot.crosscheck.run import Evaluation, Question, crosscheck, parse_sides
-from surefoot.reporting import write_json
-from surefoot_tasks import manifest_root
+from surefoot import commands
 
 
 def main() -> None:
-    """Parse, probe, compare, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", required=True)
-    parser.add_argument("--engines", required=True, metavar="A,B", help="as --engine takes them elsewhere")
-    parser.add_argument("--python", action="append", default=[], metavar="ENGINE=PATH", help="interpreter of an engine")
-    parser.add_argument("--override", action="append", default=[], metavar="b:KEY=VALUE", help="for one side, a or b")
-    parser.add_argument("--checkpoint", type=Path, help="evaluate this policy on both")
-    parser.add_argument("--replicates", type=int, default=2, help="episodes per command of that evaluation")
-    parser.add_argument("--duration", type=float, default=10.0, help="s, of its episodes")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda:N")
-    parser.add_argument("--num_envs", type=int, default=24)
-    parser.add_argument("--threads", type=int, default=1, help="physics threads on a CPU")
-    parser.add_argument(
-        "--out", type=Path, default=Path("outputs/crosscheck"), help="folder of probes, logs and report"
-    )
-    parser.add_argument("--verbose", action="store_true", help="a line for every check")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for both")
-    args = parser.parse_intermixed_args()
-
-    evaluation = None
-    if args.checkpoint is not None:
-        evaluation = Evaluation(args.checkpoint, args.replicates, args.duration)
-    question = Question(
-        task=args.task,
-        manifests=manifest_root(),
-        sides=parse_sides(args.engines, args.python, args.override, args.device),
-        overrides=tuple(args.overrides),
-        num_envs=args.num_envs,
-        num_threads=args.threads,
-        evaluation=evaluation,
-    )
-    outcome = crosscheck(question, args.out)
-    print(report.table(outcome, every=args.verbose))
-    write_json(args.out / "crosscheck.json", report.to_plain(outcome))
-    print(f"Report: {args.out / 'crosscheck.json'}")
-    if outcome.different:
-        sys.exit(2)
+    """The command with this script's arguments."""
+    commands.main(["crosscheck", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

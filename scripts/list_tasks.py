@@ -1,37 +1,14 @@
-"""List the tasks that --task takes.
+"""`surefoot tasks`, for whoever types `python scripts/list_tasks.py`."""
 
-python scripts/list_tasks.py
-"""
-
-import argparse
+import sys
 
 import surefoot.cli
-from surefoot.manifest import compose_manifest
-from surefoot.mdp.layout import observation_size
-from surefoot_tasks import list_tasks, manifest_root
+from surefoot import commands
 
 
 def main() -> None:
-    """One line a task: name, robot, control rate, sizes, hash."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
-    rows = [("task", "robot", "control", "actions", "actor obs", "critic obs", "manifest")]
-    for name in list_tasks():
-        manifest = compose_manifest(manifest_root(), name)
-        rows.append(
-            (
-                name,
-                manifest.robot.name,
-                f"{1 / manifest.simulation.step_dt:.0f} Hz",
-                str(len(manifest.robot.joints)),
-                str(observation_size(manifest, "actor")),
-                str(observation_size(manifest, "critic")),
-                manifest.sha256[:12],
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    """The command with this script's arguments."""
+    commands.main(["tasks", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

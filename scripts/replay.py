@@ -1,79 +1,14 @@
-"""Replay a robot's log in simulation, in all randomisation buckets of a task at once, and measure the gap.
+"""`surefoot replay`, for whoever types `python scripts/replay.py`."""
 
-python scripts/replay.py --trace walk.parquet --card walk.yaml --task Surefoot-Velocity-Flat-Unitree-Go2-v0
-python scripts/replay.py --trace walk.parquet --task ... --mode actuator --horizon 1.0 --film walk.mp4
-python scripts/replay.py --trace walk.parquet --task ... 'randomization.bucket_by=[control_delay]' \
-    'randomization.factors.control_delay={edges: [0, 1, 2, 3], mode: startup}'
-
-python scripts/replay.py --trace walk.parquet --checkpoint runs/TASK/RUN/model_900.pt    # the policy's turn
-
-docs/replay.md says what the modes and numbers mean.
-"""
-
-import argparse
-from pathlib import Path
+import sys
 
 import surefoot.cli
-from surefoot.engines.base import with_presets
-from surefoot.manifest import compose_manifest
-from surefoot.replay import closed_loop, report
-from surefoot.replay.film import check_film, film
-from surefoot.replay.floor import read_floors, writer_of
-from surefoot.replay.plots import draw
-from surefoot.replay.rollout import NEEDS
-from surefoot.replay.run import MAX_ENVS, run_replay
-from surefoot.reporting import finite, write_json
-from surefoot.traces import read_card, read_trace
-from surefoot_tasks import manifest_root
+from surefoot import commands
 
 
 def main() -> None:
-    """Parse, replay, print, write and draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trace", type=Path, required=True, help="as scripts/trace.py import writes it")
-    parser.add_argument("--card", type=Path, help="the trace's card: segments and gains")
-    parser.add_argument("--task", help="whose robot, physics and randomisation are used")
-    parser.add_argument("--checkpoint", type=Path, help="run its policy under the log's commands (mode closed_loop)")
-    parser.add_argument("--mode", choices=tuple(NEEDS), default="open_loop", help="without a checkpoint")
-    parser.add_argument("--horizon", type=float, default=0.4, help="s, length of a window")
-    parser.add_argument("--lead", type=float, default=0.0, help="s that commands were in force before their stamps")
-    parser.add_argument("--engine", default="mujoco")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda:N")
-    parser.add_argument("--threads", type=int, default=0, help="physics threads on a CPU; 0 means all cores")
-    parser.add_argument("--max_envs", type=int, default=MAX_ENVS, help="environments of one batch")
-    parser.add_argument("--seed", type=int, default=0, help="of the resampling")
-    parser.add_argument("--out", type=Path, default=Path("outputs/replay"), help="folder for the report and pictures")
-    parser.add_argument("--film", type=Path, metavar="MP4", help="recorded and simulated motion side by side")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of the log in the film")
-    parser.add_argument("overrides", nargs="*", metavar="key=value")
-    args = parser.parse_intermixed_args()
-
-    args.engine, overrides = with_presets(args.engine, args.overrides)
-    trace = read_trace(args.trace)
-    card = read_card(args.card) if args.card is not None else None
-    how = {"engine": args.engine, "device": args.device, "card": card, "num_threads": args.threads}
-    args.out.mkdir(parents=True, exist_ok=True)
-    if args.checkpoint is not None:
-        judged = closed_loop.run_closed_loop(trace, args.checkpoint, **how)
-        print(closed_loop.text(judged))
-        write_json(args.out / "closed_loop.json", finite(closed_loop.to_plain(judged)))
-        return
-    if args.task is None:
-        parser.error("expected --task TASK or --checkpoint PATH")
-    if args.film is not None:
-        check_film(args.film)
-    manifest = compose_manifest(manifest_root(), args.task, overrides)
-    how |= {"horizon": args.horizon, "lead": args.lead, "max_envs": args.max_envs, "seed": args.seed}
-    result = run_replay(trace, manifest, mode=args.mode, **how)
-    writer = writer_of(trace.header)
-    floor = read_floors(manifest_root()).score(result.manifest, writer, result.engine, args.mode, args.horizon)
-    plain = report.to_plain(result) | {"writer": writer, "floor": floor}
-    print(report.text(plain))
-    pictures = draw(result, args.out)
-    write_json(args.out / f"{args.mode}.json", plain)
-    print(f"Report: {args.out / args.mode}.json\nPictures: {', '.join(str(picture) for picture in pictures)}")
-    if args.film is not None:
-        print(f"Film: {args.film}, {film(result, args.film, card, args.seconds, args.device)} frames")
+    """The command with this script's arguments."""
+    commands.main(["replay", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

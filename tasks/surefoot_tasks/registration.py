@@ -49,7 +49,7 @@ def register() -> list[str]:
     except ImportError:
         raise MissingExtra(
             "Tasks are registered with gymnasium, which comes with Isaac Lab and is not installed. Without Isaac Lab "
-            "use this project's scripts: python scripts/train.py --task NAME"
+            "use this project's scripts: surefoot train --task NAME"
         ) from None
     for name in task_ids():
         if name not in gymnasium.registry:

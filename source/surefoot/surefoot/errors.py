@@ -5,6 +5,7 @@ SurefootError
 ├── ManifestError        a manifest key that is missing, unknown or out of range
 ├── PanelError           a panel of cells that is malformed, or does not fit the robot, the engine or the policy
 ├── TermError            a term whose signature does not fit RobotState or its manifest entry
+├── LabError             a lab that is not installed, cannot be imported, or has names that are taken
 ├── MissingExtra         an optional package that is not installed, with the pip line
 ├── EngineError          something the chosen simulator cannot do
 │   └── UnsupportedOnCpu     ... because MuJoCo C on the CPU has no counterpart
@@ -48,6 +49,10 @@ class PanelError(SurefootError):
 
 class TermError(SurefootError):
     """A term function that cannot be bound."""
+
+
+class LabError(SurefootError):
+    """A package of somebody's own robots, terms and tasks that cannot be used."""
 
 
 class MissingExtra(SurefootError):

@@ -74,7 +74,7 @@ def test_bad_input_is_one_error_and_exit_code_1(run: Run, words: list[str], expe
 
 
 def test_list_tasks_shows_sizes_and_hash(run: Run, go1_manifest: Manifest) -> None:
-    code, out, _ = run("list_tasks")
+    code, out, _ = run("list_tasks", "--sizes")
     assert code == 0
     line = next(line for line in out.splitlines() if line.startswith(GO1_FLAT))
     assert line.split()[1:5] == ["unitree_go1", "50", "Hz", "12"]

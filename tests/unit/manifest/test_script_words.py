@@ -17,7 +17,7 @@ SCRIPTS = Path(__file__).parents[3] / "scripts"
 def test_train(monkeypatch: pytest.MonkeyPatch) -> None:
     main = runpy.run_path(str(SCRIPTS / "train.py"))["main"]
     trained: list[Manifest] = []
-    monkeypatch.setitem(main.__globals__, "train", lambda manifest, **_: trained.append(manifest))
+    monkeypatch.setattr("surefoot.rl.train.train", lambda manifest, **_: trained.append(manifest))
     words = ["--task", GO1_FLAT, "ppo.gamma=0.98", "--seed", "2", "training.max_iterations=7"]
     monkeypatch.setattr(sys, "argv", ["train.py", *words])
     main()

@@ -21,7 +21,7 @@ from surefoot_tasks import manifest_root
 DATA = Path(os.environ.get("SUREFOOT_SHARED", manifest_root().parent.parent / "shared")) / "traces"
 CARDS = [name for name in card_names(manifest_root()) if name.startswith("go2_")]
 PUBLISHED = [name for name in card_names(manifest_root()) if name not in CARDS]
-"""Cards of what scripts/fetch_traces.py downloads."""
+"""Cards of what `surefoot fetch-traces` downloads."""
 FAST, SLOW = "go2_orl_test_1_500hz", "go2_orl_standard_replay_position_2_50hz"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no real logs in {DATA}; SUREFOOT_SHARED names the folder")
 
@@ -76,7 +76,7 @@ def test_data_that_was_changed_does_not_fit(tmp_path: Path):
     (tmp_path / card.data.file).write_bytes((DATA / card.data.file).read_bytes().replace(b"0.82", b"0.83", 1))
     with pytest.raises(TraceError, match=r"sha256 .*, its card says .* another file, or damaged"):
         check_card(card, tmp_path, manifest_root())
-    with pytest.raises(TraceError, match=r"no such file; card .* scripts/fetch_traces.py"):
+    with pytest.raises(TraceError, match=r"no such file; card .* surefoot fetch-traces"):
         check_card(card, tmp_path / "none", manifest_root())
 
 

@@ -177,7 +177,7 @@ def attach_to_managers(
         steps_per_iteration: Control steps after which an iteration ends by itself, such as RSL-RL's
             `num_steps_per_env`; by default only `end_iteration` ends one.
         on_iteration: Called with the number of each iteration that ended by itself, its metrics and its alerts.
-        folder: Where a record of every iteration is kept, for `scripts/accounts.py`; a folder of its own for each run.
+        folder: Where a record of every iteration is kept, for `surefoot accounts`; a folder of its own for each run.
         command: Name of the velocity command.
         robot: Name of the robot in the scene; by default `robot` where there is one.
         moving_threshold: A command longer than this asks for motion.

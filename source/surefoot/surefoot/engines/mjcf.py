@@ -11,7 +11,8 @@ import mujoco
 import torch
 from torch import Tensor
 
-from surefoot.errors import EngineError, MissingExtra, did_you_mean, unknown_name
+from surefoot import labs
+from surefoot.errors import EngineError, LabError, MissingExtra, did_you_mean, unknown_name
 from surefoot.manifest.robot import Robot
 
 _MJLAB = {
@@ -19,9 +20,6 @@ _MJLAB = {
     "unitree_go1": "asset_zoo/robots/unitree_go1/xmls/go1.xml",
 }
 """Files in the package mjlab, of which nothing is imported."""
-
-_MENAGERIE = {"unitree_go2": "go2", "unitree_h1": "h1"}
-"""Entry points of MuJoCo Menagerie's models of the same name."""
 
 _SOLIMP = (0.9, 0.95, 0.001, 0.5, 2.0)
 """MuJoCo's default."""
@@ -36,9 +34,20 @@ def robot_spec(name: str) -> mujoco.MjSpec:
     Raises:
         UnknownName: No such model.
         MissingExtra: The package with the file is not installed.
-        EngineError: MuJoCo Menagerie's copy is absent and cannot be downloaded.
+        EngineError: MuJoCo Menagerie's copy is absent and cannot be downloaded; or the file is of a lab, and is not
+            MJCF or names a mesh that is not there.
     """
-    spec = mujoco.MjSpec.from_file(str(mjcf_path(name)))
+    return named_spec(mjcf_path(name))
+
+
+def named_spec(path: Path) -> mujoco.MjSpec:
+    """The same of a file.
+
+    Raises:
+        EngineError: It is not MJCF, or names a mesh that is not there.
+    """
+    spec = _read(path)
+    _check_meshes(spec, path)
     for part in (*spec.actuators, *spec.sensors, *spec.keys):
         spec.delete(part)
     spec.option.cone, spec.option.impratio = mujoco.mjtCone.mjCONE_PYRAMIDAL, 1.0  # MuJoCo's defaults
@@ -51,6 +60,23 @@ def robot_spec(name: str) -> mujoco.MjSpec:
             geom.name = f"{geom.parent.name}_collision{counts[geom.parent.name]}"
         geom.margin, geom.solimp = 0.0, _SOLIMP
     return spec
+
+
+def _read(path: Path) -> mujoco.MjSpec:
+    try:
+        return mujoco.MjSpec.from_file(str(path))
+    except ValueError as error:
+        raise EngineError(f"{path}: not an MJCF that MuJoCo reads ({' '.join(str(error).split())}).") from None
+
+
+def _check_meshes(spec: mujoco.MjSpec, path: Path) -> None:
+    folder = path.parent / spec.meshdir
+    missing = [mesh.file for mesh in spec.meshes if mesh.file and not (folder / mesh.file).is_file()]
+    if missing:
+        count = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise EngineError(
+            f"{path}: mesh file {missing[0]!r}{count} is not in {folder}: copy it there, or drop the mesh."
+        )
 
 
 def check_names(spec: mujoco.MjSpec, robot: Robot) -> None:
@@ -92,12 +118,23 @@ def imu_offset(model: mujoco.MjModel, robot: Robot, prefix: str = "") -> Tensor 
 
 
 def mjcf_path(name: str) -> Path:
-    """The robot's MJCF file; see `robot_spec` for what is raised."""
+    """The robot's MJCF file: of a lab (`my_lab/robots/dog.xml`), of mjlab, or of MuJoCo Menagerie by its name there.
+
+    See `robot_spec` for what is raised.
+    """
     if name in _MJLAB:
         return _in_mjlab(name)
-    if name in _MENAGERIE:
-        return _in_menagerie(name)
-    raise unknown_name("MJCF model", name, [*_MJLAB, *_MENAGERIE])
+    if "/" in name or name.endswith(".xml"):
+        try:
+            return labs.model_path(name)
+        except LabError as error:
+            if Path(name).is_file():
+                raise EngineError(
+                    f"robot.assets.mujoco: {name!r} is a path, which no other machine has. Put the file into a lab, "
+                    f"where it has a name: surefoot new my_lab --robot {name}"
+                ) from None
+            raise EngineError(f"robot.assets.mujoco: {name!r}: {error}") from None
+    return _in_menagerie(name)
 
 
 def _in_mjlab(name: str) -> Path:
@@ -117,8 +154,13 @@ def _in_menagerie(name: str) -> Path:
         raise MissingExtra(
             f"The model of robot {name!r} is MuJoCo Menagerie's. Install it: pip install mujoco-menagerie"
         ) from error
+    if name not in mujoco_menagerie.names():
+        raise unknown_name("MJCF model", name, [*_MJLAB, *mujoco_menagerie.names()])
     try:
-        path = mujoco_menagerie.get(name).xml(_MENAGERIE[name])
+        robot = mujoco_menagerie.get(name)
+        if robot.default_model is None:
+            raise EngineError(f"MuJoCo Menagerie's {name!r} is no robot of one model.")
+        path = robot.xml(robot.default_model)
     except (mujoco_menagerie.MenagerieError, OSError) as error:
         raise EngineError(
             f"The model of robot {name!r} is not there ({' '.join(str(error).split())}). It is downloaded once from "

@@ -58,7 +58,7 @@ def read_report(path: Path) -> dict[str, Any]:
     if isinstance(plain, dict) and "grid_version" in plain:
         raise PanelError(f"{path}: {_old_grid(cast('dict[str, Any]', plain))}")
     if not isinstance(plain, dict) or "panel_sha256" not in plain or "cells" not in plain:
-        raise PanelError(f"{path}: not the report of a panel; expected what scripts/evaluate.py --panel writes.")
+        raise PanelError(f"{path}: not the report of a panel; expected what surefoot evaluate --panel writes.")
     found = cast("dict[str, Any]", plain)
     if found.get("schema_version") != SCHEMA_VERSION:
         raise PanelError(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, cast
 
+from surefoot import labs
 from surefoot.errors import PanelError, did_you_mean, unknown_name
 from surefoot.evaluation.panel import Panel
 from surefoot.manifest.document import check, read_yaml
@@ -13,15 +14,15 @@ MAX_CHAIN = 8
 
 
 def panel_names(manifests: Path) -> list[str]:
-    """Shipped panels, sorted."""
-    return sorted(path.stem for path in (manifests / FOLDER).glob("*.yaml"))
+    """Panels that have a name, shipped ones and those of labs, sorted."""
+    return labs.stems(manifests, FOLDER)
 
 
 def load_panel(panel: str | Path, manifests: Path) -> Panel:
     """Read a panel.
 
     Args:
-        panel: A name in `manifests/panels`, or the path of a YAML file.
+        panel: A name in `manifests/panels`, here or of a lab, or the path of a YAML file.
         manifests: Folder of the manifests.
 
     Raises:
@@ -30,10 +31,10 @@ def load_panel(panel: str | Path, manifests: Path) -> Panel:
     """
     path = Path(panel)
     if path.suffix not in (".yaml", ".yml"):
-        names = panel_names(manifests)
-        if str(panel) not in names:
-            raise unknown_name("Panel", str(panel), names)
-        path = manifests / FOLDER / f"{panel}.yaml"
+        named = labs.find(manifests, f"{FOLDER}/{panel}.yaml") if str(panel) == path.name else None
+        if named is None:
+            raise unknown_name("Panel", str(panel), panel_names(manifests))
+        path = named
     return _load(path, manifests, ())[1]
 
 
@@ -58,8 +59,8 @@ def _load(path: Path, manifests: Path, heirs: tuple[str, ...]) -> tuple[dict[str
     found = read_panel(plain, str(path))
     if found.name != path.stem:
         raise PanelError(f"{path}: name: expected {path.stem!r}, as the file is called, got {found.name!r}")
-    shipped = manifests / FOLDER / f"{found.name}.yaml"
-    if shipped.is_file() and not shipped.samefile(path) and load_panel(found.name, manifests).sha256 != found.sha256:
+    shipped = labs.find(manifests, f"{FOLDER}/{found.name}.yaml")
+    if shipped and not shipped.samefile(path) and load_panel(found.name, manifests).sha256 != found.sha256:
         raise PanelError(
             f"{path}: name: {found.name!r} is a shipped panel with other cells or numbers. "
             "A panel is frozen: a changed one gets a new name."

@@ -13,6 +13,7 @@ from surefoot.evaluation.held_out import declared_noise
 from surefoot.evaluation.metrics import METRICS
 from surefoot.evaluation.panel import Panel
 from surefoot.manifest import Manifest, compose_manifest, diff_manifests, override_manifest, validate
+from surefoot.manifest.compose import is_group
 from surefoot.manifest.manifest import canonical_data
 from surefoot.runs.checkpoint import Checkpoint, load, without_extension
 
@@ -49,7 +50,7 @@ def task_manifest(own: Manifest, manifests: Path, task: str | None, overrides: l
     if task is not None:
         return compose_manifest(manifests, task, overrides)
     own, _ = without_extension(own)
-    groups = [text for text in overrides if "." not in (key := text.split("=", 1)[0]) and (manifests / key).is_dir()]
+    groups = [text for text in overrides if "." not in (key := text.split("=", 1)[0]) and is_group(manifests, key)]
     if groups:
         chosen = compose_manifest(manifests, own.name, groups)
         sections = {key: getattr(chosen, key) for key in (text.split("=", 1)[0] for text in groups)}

@@ -138,10 +138,8 @@ def stop_message(alerts: Sequence[Alert], folder: Path | None, iteration: int) -
     if folder is not None:
         faults = folder / f"faults_{iteration}.pt"
         if faults.is_file():
-            lines.append(f"The first faults can be replayed: python scripts/replay_faults.py {faults}")
-        lines.append(
-            f"To go on all the same: python scripts/train.py --resume {folder} {silent} --allow-manifest-change"
-        )
+            lines.append(f"The first faults can be replayed: surefoot replay-faults {faults}")
+        lines.append(f"To go on all the same: surefoot train --resume {folder} {silent} --allow-manifest-change")
     return "\n       ".join(lines)
 
 

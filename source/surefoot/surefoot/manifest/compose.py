@@ -11,16 +11,17 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from surefoot import labs
 from surefoot.errors import ManifestError, unknown_name
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.origin import TASKS, Source
 from surefoot.manifest.overrides import override_manifest, parse_overrides
-from surefoot.manifest.validate import validate
+from surefoot.manifest.validate import validate, with_labs
 
 
 def task_names(root: Path) -> list[str]:
-    """Tasks that have a manifest under `root`, sorted."""
-    return sorted(path.stem for path in (root / TASKS).glob("*.yaml"))
+    """Tasks that have a manifest under `root` or in an installed lab, sorted."""
+    return labs.stems(root, TASKS)
 
 
 def compose_manifest(root: Path, task: str, overrides: list[str] | None = None) -> Manifest:
@@ -33,13 +34,12 @@ def compose_manifest(root: Path, task: str, overrides: list[str] | None = None) 
 
     Raises:
         UnknownName: No such task.
+        LabError: Only a lab that is left out has it.
         ManifestError: A file or an override is malformed, or the result does not fit the schema.
     """
-    names = task_names(root)
-    if task not in names:
-        raise unknown_name("Task", task, names)
+    _task_file(root, task)
     given = list(overrides or [])
-    groups = [item for item in parse_overrides(given) if (root / item.key_or_group).is_dir() and not item.is_delete()]
+    groups = [item for item in parse_overrides(given) if is_group(root, item.key_or_group) and not item.is_delete()]
     for group in groups:
         _check_option(group, root)
     options = [str(group.input_line) for group in groups]
@@ -51,23 +51,54 @@ def compose_manifest(root: Path, task: str, overrides: list[str] | None = None) 
     if manifest.name != task:
         where = source.of(("name",))
         raise ManifestError(f"{where}: name: expected {task!r}, as the task's file is called, got {manifest.name!r}")
-    return manifest
+    return with_labs(manifest)
+
+
+def check_task(root: Path, task: str) -> None:
+    """Refuse the name of a task that does not exist, at once and without torch.
+
+    Raises:
+        UnknownName: With the nearest name.
+        LabError: Only a lab that is left out has it.
+    """
+    _task_file(root, task)
+
+
+def is_group(root: Path, name: str) -> bool:
+    """Whether `name=OPTION` chooses a file for a whole section."""
+    return any((folder / name).is_dir() for folder in labs.folders(root))
+
+
+def _task_file(root: Path, task: str) -> Path:
+    path = labs.find(root, f"{TASKS}/{task}.yaml")
+    if path is None:
+        raise unknown_name("Task", task, task_names(root))
+    return path
 
 
 def _compose(root: Path, task: str, overrides: list[str]) -> dict[str, Any]:
+    primary = _task_file(root, task)
+    home = primary.parents[1]
+    others = ",".join(f"'file://{_quoted(folder)}'" for folder in labs.folders(root) if folder != home)
+    searched = [f"hydra.searchpath=[{others}]"] if others else []
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(config_dir=str(root.resolve()), version_base="1.3"):
-            config: DictConfig = compose(config_name=f"{TASKS}/{task}", overrides=overrides)
+        with initialize_config_dir(config_dir=str(home.resolve()), version_base="1.3"):
+            config: DictConfig = compose(config_name=f"{TASKS}/{task}", overrides=[*searched, *overrides])
             return cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     except yaml.YAMLError as error:
-        raise ManifestError(_yaml_problem(error, root / TASKS / f"{task}.yaml")) from error
+        raise ManifestError(_yaml_problem(error, primary)) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        where = " ".join(["command line:", *overrides]) if overrides else str(root / TASKS / f"{task}.yaml")
+        where = " ".join(["command line:", *overrides]) if overrides else str(primary)
         first_line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ManifestError(f"{where}: {first_line}") from error
     finally:
         GlobalHydra.instance().clear()
+
+
+def _quoted(folder: Path) -> str:
+    """For a quoted text in Hydra's grammar."""
+    return str(folder.resolve()).replace("\\", "\\\\").replace("'", "\\'")
 
 
 def _yaml_problem(error: yaml.YAMLError, primary: Path) -> str:
@@ -81,7 +112,7 @@ def _yaml_problem(error: yaml.YAMLError, primary: Path) -> str:
 def _check_option(override: Override, root: Path) -> None:
     """Refuse an option that a config group does not have, naming the nearest that it has."""
     group = override.key_or_group
-    options = [path.stem for path in (root / group).glob("*.yaml")]
+    options = labs.stems(root, group)
     value = str(override.value())
     if value not in options:
         raise ManifestError(f"command line: {group}={value}: {unknown_name(f'{group} option', value, options)}")

@@ -10,6 +10,7 @@ from surefoot.errors import did_you_mean
 from surefoot.manifest.audit import Audit
 from surefoot.manifest.base import KeyedError, Name, OmittedByDefault, Ordered, Section
 from surefoot.manifest.extension import Extension
+from surefoot.manifest.lab import LabRecord
 from surefoot.manifest.learning import Ppo, Training
 from surefoot.manifest.randomization import Randomization
 from surefoot.manifest.robot import Robot
@@ -39,6 +40,8 @@ class Manifest(Section):
     schedule: Annotated[Schedule, OmittedByDefault()] = Schedule()
     extension: Annotated[Extension | None, OmittedByDefault()] = None
     """What Python code added to the task in Isaac Lab; written there, never by hand."""
+    labs: Annotated[dict[Name, LabRecord], OmittedByDefault()] = Field(default={})
+    """Installed labs that bring the robot's model or one of the terms; written when the manifest is composed."""
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:

@@ -6,6 +6,8 @@ from typing import Any, cast
 
 import yaml
 
+from surefoot import labs
+
 TASKS = "tasks"
 
 Key = tuple[int | str, ...]
@@ -36,11 +38,11 @@ class Source:
         for text in self.overrides:
             name, _, value = text.partition("=")
             name = name.strip().lstrip("+~")
-            if (self.root / name).is_dir():
+            if any((folder / name).is_dir() for folder in labs.folders(self.root)):
                 chosen[name] = value
             elif dotted and (dotted == name or dotted.startswith(f"{name}.") or name.startswith(f"{dotted}.")):
                 return "command line"
-        primary = self.root / TASKS / f"{self.task}.yaml"
+        primary = labs.find(self.root, f"{TASKS}/{self.task}.yaml") or self.root / TASKS / f"{self.task}.yaml"
         files = _files(primary, (), self.root, chosen)
         return str(max(files, key=lambda file: _depth(file, key)).path)
 
@@ -63,13 +65,13 @@ def _files(path: Path, mount: Key, root: Path, chosen: dict[str, str]) -> list[_
         if isinstance(entry, dict):
             group, option = next(iter(cast("dict[str, Any]", entry).items()))
             group = str(group).removeprefix("override ").strip("/")
-            below = root / group / f"{chosen.get(group, option)}.yaml"
+            below = labs.find(root, f"{group}/{chosen.get(group, option)}.yaml")
             mounted: Key = tuple(group.split("/"))
         elif entry != "_self_":
             below, mounted = path.parent / f"{entry}.yaml", mount
         else:
             continue
-        if below.is_file() and below != path:
+        if below is not None and below.is_file() and below != path:
             out += _files(below, mounted, root, chosen)
     return out
 

@@ -76,6 +76,12 @@ def _apply(override: Override, plain: dict[str, Any]) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ManifestError(f"command line: {key}: expected a finite number, got {value}")
     before = None if isinstance(here, list) else holder.get(index)
+    if isinstance(before, dict) and before and not isinstance(value, dict):
+        entries = cast("dict[str, Any]", before)
+        inside = "weight" if "weight" in entries else next(iter(entries))
+        raise ManifestError(
+            f"command line: {key}: has the keys {', '.join(entries)}; did you mean {key}.{inside}={value}?"
+        )
     if isinstance(value, dict) and isinstance(before, dict):
         value = cast("dict[str, Any]", before | value)
     holder[index] = value

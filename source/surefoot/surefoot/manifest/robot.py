@@ -110,7 +110,8 @@ class RobotAssets(Section):
     """Where the engines find the robot's model."""
 
     mujoco: str | None = None
-    """Name of an MJCF that `surefoot.engines.mjcf` knows; Isaac Lab takes its USD from it."""
+    """MJCF model: a file of an installed lab as `LAB/PATH`, or a name: `unitree_go1` and `unitree_g1` are mjlab's, all
+    others MuJoCo Menagerie's. Isaac Lab takes its USD from it."""
     usd: str | None = None
     """USD file on this machine, for Isaac Lab where there is no MJCF."""
     isaaclab: str | None = None

@@ -11,7 +11,7 @@ from surefoot.errors import ManifestError, UnknownName, did_you_mean
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.task import ObservationGroup, Params
 from surefoot.mdp.fields import READABLE
-from surefoot.mdp.registry import Kind, Term, term
+from surefoot.mdp.registry import Kind, Term, lab_of, term
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,18 @@ def term_problems(manifest: Manifest) -> list[ManifestError]:
             if binding is not None and group_name == "actor":
                 problems += _leaks(binding, group, key)
     return problems
+
+
+def lab_names(manifest: Manifest) -> set[str]:
+    """Labs whose functions a manifest's terms are."""
+    task = manifest.task
+    groups = (task.observations.actor, task.observations.critic)
+    kinds: tuple[tuple[Kind, list[str]], ...] = (
+        ("reward", [entry.func for entry in task.rewards.values()]),
+        ("termination", [entry.func for entry in task.terminations.values()]),
+        ("observation", [entry.func for group in groups for entry in group.terms.values()]),
+    )
+    return {lab for kind, names in kinds for name in names if (lab := lab_of(term(kind, name))) is not None}
 
 
 def _check(

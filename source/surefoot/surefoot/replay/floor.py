@@ -27,7 +27,7 @@ from surefoot.traces.trace import FloatArray, Trace
 REFERENCE = "mujoco"
 """Stands for the writer of a robot's log."""
 FILE_NAME = "floors.yaml"
-_COMMENT = "# Floors of the gap score (docs/replay.md); scripts/replay_floor.py measures them and adds entries.\n"
+_COMMENT = "# Floors of the gap score (docs/replay.md); surefoot replay-floor measures them and adds entries.\n"
 
 
 class Floor(Section):

@@ -165,7 +165,7 @@ def text(plain: dict[str, Any]) -> str:
 def _floor(plain: dict[str, Any]) -> str:
     """What the engine adds to a score by itself."""
     if plain["floor"] is None:
-        return f"floor of engine {plain['engine']}: unknown; scripts/replay_floor.py measures it"
+        return f"floor of engine {plain['engine']}: unknown; surefoot replay-floor measures it"
     return f"floor of engine {plain['engine']} against {plain['writer']}: {plain['floor']:.3f}"
 
 

@@ -32,7 +32,7 @@ from surefoot.traces.shipped import (
 from surefoot.traces.trace import Trace
 
 DEFAULT_DATA = Path("runs/traces")
-"""Where `scripts/fetch_traces.py` puts what it downloads."""
+"""Where `surefoot fetch-traces` puts what it downloads."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def check_suite(ready: ReadySuite, task: Manifest, engine: str) -> tuple[str, ..
         return ()
     return (
         f"{suite.name}: engine {physics} has no measured floor for {', '.join(unknown)}: those gaps are shown and "
-        "not judged (scripts/replay_floor.py measures floors)",
+        "not judged (surefoot replay-floor measures floors)",
     )
 
 

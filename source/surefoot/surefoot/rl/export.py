@@ -97,6 +97,7 @@ def policy_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
         "task": manifest.name,
         "iteration": checkpoint.iteration,
         "manifest_sha256": manifest.sha256,
+        "labs": {name: f"{lab.package} {lab.version}" for name, lab in manifest.labs.items()},
         "robot": robot.name,
         "control_step_s": manifest.simulation.step_dt,
         "joint_names": list(robot.joint_names),

@@ -81,7 +81,7 @@ class TrainRunner(OnPolicyRunner):
             self.save_all(last=True, broken=True)
             self._document("failed", str(error))
             faults = self.audit.dump_faults(self.iterations_done + 1)
-            way_out = f"Repeat it: python scripts/replay_faults.py {faults}\n       " if faults is not None else ""
+            way_out = f"Repeat it: surefoot replay-faults {faults}\n       " if faults is not None else ""
             raise EngineError(
                 f"Iteration {self.iterations_done + 1} could not be finished. {error}\n       {way_out}"
                 f"Checkpoint of the last whole iteration: {self.folder}/model_{self.iterations_done}.pt"

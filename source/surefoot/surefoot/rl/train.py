@@ -1,4 +1,4 @@
-"""Training from a manifest: everything that scripts/train.py does, callable from Python."""
+"""Training from a manifest: everything that surefoot train does, callable from Python."""
 
 import json
 import shutil
@@ -13,6 +13,7 @@ from surefoot.jobs.plan import EventPlan
 from surefoot.jobs.queue import EventFolder
 from surefoot.jobs.trainer import RunEvents
 from surefoot.manifest import Manifest, write_manifest
+from surefoot.manifest.validate import with_labs
 from surefoot.randomization.buckets import refuse_empty_buckets
 from surefoot.rl.loggers import make_writer
 from surefoot.rl.progress import Progress
@@ -54,7 +55,7 @@ def train(
             env = built.make_env(manifest, device=device, num_threads=num_threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder)
         write_atomically(folder / "buckets.json", json.dumps(env.buckets.to_plain()).encode())
-        runner.progress = Progress(make_writer(folder, manifest))
+        runner.progress = Progress(make_writer(folder, manifest), manifest)
         _attach(runner, folder, events)
     except BaseException:
         shutil.rmtree(folder)  # nothing has happened in it
@@ -90,6 +91,7 @@ def resume(
         CheckpointError: The checkpoint is damaged or of other networks.
             In all these cases no environment was built and the folder is as it was.
     """
+    manifest = with_labs(manifest)  # a lab whose files have changed since is a change of the manifest
     _refuse_empty_buckets(manifest)
     resumable = run_folder.open_for_resume(folder)
     diff = run_folder.check_same_manifest(folder, manifest, allow_manifest_change)
@@ -110,7 +112,7 @@ def resume(
             env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder, resumed_at=done)
         print(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}", flush=True)
-        runner.progress = Progress(make_writer(folder, manifest))
+        runner.progress = Progress(make_writer(folder, manifest), manifest)
         run_folder.record_start(folder, manifest, env.device, done, diff, engine)
         if diff is not None:
             print(f"The manifest was changed:\n{diff}", flush=True)
@@ -161,9 +163,20 @@ def _train(runner: TrainRunner, lease: Lease) -> None:
             print(left.strip(), flush=True)
     state = "Interrupted" if runner.interrupted else "Finished"
     print(f"{state} after {runner.iterations_done} iterations: {runner.folder}/model_{runner.iterations_done}.pt")
+    if runner.folder is None:
+        return
+    best = runner.folder / "model_best.pt"
+    if best.is_file():
+        print(f"Best on held-out conditions: {best}")
+    again = f"  surefoot train --resume {runner.folder}\n" if runner.interrupted else ""
+    print(
+        f"{again}  surefoot play {runner.folder}\n  surefoot evaluate {runner.folder}\n"
+        f"  surefoot accounts {runner.folder}\n  tensorboard --logdir {runner.folder}",
+        flush=True,
+    )
 
 
 def _left_over(folder: Path) -> str:
     """What to do about events without a result; empty where there are none."""
     left = len(EventFolder(folder).outstanding())
-    return f"\n{left} scheduled events have no result yet: python scripts/worker.py {folder}" if left else ""
+    return f"\n{left} scheduled events have no result yet: surefoot worker {folder}" if left else ""

@@ -11,10 +11,11 @@ import torch
 from surefoot.errors import CheckpointError, ManifestError
 from surefoot.files import write_atomically, write_together
 from surefoot.manifest import Manifest, validate
+from surefoot.manifest.validate import lab_changes
 from surefoot.runs import isaaclab_run
+from surefoot.runs.locate import checkpoints_in as checkpoints_in
 
 FORMAT = 1
-_NAME = re.compile(r"model_(\d+)\.pt")
 _ENV_STATE = re.compile(r"env_state_(\d+)\.pt")
 
 
@@ -106,18 +107,20 @@ def load(path: Path) -> Checkpoint:
 
 
 def without_extension(manifest: Manifest) -> tuple[Manifest, tuple[str, ...]]:
-    """The manifest alone, where Python added to its task, and the sentence that says so in every report.
+    """The manifest alone, where Python added to its task, and the sentences that say so in every report.
 
-    What was added exists only in Isaac Lab's configuration of its author; networks that read it do not fit.
+    What was added exists only in Isaac Lab's configuration of its author; networks that read it do not fit. A lab whose
+    files are no longer those of the training gets a sentence too.
     """
+    changes = lab_changes(manifest)
     extension = manifest.extension
     if extension is None:
-        return manifest, ()
+        return manifest, changes
     caveat = (
         f"The policy was trained on an extended task: Python code added {extension.summary}. "
         "It is used on the manifest's own terms."
     )
-    return manifest.model_copy(update={"extension": None}), (caveat,)
+    return manifest.model_copy(update={"extension": None}), (caveat, *changes)
 
 
 def _manifest_in(text: Any, path: Path) -> Manifest:
@@ -211,9 +214,3 @@ def drop_other_env_states(folder: Path, iteration: int) -> None:
         match = _ENV_STATE.fullmatch(path.name)
         if match and int(match[1]) != iteration:
             path.unlink(missing_ok=True)
-
-
-def checkpoints_in(folder: Path) -> list[Path]:
-    """Checkpoints of a run, oldest first."""
-    found = [(int(match[1]), path) for path in folder.glob("model_*.pt") if (match := _NAME.fullmatch(path.name))]
-    return [path for _, path in sorted(found)]

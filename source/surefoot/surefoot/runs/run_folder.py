@@ -114,7 +114,8 @@ def record_start(
         "hardware": _hardware(device),
         "surefoot": surefoot.__version__,
         "python": platform.python_version(),
-        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+        "packages": {name: version for name in _PACKAGES if (version := _version(name))}
+        | {lab.package: lab.version for lab in manifest.labs.values()},
     }
     path = folder / STARTS
     before = path.read_text() if path.is_file() else ""

@@ -1,15 +1,18 @@
 """The record for people: scale and quality on one page, and never the first without the second."""
 
+from collections.abc import Sequence
+
 from surefoot.jobs.show import number, transfer_lines
 from surefoot.runs.schema import Evaluation, Record
 
 
-def text(record: Record, alive: bool) -> str:
+def text(record: Record, alive: bool, by_hand: Sequence[str] = ()) -> str:
     """The page.
 
     Args:
         record: Of one run.
         alive: Whether its trainer runs.
+        by_hand: Evaluations in the run folder that no schedule asked for, a line each.
     """
     status = record.status
     if status == "running" and not alive:
@@ -21,19 +24,20 @@ def text(record: Record, alive: bool) -> str:
         + (f", {len(record.manifests)} in turn" if len(record.manifests) > 1 else ""),
         f"{record.engine or 'engine not recorded'} on {record.device}, {record.hardware}",
         "",
-        *_scale(record),
+        *_scale(record, bool(by_hand)),
         "",
-        *_quality(record),
+        *_quality(record, bool(by_hand)),
+        *(f"by hand  {line}" for line in by_hand),
         "",
         *_problems(record),
     ]
     return "\n".join(lines)
 
 
-def _scale(record: Record) -> list[str]:
+def _scale(record: Record, by_hand: bool) -> list[str]:
     training = record.training
     rate = "-" if training.samples_per_s is None else f"{training.samples_per_s:,.0f}"
-    behaviour = "held-out behaviour below" if record.is_held_out else "HELD-OUT BEHAVIOUR NOT EVALUATED"
+    behaviour = "held-out behaviour below" if record.is_held_out or by_hand else "HELD-OUT BEHAVIOUR NOT EVALUATED"
     return [
         f"scale    {training.iterations} of {training.until} updates, {training.samples:,} samples in "
         f"{training.seconds:,.0f} s, {training.num_envs} environments",
@@ -41,7 +45,7 @@ def _scale(record: Record) -> list[str]:
     ]
 
 
-def _quality(record: Record) -> list[str]:
+def _quality(record: Record, by_hand: bool) -> list[str]:
     lines: list[str] = []
     for event, entry in record.quality.items():
         score = "" if entry.score is None else f", score {entry.score:.4g}"
@@ -58,8 +62,8 @@ def _quality(record: Record) -> list[str]:
             right = number(control[name]) if name in control else "-"
             lines.append(f"         {name:<{width}}  {left:<28} {right}")
         lines += [f"         transfer: {line}" for line in transfer_lines(entry.transfer)]
-    if not record.is_held_out:
-        way_out = "Schedule a panel (docs/events.md), or scripts/evaluate.py --panel."
+    if not record.is_held_out and not by_hand:
+        way_out = "Schedule a panel (docs/events.md), or surefoot evaluate --panel."
         lines.insert(0, f"quality  HELD OUT: NOT EVALUATED. The numbers above say nothing about new ground. {way_out}")
     if record.best is not None:
         lines.append(f"best     model_best.pt: update {record.best.iteration}, score {record.best.score:.4g}")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from surefoot.errors import TraceError, UnknownName, did_you_mean, unknown_name
+from surefoot import labs
+from surefoot.errors import ManifestError, TraceError, UnknownName, did_you_mean, unknown_name
 from surefoot.manifest.base import KeyedError, Name, Section
 from surefoot.manifest.document import read_document
 
@@ -54,12 +55,19 @@ class JointOrders(Section):
 
 
 def read_joint_orders(root: Path) -> JointOrders:
-    """Read the orders from a folder of manifests.
+    """Read the orders from a folder of manifests, and those that labs add.
 
     Raises:
-        ManifestError: Absent or misspelt.
+        ManifestError: Absent or misspelt, or an order of a lab has the name of another one.
     """
-    return read_document(root / "traces" / "joint_orders.yaml", JointOrders)
+    orders: dict[str, JointOrder] = {}
+    paths = [folder / "traces" / "joint_orders.yaml" for folder in labs.folders(root)]
+    for path in paths[:1] + [path for path in paths[1:] if path.is_file()]:
+        for name, order in read_document(path, JointOrders).orders.items():
+            if name in orders:
+                raise ManifestError(f"{path}: orders.{name}: this name is taken; give the order another one.")
+            orders[name] = order
+    return JointOrders(schema_version=1, orders=orders)
 
 
 def positions(names: Sequence[str], wanted: Sequence[str], where: str) -> list[int]:

@@ -5,12 +5,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from surefoot import labs
 from surefoot.errors import did_you_mean, unknown_name
 from surefoot.manifest.base import KeyedError, Name, NonNegativeFloat, PositiveFloat, Section
 from surefoot.manifest.document import document_sha256, read_document
 from surefoot.traces.header import Origin
 from surefoot.traces.signals import SIGNALS
 from surefoot.traces.units import factor
+
+_FOLDER = "traces/formats"
 
 Merge = Literal["nearest", "hold", "interp"]
 """Sample at a stamp of the base topic: the nearest one, the last one before it, or linear between the two around it."""
@@ -165,12 +168,12 @@ def read_profile(root: Path, name: str) -> ImportProfile:
         UnknownName: No such profile.
         ManifestError: It does not fit the schema.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else root / "traces" / "formats" / f"{name}.yaml"
-    if not path.is_file():
+    path = Path(name) if name.endswith((".yaml", ".yml")) else labs.find(root, f"{_FOLDER}/{name}.yaml")
+    if path is None or not path.is_file():
         raise unknown_name("Import profile", name, profile_names(root))
     return read_document(path, ImportProfile)
 
 
 def profile_names(root: Path) -> list[str]:
-    """Profiles in a folder of manifests."""
-    return sorted(path.stem for path in (root / "traces" / "formats").glob("*.yaml"))
+    """Profiles in a folder of manifests and in labs."""
+    return labs.stems(root, _FOLDER)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from surefoot import labs
 from surefoot.errors import TraceError, unknown_name
 from surefoot.manifest.base import Name, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from surefoot.manifest.document import document_sha256, read_document
@@ -73,15 +74,15 @@ def find_card(root: Path, name: str) -> TraceCard:
     """
     if name.endswith((".yaml", ".yml")):
         return read_card(Path(name))
-    path = root / "traces" / "cards" / f"{name}.yaml"
-    if not path.is_file():
+    path = labs.find(root, f"traces/cards/{name}.yaml")
+    if path is None:
         raise unknown_name("Trace card", name, card_names(root))
     return read_card(path)
 
 
 def card_names(root: Path) -> list[str]:
-    """Names of the cards in a folder of manifests."""
-    return sorted(path.stem for path in (root / "traces" / "cards").glob("*.yaml"))
+    """Names of the cards in a folder of manifests and in labs."""
+    return labs.stems(root, "traces/cards")
 
 
 def read_suite(root: Path, name: str) -> TraceSuite:
@@ -90,10 +91,10 @@ def read_suite(root: Path, name: str) -> TraceSuite:
     Raises:
         UnknownName, ManifestError: No such suite or card, a card of another robot, or it does not fit the schema.
     """
-    names = [path.stem for path in (root / "traces").glob("*.yaml") if path.stem not in _OTHER_FILES]
-    if name not in names:
+    names = [stem for stem in labs.stems(root, "traces") if stem not in _OTHER_FILES]
+    path = labs.find(root, f"traces/{name}.yaml") if name not in _OTHER_FILES else None
+    if path is None:
         raise unknown_name("Trace suite", name, names)
-    path = root / "traces" / f"{name}.yaml"
     suite = read_document(path, TraceSuite)
     for entry in suite.traces:
         card = find_card(root, entry.card)
@@ -148,7 +149,7 @@ def _checked(card: TraceCard, data: Path) -> Path:
     if not log.exists():
         raise TraceError(
             f"{log}: no such file; card {card.name!r} describes it. Set {OFFLINE} to the folder that has it; "
-            "scripts/fetch_traces.py downloads public ones."
+            "surefoot fetch-traces downloads public ones."
         )
     found = file_sha256(log)
     if found != card.data.sha256:

@@ -135,7 +135,7 @@ class TraceFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.is_file():
-            raise TraceError(f"{path}: no such file. scripts/trace.py import makes a trace from a log.")
+            raise TraceError(f"{path}: no such file. surefoot trace import makes a trace from a log.")
         self._file = self._reading(lambda: pq.ParquetFile(path, memory_map=True))
         content = (self._file.metadata.metadata or {}).get(_KEY)
         if content is None:
@@ -209,7 +209,7 @@ class TraceFile:
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise TraceError(
-                f"{self.path}: corrupt, or not a trace ({first[:160]}). scripts/trace.py import makes one from a log."
+                f"{self.path}: corrupt, or not a trace ({first[:160]}). surefoot trace import makes one from a log."
             ) from None
 
 

@@ -66,7 +66,7 @@ def _causes(flush: Flush, axes: AxisNames) -> list[str]:
         ("success", "episode/success_rate", "%"),
     ):
         value = float(flush[name]) if name in flush else math.nan
-        shown = _percent(value, 0) if unit == "%" else f"{_number(value, 0, '.2f')} {unit}"
+        shown = _percent(value, 0) if unit == "%" or not math.isfinite(value) else f"{value:.2f} {unit}"
         lines.append(f"{label}: {shown}")
     return lines
 
@@ -112,4 +112,4 @@ def _number(value: float, width: int, form: str) -> str:
 
 
 def _percent(value: float, width: int) -> str:
-    return f"{f'{100 * value:.0f} %' if math.isfinite(value) else '-':>{width}}"
+    return f"{f'{round(100 * value)} %' if math.isfinite(value) else '-':>{width}}"  # a whole number has no -0

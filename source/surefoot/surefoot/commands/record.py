@@ -1,0 +1,54 @@
+"""Print what a run has done and how good it is, side by side.
+
+surefoot record latest
+surefoot record runs/Surefoot-Velocity-Flat-Unitree-Go1-v0/RUN --json     # the document itself
+
+docs/events.md says what each line means.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The run."""
+    parser.add_argument("run", type=Path, help="run folder, a checkpoint in it, or `latest`")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, print; the run folder is only read."""
+    from surefoot.runs.locate import run_folder
+
+    folder = run_folder(args.run)
+
+    from surefoot.jobs.job import to_json
+    from surefoot.jobs.lease import trainer_lease
+    from surefoot.runs import show
+    from surefoot.runs.run_record import read_run_record, with_news
+
+    record = with_news(folder, read_run_record(folder))
+    if args.json:
+        print(to_json(record).decode(), end="")
+    else:
+        print(show.text(record, alive=trainer_lease(folder).holder() is not None, by_hand=by_hand(folder)))
+
+
+def by_hand(folder: Path) -> list[str]:
+    """A line for each panel that `surefoot evaluate` put this run through."""
+    from surefoot.errors import PanelError
+    from surefoot.evaluation.compare import read_report
+    from surefoot.runs.locate import panel_reports
+
+    lines: list[str] = []
+    for name, path in panel_reports(folder).items():
+        try:
+            report = read_report(path)
+        except PanelError as error:
+            lines.append(str(error))
+            continue
+        success = report["held_out"]["success_rate"]
+        score = "not valid" if not report["valid"] else "no cell" if success["value"] is None else ""
+        shown = score or f"success {success['value']:.0%} ({success['low']:.0%} to {success['high']:.0%})"
+        lines.append(f"{name} at update {report['iteration']}: held out, {shown}: {path.name}")
+    return lines
