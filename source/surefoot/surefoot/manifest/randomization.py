@@ -80,11 +80,12 @@ class Randomization(Section):
 
     def _check_effect(self) -> None:
         """A factor that scales or places something needs that thing."""
+        kicked = self.push.lin_vel_xy > 0 or self.push.ang_vel_z > 0
         for name in self.factors:
+            if FACTORS[name].compared == "kicks" and not kicked:
+                raise KeyedError(f"factors.{name}", "has nothing to scale: push.lin_vel_xy and ang_vel_z are both 0")
             if (needed := FACTORS[name].needs) and needed not in self.factors:
                 raise KeyedError(f"factors.{name}", f"does nothing without factors.{needed}, which is absent")
-        if "push_strength" in self.factors and self.push.lin_vel_xy == 0 and self.push.ang_vel_z == 0:
-            raise KeyedError("factors.push_strength", "has nothing to scale: push.lin_vel_xy and ang_vel_z are both 0")
 
     @property
     def num_combinations(self) -> int:
