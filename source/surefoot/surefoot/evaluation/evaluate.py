@@ -76,7 +76,7 @@ def evaluate_checkpoint(
     loaded, file_sha256 = load_and_hash(path)
     measured_on = task_manifest(loaded.manifest, manifests, task, overrides or [])
     check_fits(loaded, measured_on)
-    policy = load_policy(loaded, measured_on, device)
+    policy = load_policy(loaded, measured_on, device)  # weights that do not fit are refused before a simulator is asked
     simulator = load_engine(engine)
     manifest = fit_panel(chosen, measured_on, simulator, engine)
     members = members_of(chosen, loaded.trained_on, measured_on)
@@ -130,6 +130,7 @@ def build_env(engine: Engine, panel: Panel, manifest: Manifest, device: str, num
     if not panel.drawn:
         return engine.make_env(manifest, conditions=conditions, **common)
     env = engine.make_env(manifest, num_envs=panel.num_envs, replicates=panel.replicates, **common)
+    # Before the rollout resets them: the first observation shows the command.
     env.commands.follow(conditions.to(device).timetable)
     return env
 

@@ -206,6 +206,7 @@ def _generator(key: str, seed: int) -> np.random.Generator:
 def _reasons(result: PanelResult, members: dict[str, Membership]) -> list[str]:
     """Why the result cannot be trusted."""
     reasons: list[str] = []
+    # A panel without a held-out cell says nothing new of a policy; a drawn one was never meant to.
     if not result.panel.drawn and not any(member.held_out for member in members.values()):
         reasons.append("no cell is held out: the training covers them all")
     episodes = result.episodes
