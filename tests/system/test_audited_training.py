@@ -202,7 +202,8 @@ def test_a_term_shared_by_all_environments_is_found(make_env: engines_here.Build
 
     alerts = TrainedRun(make_env, tmp_path, plant).train(12)
     found = [(alert["kind"], alert["subject"]) for alert in alerts]
-    assert set(found) == {("constant_term", "torques"), ("reward_term", "torques")}  # and it is not what the manifest says
+    # It is neither a term of each environment nor what the manifest says.
+    assert set(found) == {("constant_term", "torques"), ("reward_term", "torques")}
 
 
 def test_a_term_that_pays_for_standing_still_is_found(make_env: engines_here.Builder, tmp_path: Path) -> None:
