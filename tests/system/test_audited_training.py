@@ -117,7 +117,7 @@ def test_one_poisoned_environment_in_256_does_not_stop_the_run(
 
     run = TrainedRun(make_env, tmp_path, poison, num_envs=256)
     alerts = run.train(4)
-    assert kinds(alerts) == {"fault"} and {alert["iteration"] for alert in alerts} == {1}
+    assert kinds(alerts) - {"factor_value"} == {"fault"} and {alert["iteration"] for alert in alerts} == {1}
     table = read_record(tmp_path / FILE_NAME)
     assert table.values["fault/invalid_steps"].tolist() == [12.0] * 4  # one environment, all steps of it
     algorithm = run.runner.alg
@@ -203,7 +203,8 @@ def test_a_term_shared_by_all_environments_is_found(make_env: engines_here.Build
 
     alerts = TrainedRun(make_env, tmp_path, plant).train(12)
     found = [(alert["kind"], alert["subject"]) for alert in alerts]
-    assert found == [("constant_term", "torques")]
+    # It is neither a term of each environment nor what the manifest says.
+    assert set(found) == {("constant_term", "torques"), ("reward_term", "torques")}
 
 
 def test_a_term_that_pays_for_standing_still_is_found(make_env: engines_here.Builder, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def preflight(env: Any) -> tuple[list[Finding], str]:
     saved = env.state_dict()
     if saved is None:
         return findings, "Nothing was proved before the start: this engine cannot put its environments back."
+    drawn = torch.get_rng_state()  # a simulator's own delays may draw from it when targets are written
     try:
         checks: tuple[Callable[[Any], Iterator[Finding]], ...] = (_kicks, _free_fall, _stance, _falls, _mirror)
         for check in checks:
@@ -42,6 +43,7 @@ def preflight(env: Any) -> tuple[list[Finding], str]:
     finally:
         env.load_state_dict(saved)
         env.robot_state.invalidate()
+        torch.set_rng_state(drawn)
     return findings, ""
 
 
