@@ -4,7 +4,6 @@ Prints the tables of docs/metrics.md, "How often the rules err". About two minut
 """
 
 import argparse
-from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -12,51 +11,61 @@ import torch
 
 from surefoot.audit.accounts.bucket_statistics import spread
 from surefoot.audit.alerts.account_rules import is_exploitation
+from surefoot.audit.alerts.bucket_monitor import MIN_ENVS
 from surefoot.audit.alerts.synchrony import binomial_tail
 from surefoot.manifest.audit import BucketAudit, SynchronyAudit
 from surefoot_tasks import audit_config
 
-Draw = Callable[[np.random.Generator, int, int], np.ndarray]
-"""Returns of episodes with mean 1. Shape (buckets, episodes)."""
+LIFE = 20.0
+"""s, length of a whole episode; the window of 50 iterations of 12 steps is as long as most of one."""
 
 
-def tight(rng: np.random.Generator, buckets: int, episodes: int) -> np.ndarray:
-    """Trained robots: standard deviation 0.1."""
-    return 1 + 0.1 * rng.standard_normal((buckets, episodes))
+def rates(
+    rng: np.random.Generator, buckets: int, envs: int, falls: float, between: float, bonus: float, planted: int
+) -> np.ndarray:
+    """What environments earn per second: 1, a part of their own, noise of steps, and less in the second before a fall.
+
+    Args:
+        rng: Draws.
+        buckets: Number of buckets.
+        envs: Environments in each.
+        falls: Share of episodes that end by a fall.
+        between: Standard deviation of the environments' own part.
+        bonus: Of the first `planted` buckets.
+        planted: See `bonus`.
+
+    Returns:
+        Shape (buckets, envs).
+    """
+    value = 1 + between * rng.standard_normal((buckets, envs)) + 0.03 * rng.standard_normal((buckets, envs))
+    value[:planted] += bonus
+    fallen = rng.random((buckets, envs)) < falls * 12 / LIFE  # in the 12 s of a window
+    return value * (1 - fallen / 12)
 
 
-def falling(rng: np.random.Generator, buckets: int, episodes: int) -> np.ndarray:
-    """A third of the robots falls at any time: two kinds of return, far from normal."""
-    survived = 1 + 0.1 * rng.standard_normal((buckets, episodes))
-    return np.where(rng.random((buckets, episodes)) < 1 / 3, survived * rng.random((buckets, episodes)), survived)
-
-
-def bucket_rates(
-    draw: Draw, buckets: int, planted: int, episodes: int, bonus: float, reps: int, config: BucketAudit
-) -> list[float]:
-    """Share of windows in which the interval leaves out 0, and with an alert; the first `planted` buckets + bonus."""
+def bucket_rates(reps: int, config: BucketAudit, planted: int, bonus: float, **shape: float) -> list[float]:
+    """Share of windows in which the interval leaves out 0, and with an alert."""
     rng = np.random.default_rng(1)
     significant = alarms = 0
     for _ in range(reps):
-        returns = torch.from_numpy(draw(rng, buckets, episodes))
-        returns[:planted] += bonus
-        count = torch.full((buckets,), float(episodes), dtype=torch.float64)
-        found = spread(count, returns.sum(dim=1), returns.square().sum(dim=1), config.min_episodes)
+        value = torch.from_numpy(rates(rng, bonus=bonus, planted=planted, **shape))  # pyright: ignore
+        count = torch.full((len(value),), float(value.shape[1]), dtype=torch.float64)
+        found = spread(count, value.sum(dim=1), value.square().sum(dim=1), MIN_ENVS)
         significant += found.icc_low > 0
-        alarms += is_exploitation(found.icc_low, found.gap / found.rms, found.largest_within, config)
+        alarms += is_exploitation(found, config)
     return [significant / reps, alarms / reps]
 
 
 def bucket_table(reps: int, config: BucketAudit) -> None:
     """Identical buckets, then one or half of them that earn more."""
-    print("| returns | buckets | with bonus | episodes each | bonus | interval above 0 | alert |")
+    print("| buckets | with bonus | environments each | episodes that fall | bonus | interval above 0 | alert |")
     print("|---|---|---|---|---|---|---|")
-    for draw in (tight, falling):
-        for (buckets, planted), episodes in product(((2, 1), (12, 1), (12, 6), (64, 1)), (10, 50)):
-            for bonus in (0.0, 0.2, 0.4, 0.6, 1.0):
-                low, alert = bucket_rates(draw, buckets, planted, episodes, bonus, reps, config)
-                row = (draw.__name__, buckets, planted, episodes, f"{bonus:g}", f"{low:.2%}", f"{alert:.2%}")
-                print("|", " | ".join(map(str, row)), "|", flush=True)
+    for (buckets, planted), envs, falls in product(((12, 1), (12, 6), (64, 1)), (8, 40), (0.0, 0.05, 0.5)):
+        for bonus in (0.0, 0.2, 0.4, 1.0):
+            shape = {"buckets": buckets, "envs": envs, "falls": falls, "between": 0.1}
+            low, alert = bucket_rates(reps, config, planted, bonus, **shape)
+            row = (buckets, planted, envs, f"{falls:.0%}", f"{bonus:g}", f"{low:.2%}", f"{alert:.2%}")
+            print("|", " | ".join(map(str, row)), "|", flush=True)
 
 
 def steps_with_alert(ends: np.ndarray, num_envs: int, config: SynchronyAudit) -> int:

@@ -1,7 +1,7 @@
 """This project's environment over Isaac Lab's own, for the stock Go1 flat task with the same terms and physics.
 
-python benchmarks/bench_isaaclab_overhead.py --rounds 20     # with the Python of an Isaac Lab 3.0 with Newton
-python benchmarks/bench_isaaclab_overhead.py --rounds 20 --write
+python benchmarks/bench_isaaclab_overhead.py --rounds 20     # with the Python of .venv-isaaclab; on Newton and on PhysX
+python benchmarks/bench_isaaclab_overhead.py --rounds 20 --physics ovphysx --write
 
 Two processes, because Isaac Lab has one simulation in each; one waits while the other steps. Robot, motors, solver,
 start poses, actions and times of the time-outs are the same in both, pushes come as often and change nothing: the
@@ -17,8 +17,9 @@ from typing import Any
 
 from measure import OtherLoad, interleave, machine, parser, publish, spread, table
 
-STOCK = "Isaac-Velocity-Flat-Unitree-Go1-v0"
+STOCK = "IsaacContrib-Velocity-Flat-UnitreeGo1"
 OURS = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
+BACKENDS = ("newton_mjwarp", "ovphysx")
 STEPS = 10
 DEVIATION = 0.3
 """Of the actions: in the first iterations of a training it is larger, and robots fall more often."""
@@ -28,29 +29,32 @@ def main() -> None:
     """Measure and print, or be one of the two processes."""
     arguments = parser(__doc__ or "")
     arguments.add_argument("--num_envs", type=int, default=64)
+    arguments.add_argument("--physics", choices=BACKENDS, help="default: each in turn")
     arguments.add_argument("--worker", choices=["stock", "ours"], help=argparse.SUPPRESS)
     args = arguments.parse_args()
     if args.worker is not None:
         sys.argv = sys.argv[:1]
-        return work(args.worker, args.num_envs)
+        return work(args.worker, args.num_envs, args.physics)
     if problem := missing():
         print(f"Not measured: {problem}")
         return None
-    load = OtherLoad()
-    workers = {name: Worker(name, args.num_envs) for name in ("stock", "ours")}
-    interleave(args.rounds, dict(workers.items()))
-    for worker in workers.values():
-        worker.end()
-    where = f"{machine()}; {args.num_envs} environments; {args.rounds} rounds of {STEPS} steps; {load.text()}."
-    text = report(workers["stock"].calls[2:], workers["ours"].calls[2:])  # without the first rounds
-    publish("bench-isaaclab-overhead", f"{text}\n\n{where}", args.write)
+    for physics in [args.physics] if args.physics else BACKENDS:
+        load = OtherLoad()
+        workers = {name: Worker(name, args.num_envs, physics) for name in ("stock", "ours")}
+        interleave(args.rounds, dict(workers.items()))
+        for worker in workers.values():
+            worker.end()
+        where = f"{physics}; {machine()}; {args.num_envs} environments; {args.rounds} rounds of {STEPS} steps; "
+        where += load.text() + "."
+        text = report(workers["stock"].calls[2:], workers["ours"].calls[2:])  # without the first rounds
+        publish(f"bench-isaaclab-overhead-{physics}", f"{text}\n\n{where}", args.write)
     return None
 
 
 def report(stock: list["Call"], ours: list["Call"]) -> str:
     """Times of both, round by round over the stock one's whole step, and how equal their states were."""
     pairs = list(zip(ours, stock, strict=True))
-    measured = {"whole step": "whole", "inside the simulator": "simulator", "outside": "outside"}
+    measured = {"whole step": "whole", "inside the simulator": "simulator", "outside, CPU time": "outside"}
     rows = [
         [title, *(spread([1e3 * getattr(call, name) / STEPS for call in calls]).text(2) for calls in (stock, ours))]
         for title, name in measured.items()
@@ -80,18 +84,15 @@ class Call:
     """Environments that were reset."""
     joints: float
     """Mean absolute joint position afterwards, rad."""
-
-    @property
-    def outside(self) -> float:
-        """s, everything but the simulator."""
-        return self.whole - self.simulator
+    outside: float
+    """s of CPU time of the one thread that runs everything but the simulator; other processes do not count."""
 
 
 class Worker:
     """A process that steps when it is told to."""
 
-    def __init__(self, name: str, num_envs: int) -> None:
-        command = [sys.executable, __file__, "--worker", name, "--num_envs", str(num_envs)]
+    def __init__(self, name: str, num_envs: int, physics: str) -> None:
+        command = [sys.executable, __file__, "--worker", name, "--num_envs", str(num_envs), "--physics", physics]
         self.calls: list[Call] = []
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self()
@@ -112,20 +113,21 @@ class Worker:
         self._process.wait()
 
 
-def work(name: str, num_envs: int) -> None:
+def work(name: str, num_envs: int, physics: str) -> None:
     """Step whenever a line arrives."""
     import torch
 
     from surefoot.engines.isaaclab.compat.data import as_tensor
 
     torch.set_num_threads(1)
-    env = stock_env(num_envs) if name == "stock" else our_env(num_envs)
-    step, simulate, inside = env.step, env.sim.step, [0.0]
+    env = (stock_env if name == "stock" else our_env)(num_envs, physics)
+    step, simulate, inside, own = env.step, env.sim.step, [0.0], [0.0]
 
     def timed(*args: Any, **kwargs: Any) -> None:
-        start = time.perf_counter()
+        start, thread = time.perf_counter(), time.thread_time()
         simulate(*args, **kwargs)
         inside[0] += time.perf_counter() - start
+        own[0] -= time.thread_time() - thread
 
     env.sim.step = timed
     generator = torch.Generator().manual_seed(0)
@@ -133,12 +135,13 @@ def work(name: str, num_envs: int) -> None:
     env.episode_length_buf[:] = torch.arange(num_envs) * env.max_episode_length // num_envs
     for _ in sys.stdin:
         actions = DEVIATION * torch.randn(STEPS, num_envs, 12, generator=generator)
-        inside[0], ended, start = 0.0, 0.0, time.perf_counter()
+        inside[0], own[0], ended, start = 0.0, -time.thread_time(), 0.0, time.perf_counter()
         for action in actions:
             step(action)
             ended += float(env.reset_buf.sum())
-        whole = time.perf_counter() - start
-        print("done", whole, inside[0], ended, as_tensor(joints.joint_pos).abs().mean().item(), flush=True)
+        whole, own[0] = time.perf_counter() - start, own[0] + time.thread_time()
+        position = as_tensor(joints.joint_pos).abs().mean().item()
+        print("done", whole, inside[0], ended, position, own[0], flush=True)
 
 
 def missing() -> str:
@@ -153,15 +156,18 @@ def missing() -> str:
     return "" if version == "3.0" else f"expected Isaac Lab 3.0, found {version}"
 
 
-def our_env(num_envs: int) -> Any:
+def our_env(num_envs: int, physics: str) -> Any:
     """This project's engine on the terms of the stock task."""
     from surefoot.engines.isaaclab import make_env
 
-    return make_env(same_terms(), device="cpu", num_envs=num_envs)
+    return make_env(same_terms(), device="cpu", num_envs=num_envs, physics=physics)
 
 
-def stock_env(num_envs: int) -> Any:
+def stock_env(num_envs: int, physics: str) -> Any:
     """Isaac Lab's own environment and terms; robot, ground, solver and starts as in ours."""
+    from surefoot.engines.isaaclab import compat
+
+    compat.launch("3.0", physics, "cpu")
     import isaaclab_tasks  # noqa: F401
     from isaaclab.envs import ManagerBasedRLEnv
     from isaaclab_tasks.utils.hydra import resolve_presets
@@ -171,10 +177,10 @@ def stock_env(num_envs: int) -> Any:
     from surefoot.engines.isaaclab.stock import without_asset_server
 
     manifest = same_terms()
-    cfg = resolve_presets(load_cfg_from_registry(STOCK, "env_cfg_entry_point"), selected=("newton_mjwarp",))
+    cfg = resolve_presets(load_cfg_from_registry(STOCK, "env_cfg_entry_point"), selected=(physics,))
     without_asset_server(cfg, manifest.robot, manifest.simulation.contact_model)
     cfg.scene.num_envs, cfg.sim.device = num_envs, "cpu"
-    ours = _build(manifest, "newton_mjwarp", "cpu")
+    ours = _build(manifest, physics, "cpu")
     cfg.sim.physics, robot = ours.sim.physics, ours.scene.robot
     cfg.scene.robot.init_state, cfg.scene.robot.actuators = robot.init_state, robot.actuators
     events = cfg.events

@@ -21,9 +21,7 @@ import surefoot.cli
 from surefoot.audit.accounts.metrics import AxisNames, Flush
 from surefoot.audit.alerts import learning
 from surefoot.engines import load_engine
-from surefoot.evaluation import CommandGrid
 from surefoot.evaluation.evaluate import evaluate_checkpoint
-from surefoot.evaluation.summary import summarize
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.rl.run_audit import AuditedIteration
 from surefoot.rl.runner import TrainRunner
@@ -138,14 +136,14 @@ def evaluate(manifest: Manifest, folder: Path, clock: Clock, args) -> list[Point
         path, minutes = folder / f"model_{done}.pt", ended / 60
         if not path.is_file() or minutes < args.from_minute:
             continue
-        grid = CommandGrid(replicates=args.replicates)
-        _, result = evaluate_checkpoint(path, grid, manifests=manifest_root(), device=args.device)
-        summary = summarize(result)
-        linear, yaw, fall = summary.lin_vel_error, summary.yaw_rate_error, summary.rates.fall_rate
+        changes = {"replicates": args.replicates}
+        plain = evaluate_checkpoint(path, manifests=manifest_root(), device=args.device, changes=changes).plain
+        metrics = ("lin_vel_error", "yaw_rate_error", "fall_rate")
+        linear, yaw, fall = (plain["all_cells"][name]["value"] for name in metrics)
         if linear is None or yaw is None or fall is None:
             raise SystemExit(f"error: {path}: no valid episode")
         samples = int(flush[learning.SAMPLES])
-        point = Point(done, minutes, samples, linear.value, yaw.value, fall.value, summary.rates.valid)
+        point = Point(done, minutes, samples, linear, yaw, fall, sum(cell["valid"] for cell in plain["cells"]))
         points.append(point)
         print(" | ".join(point.row()), flush=True)
     return points

@@ -45,7 +45,7 @@ def differing(other: Probe) -> set[str]:
 def resting(env: MujocoEnv, joint_offset: float = 0.0) -> PhysicalState:
     num, default = env.num_envs, env.robot_state.read("default_joint_pos")
     return PhysicalState(
-        pos=torch.tensor([0.3, -0.2, 1.0]).expand(num, 3),
+        pos_w=torch.tensor([0.3, -0.2, 1.0]) + env.robot_state.episode_origins(),
         quat_w=torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(num, 4),
         lin_vel_w=torch.tensor([0.5, 0.0, 0.0]).expand(num, 3),
         ang_vel_b=torch.zeros(num, 3),

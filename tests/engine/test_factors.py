@@ -7,12 +7,13 @@ from torch import Tensor
 
 from cases import largest, plain_data, plain_model, random_actions
 from randomized import MODEL, env_with
+from surefoot.engines.factors import Base
 from surefoot.engines.mujoco.env import MujocoEnv
-from surefoot.engines.mujoco.inertia import with_payload
 from surefoot.errors import EngineError
 
 FAR = torch.full((1, 12), 10.0)
 """An action that asks for 5 rad from the default pose: every motor is at its limit."""
+PAYLOAD = {"payload_mass": 1.0, "payload_x": 2.0, "payload_y": 0.0, "payload_z": 0.0}
 
 
 def posed(env: MujocoEnv, joint_offset: float = 0.0, joint_vel: float = 0.0, target_offset: float = 0.0) -> Tensor:
@@ -111,14 +112,11 @@ def test_link_mass_scales_all_but_the_base():
 
 
 def test_joined_masses_by_hand():
-    one, zero = torch.ones(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
-    unit = torch.tensor([1.0, 0, 0, 0], dtype=torch.float64)
-    place = torch.tensor([[2.0, 0.0, 0.0]], dtype=torch.float64)
-    mass, moments, com, quat = with_payload(1.0, zero, one, unit, torch.ones(1, dtype=torch.float64), place)
-    assert (mass.tolist(), com.tolist()) == ([2.0], [[1.0, 0.0, 0.0]])
-    # Twice the body's own, and about y and z two masses of 1 kg at 1 m from the common centre.
-    assert sorted(moments[0].tolist()) == pytest.approx([2.0, 4.0, 4.0])
-    assert quat.norm().item() == pytest.approx(1.0)
+    base = Base(1.0, torch.zeros(3, dtype=torch.float64), torch.eye(3, dtype=torch.float64))
+    loaded = base.loaded({name: torch.full((1,), v, dtype=torch.float64) for name, v in PAYLOAD.items()})
+    assert (loaded.mass.tolist(), loaded.com.tolist()) == ([2.0], [[1.0, 0.0, 0.0]])
+    # About y and z two masses of 1 kg at 1 m from the common centre.
+    assert loaded.apart is not None and torch.diagonal(loaded.apart[0]).tolist() == [0.0, 2.0, 2.0]
 
 
 def test_the_centre_of_mass_is_where_payload_and_shift_put_it():

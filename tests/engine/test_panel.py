@@ -1,5 +1,6 @@
 """Panels on a real simulator: conditions that arrive, results that depend on nothing else, refusals before a start."""
 
+import json
 import math
 from pathlib import Path
 
@@ -9,11 +10,11 @@ from torch import Tensor
 
 from surefoot.engines import load_engine
 from surefoot.errors import CheckpointError, ManifestError, PanelError
-from surefoot.evaluation import run_panel as run
-from surefoot.evaluation.cell_rollout import run_cells
+from surefoot.evaluation import evaluate as run
 from surefoot.evaluation.conditions import panel_conditions, panel_manifest
 from surefoot.evaluation.panel import Panel
 from surefoot.evaluation.panel_files import read_panel
+from surefoot.evaluation.rollout import run_cells
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
 from surefoot_tasks import manifest_root
 
@@ -247,21 +248,21 @@ class TestRefusedBeforeASimulatorStarts:
     )  # fmt: skip
     def test_panels(self, go1: Manifest, tmp_path: Path, changes: dict, message: str):
         with pytest.raises(PanelError, match=message):
-            run.run_panel(
+            run.evaluate_checkpoint(
                 checkpoint(tmp_path, go1), panel_file(tmp_path, **changes), manifests=manifest_root(), engine="mujoco"
             )
 
     def test_another_observation_layout(self, go1: Manifest, tmp_path: Path):
         other = override_manifest(go1, ["~task.observations.actor.terms.gait_clock"])
         with pytest.raises(CheckpointError, match=r"(?s)observations: checkpoint .*! -  .*gait_clock"):
-            run.run_panel(checkpoint(tmp_path, other), "quick_v1", manifests=manifest_root(), task=TASK)
+            run.evaluate_checkpoint(checkpoint(tmp_path, other), "quick_v1", manifests=manifest_root(), task=TASK)
 
     def test_another_joint_order(self, go1: Manifest, tmp_path: Path):
         joints = list(go1.robot.joints)
         swapped = go1.robot.model_copy(update={"joints": (joints[1], joints[0], *joints[2:])})
         other = go1.model_copy(update={"robot": swapped})
         with pytest.raises(CheckpointError, match=r"(?s)joint order: .*! FR_thigh_joint .*FR_hip_joint"):
-            run.run_panel(checkpoint(tmp_path, other), "quick_v1", manifests=manifest_root(), task=TASK)
+            run.evaluate_checkpoint(checkpoint(tmp_path, other), "quick_v1", manifests=manifest_root(), task=TASK)
 
     def test_a_condition_that_the_task_cannot_have(self, go1: Manifest, tmp_path: Path, monkeypatch):
         monkeypatch.setattr(NeverBuilt, "FACTORS", frozenset({"friction", "noise_level"}))
@@ -269,13 +270,13 @@ class TestRefusedBeforeASimulatorStarts:
         quiet = override_manifest(go1, [f"task.observations.actor.terms.{name}.noise=0" for name in noisy])
         path = panel_file(tmp_path, cells={"a": {"why": WHY, "noise_level": 2.0}})
         with pytest.raises(ManifestError, match="noise_level: has nothing to scale"):
-            run.run_panel(checkpoint(tmp_path, quiet), path, manifests=manifest_root())
+            run.evaluate_checkpoint(checkpoint(tmp_path, quiet), path, manifests=manifest_root())
 
     def test_a_report_that_could_not_be_written(self, go1: Manifest, tmp_path: Path):
         from surefoot.errors import RunFolderError
 
         with pytest.raises(RunFolderError, match="does not exist"):
-            run.run_panel(
+            run.evaluate_checkpoint(
                 checkpoint(tmp_path, go1), "quick_v1", manifests=manifest_root(), out=tmp_path / "no" / "r.json"
             )
 
@@ -285,10 +286,10 @@ def test_a_whole_run_writes_its_report(go1: Manifest, tmp_path: Path):
     path = panel_file(tmp_path, cells=cells, duration=1.5, replicates=2)
     out = tmp_path / "report.json"
     policy = checkpoint(tmp_path, go1)
-    report = run.run_panel(policy, path, manifests=manifest_root(), num_threads=1, out=out)
-    assert out.read_text() == report.to_json()
+    report = run.evaluate_checkpoint(policy, path, manifests=manifest_root(), num_threads=1, out=out)
+    assert json.loads(out.read_text()) == report.plain
     assert {cell["name"]: cell["group"] for cell in report.plain["cells"]} == {
         "nominal": "in_distribution", "ice": "held_out",
     }  # fmt: skip
-    again = run.run_panel(policy, path, manifests=manifest_root(), num_threads=2)
+    again = run.evaluate_checkpoint(policy, path, manifests=manifest_root(), num_threads=2)
     assert {**again.plain, "seconds": 0} == {**report.plain, "seconds": 0}

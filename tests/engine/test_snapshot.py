@@ -107,9 +107,12 @@ def test_something_else_than_a_state_is_refused():
         small_env(8).load_state_dict(None)
 
 
-def test_states_of_before_there_were_kinds_of_motors_hold():
+@pytest.mark.parametrize("extension", ["absent", "spelled out"])
+def test_states_of_before_there_were_kinds_of_motors_and_extensions_hold(extension: str):
     env = small_env(8)
     parts = {name: part for name, part in env.manifest.to_plain().items() if name not in ("audit", "ppo", "training")}
+    if extension == "absent":
+        del parts["extension"]
     del parts["robot"]["motors"]
     for joint in parts["robot"]["joints"]:
         del joint["saturation_effort"]

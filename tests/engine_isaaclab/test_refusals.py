@@ -7,8 +7,8 @@ import pytest
 from surefoot.engines import load_engine
 from surefoot.engines.base import Engine, with_presets
 from surefoot.engines.device import check_device
+from surefoot.engines.factors import PLACE
 from surefoot.engines.isaaclab.make import check_manifest, make_env
-from surefoot.engines.isaaclab.nominal import PLACE
 from surefoot.errors import EngineError, SurefootError, UnknownName
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.manifest.factors import FACTORS

@@ -11,6 +11,7 @@ import torch
 from composed_tasks import composed
 from engines_here import isaaclab_backend, make_isaaclab_env
 from surefoot.engines.isaaclab import compat
+from surefoot.engines.step import PhysicalState
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable
 from surefoot.terrain.grid import HeightGrid
 from surefoot.terrain.layout import TerrainLayout
@@ -261,7 +262,10 @@ def test_on_a_slope_the_imu_feels_the_slope(isaaclab: str, env: Any) -> None:
         zero = torch.zeros(2, 3)
         default = state.read("default_joint_pos").expand(2, -1)
         built.write_state(
-            everyone, pos_w=moved, quat_w=quat, lin_vel_w=zero, ang_vel_b=zero, joint_pos=default, joint_vel=0 * default
+            everyone,
+            PhysicalState(
+                pos_w=moved, quat_w=quat, lin_vel_w=zero, ang_vel_b=zero, joint_pos=default, joint_vel=0 * default
+            ),
         )
         built.refresh(everyone)
         up, down = (float(x) for x in state.read("projected_gravity_b")[:, 0])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from live import batch
+from surefoot.engines.step import PhysicalState
 
 pytestmark = pytest.mark.usefixtures("on_newton")
 
@@ -75,10 +76,16 @@ def test_the_lowest_point_says_what_collision_detection_says(task: str) -> None:
         joints, zero = len(robot.joints), torch.zeros(num, 3)
         low, high = torch.tensor([joint.limits for joint in robot.joints]).T
         env.write_state(
-            torch.arange(num), pos_w=position, quat_w=quat / quat.norm(dim=1, keepdim=True), lin_vel_w=zero,
-            ang_vel_b=zero, joint_pos=low + (high - low) * torch.rand(num, joints, generator=generator),
-            joint_vel=torch.zeros(num, joints),
-        )  # fmt: skip
+            torch.arange(num),
+            PhysicalState(
+                pos_w=position,
+                quat_w=quat / quat.norm(dim=1, keepdim=True),
+                lin_vel_w=zero,
+                ang_vel_b=zero,
+                joint_pos=low + (high - low) * torch.rand(num, joints, generator=generator),
+                joint_vel=torch.zeros(num, joints),
+            ),
+        )
         env.refresh(torch.arange(num))
         ours, reference = env.robot_state.contacts.read(), GroundContacts(names, f"{GROUND}/plane").read()
         assert 0.1 < float(reference.float().mean()) < 0.9

@@ -12,6 +12,7 @@ import engines_here
 from live import batch
 from surefoot.engines.isaaclab.compat.point_contacts import _Shapes
 from surefoot.engines.isaaclab.robot_model import load_robot_model
+from surefoot.engines.step import PhysicalState
 from surefoot.errors import EngineError
 from surefoot.manifest import Manifest
 
@@ -87,9 +88,16 @@ def test_its_mass_matrix_is_mujocos() -> None:
         pose = torch.tensor([joint.default_pos for joint in joints]) + 0.1 * torch.arange(12.0).cos()
         position = env.scene.env_origins + torch.tensor([0.0, 0.0, 1.0])
         env.write_state(
-            torch.arange(2), pos_w=position, quat_w=torch.tensor([[1.0, 0.0, 0.0, 0.0]]).expand(2, 4), lin_vel_w=zero,
-            ang_vel_b=zero, joint_pos=pose.expand(2, 12), joint_vel=torch.zeros(2, 12),
-        )  # fmt: skip
+            torch.arange(2),
+            PhysicalState(
+                pos_w=position,
+                quat_w=torch.tensor([[1.0, 0.0, 0.0, 0.0]]).expand(2, 4),
+                lin_vel_w=zero,
+                ang_vel_b=zero,
+                joint_pos=pose.expand(2, 12),
+                joint_vel=torch.zeros(2, 12),
+            ),
+        )
         env.refresh(torch.arange(2))
         order = env.handle.from_isaac
         ours = held(env, "mass_matrix")[0, 6:, 6:][order][:, order] + held(env, "dof_armature")[0, order].diag()
@@ -201,9 +209,16 @@ def test_whatever_lies_on_the_ground_is_felt_and_nothing_else(standing: Any) -> 
     position[:, 2] += 0.35
     zero = torch.zeros(NUM, 3)
     env.write_state(
-        torch.arange(NUM), pos_w=position, quat_w=quat / quat.norm(dim=1, keepdim=True), lin_vel_w=zero, ang_vel_b=zero,
-        joint_pos=env.robot_state.read("default_joint_pos").expand(NUM, 12), joint_vel=torch.zeros(NUM, 12),
-    )  # fmt: skip
+        torch.arange(NUM),
+        PhysicalState(
+            pos_w=position,
+            quat_w=quat / quat.norm(dim=1, keepdim=True),
+            lin_vel_w=zero,
+            ang_vel_b=zero,
+            joint_pos=env.robot_state.read("default_joint_pos").expand(NUM, 12),
+            joint_vel=torch.zeros(NUM, 12),
+        ),
+    )
     env.refresh(torch.arange(NUM))
     env.command_joints(env.robot_state.read("default_joint_pos").expand(NUM, 12))
     for _ in range(400):
@@ -245,10 +260,16 @@ def test_a_leg_on_the_other_leg_is_no_contact_with_the_ground(standing: Any) -> 
     pose = env.robot_state.read("default_joint_pos").expand(NUM, 12).clone()
     pose[:, 0::3] = torch.tensor([0.8, -0.8, 0.8, -0.8])  # hips inwards
     env.write_state(
-        torch.arange(NUM), pos_w=position, quat_w=torch.tensor([[1.0, 0.0, 0.0, 0.0]]).expand(NUM, 4), lin_vel_w=zero,
-        ang_vel_b=zero, joint_pos=env.robot_state.read("default_joint_pos").expand(NUM, 12),
-        joint_vel=torch.zeros(NUM, 12),
-    )  # fmt: skip
+        torch.arange(NUM),
+        PhysicalState(
+            pos_w=position,
+            quat_w=torch.tensor([[1.0, 0.0, 0.0, 0.0]]).expand(NUM, 4),
+            lin_vel_w=zero,
+            ang_vel_b=zero,
+            joint_pos=env.robot_state.read("default_joint_pos").expand(NUM, 12),
+            joint_vel=torch.zeros(NUM, 12),
+        ),
+    )
     env.refresh(torch.arange(NUM))
     env.command_joints(pose)
     for _ in range(60):

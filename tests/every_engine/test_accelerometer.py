@@ -12,6 +12,7 @@ from torch import Tensor
 import engines_here
 from surefoot.engines.isaaclab import compat
 from surefoot.engines.mjcf import robot_spec
+from surefoot.engines.step import PhysicalState
 from surefoot.manifest import compose_manifest
 from surefoot.mdp.frames import rotate
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable
@@ -59,9 +60,16 @@ def run(
     default = env.robot_state.read("default_joint_pos").expand(2, -1)
     zero = torch.zeros(2, 3)
     env.write_state(
-        torch.arange(2), pos_w=pos + env.ground.origins, quat_w=quat, lin_vel_w=zero,
-        ang_vel_b=zero if ang_vel is None else ang_vel, joint_pos=default, joint_vel=0 * default,
-    )  # fmt: skip
+        torch.arange(2),
+        PhysicalState(
+            pos_w=pos + env.ground.origins,
+            quat_w=quat,
+            lin_vel_w=zero,
+            ang_vel_b=zero if ang_vel is None else ang_vel,
+            joint_pos=default,
+            joint_vel=0 * default,
+        ),
+    )
     for _ in range(steps):
         env.command_joints(default)
         env.physics_step()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import engines_here
 from surefoot.engines.mjcf import robot_spec
+from surefoot.engines.step import PhysicalState
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot_tasks import manifest_root
 
@@ -83,12 +84,14 @@ def start(env: Any) -> None:
     position = env.robot_state.episode_origins() + torch.tensor([0.0, 0.0, 2.0])
     env.write_state(
         everyone,
-        pos_w=position,
-        quat_w=torch.tensor([1.0, 0, 0, 0]).expand(NUM, 4),
-        lin_vel_w=torch.zeros(NUM, 3),
-        ang_vel_b=torch.zeros(NUM, 3),
-        joint_pos=env.robot_state.read("default_joint_pos").expand(NUM, 12),
-        joint_vel=torch.tensor(SPEEDS, dtype=torch.float32).expand(NUM, 12),
+        PhysicalState(
+            pos_w=position,
+            quat_w=torch.tensor([1.0, 0, 0, 0]).expand(NUM, 4),
+            lin_vel_w=torch.zeros(NUM, 3),
+            ang_vel_b=torch.zeros(NUM, 3),
+            joint_pos=env.robot_state.read("default_joint_pos").expand(NUM, 12),
+            joint_vel=torch.tensor(SPEEDS, dtype=torch.float32).expand(NUM, 12),
+        ),
     )
     env.refresh(everyone)
     env.robot_state.invalidate()

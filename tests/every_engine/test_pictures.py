@@ -6,6 +6,7 @@ import torch
 
 import engines_here
 from surefoot.engines.drawing.stage import Stage
+from surefoot.engines.step import PhysicalState
 from surefoot.errors import EngineError
 from surefoot.manifest import compose_manifest
 from surefoot_tasks import manifest_root
@@ -43,7 +44,7 @@ def test_a_state_that_was_just_written_is_what_is_drawn(make_env: engines_here.B
     pose = {"pos_w": [[1.0, 2.0, 0.5]], "quat_w": [[0.6, 0.0, 0.0, 0.8]], "joint_pos": [[i / 20 for i in range(12)]]}
     rest = {name: torch.zeros(1, size) for name, size in (("lin_vel_w", 3), ("ang_vel_b", 3), ("joint_vel", 12))}
     robot = torch.zeros(1, dtype=torch.int64)
-    env.write_state(robot, **{name: torch.tensor(value) for name, value in pose.items()}, **rest)
+    env.write_state(robot, PhysicalState(**{name: torch.tensor(value) for name, value in pose.items()}, **rest))
     env.refresh(robot)
     for got, (name, value) in zip(env.drawn_poses(), pose.items(), strict=True):
         np.testing.assert_allclose(got, value, rtol=0, atol=1e-6, err_msg=name)

@@ -14,6 +14,7 @@ from torch import Tensor
 import engines_here
 from surefoot.audit.record.record import read_alerts
 from surefoot.audit.record.record_file import FILE_NAME, read_record
+from surefoot.engines.step import PhysicalState
 from surefoot.errors import AlertStop, EngineError
 from surefoot.manifest import Manifest, compose_manifest, write_manifest
 from surefoot.rl.fault_replay import replay
@@ -85,7 +86,7 @@ def write_joint_velocity(env: Any, rows: list[int], value: float) -> None:
     base = {name: read(f"base_{name}")[env_ids].clone() for name in ("pos_w", "quat_w", "lin_vel_w", "ang_vel_b")}
     velocity = read("joint_vel")[env_ids].clone()
     velocity[:, 1] = value
-    env.write_state(env_ids, **base, joint_pos=read("joint_pos")[env_ids].clone(), joint_vel=velocity)
+    env.write_state(env_ids, PhysicalState(**base, joint_pos=read("joint_pos")[env_ids].clone(), joint_vel=velocity))
     env.robot_state.invalidate()
 
 

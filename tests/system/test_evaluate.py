@@ -15,8 +15,8 @@ import torch
 import engines_here
 import surefoot.cli
 from surefoot.errors import CheckpointError, UnknownName
-from surefoot.evaluation import CommandGrid, report
-from surefoot.evaluation.evaluate import evaluate_checkpoint, task_manifest
+from surefoot.evaluation.evaluate import evaluate_checkpoint
+from surefoot.evaluation.provenance import task_manifest
 from surefoot.manifest import compose_manifest
 from surefoot.rl.policy import load_actor, load_policy
 from surefoot.rl.runner import TrainRunner
@@ -63,23 +63,24 @@ def test_the_script_prints_a_table_and_writes_json(engine: str, checkpoint: Path
     done = call("--engine", engine, "--checkpoint", checkpoint, *SMALL)
     assert done.returncode == 0, done.stderr
     mark = "" if engine == "mujoco" else f"_{engine.replace(':', '_')}"
-    path = checkpoint.parent / f"eval_2_lean{mark}.json"
-    text = path.read_text()
-    data = json.loads(text)
-    assert len(data["commands"]) == 36
-    assert data["commands"][0]["command"] == [-0.5, -0.3, -0.5]
-    assert data["summary"]["rates"]["episodes"] == 36
-    assert data["grid"]["duration"] == 0.4
+    path = next(checkpoint.parent.glob(f"panel_command_grid_v3_2{mark}_*.json"))  # and the hash of the smaller panel
+    data = json.loads(path.read_text())
+    assert path.stem.endswith(data["panel_sha256"][:8])
+    assert {path.with_suffix(".parquet"), path.with_suffix(".png")} <= set(checkpoint.parent.iterdir())
+    assert len(data["cells"]) == 36 and sum(cell["episodes"] for cell in data["cells"]) == 36
+    assert data["duration"] == 0.4
     assert data["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert (data["iteration"], data["contact_model"], data["engine"], data["seed"]) == (2, "lean", engine, 0)
-    assert {key for key, _, _ in data["manifest_changes"]} == {"seed", "task.episode_length"}
-    error = data["summary"]["lin_vel_error"]["value"]
-    assert f"mean linear velocity error  {error:.3f} m/s" in done.stdout
-    assert "95 % 0.0% - 9.6%" in done.stdout  # nobody falls within 0.4 s: Wilson at 0 of 36
+    assert (data["manifest_changes"], data["valid"], data["score"]) == ([], True, None)
+    error, rows = data["all_cells"]["lin_vel_error"]["value"], done.stdout.splitlines()
+    assert f"{error:.3f}" in next(row for row in rows if row.startswith("lin_vel_error"))
+    assert "0.0  [0.0, 9.6]" in next(row for row in rows if row.startswith("fall_rate"))  # Wilson at 0 of 36
+    table = [row.split("|")[0].split() for row in rows if row.count("|") == 4][-36:]
+    assert (table[0], table[-1]) == (["-0.50", "-0.30", "-0.50"], ["1.00", "0.30", "0.50"])
 
     again = checkpoint.parent / "again.json"
     assert script("--checkpoint", checkpoint, *SMALL, "--json", again)[0] == 0
-    assert again.read_text() == text
+    assert json.loads(again.read_text()) | {"seconds": 0} == data | {"seconds": 0}
 
 
 def test_the_full_contact_model_by_override(engine: str, checkpoint: Path, tmp_path: Path, script):
@@ -115,32 +116,33 @@ def test_a_bad_checkpoint_is_refused_before_the_environment_is_built(checkpoint:
     elif kind == "foreign":
         torch.save({"model_state_dict": {}, "iter": 3, "infos": None}, path)
     elif kind == "pickle":
-        torch.save({"actor_state_dict": CommandGrid()}, path)
+        torch.save({"actor_state_dict": Path()}, path)
     elif kind == "not finite":
         content = checkpoints.read(checkpoint)
         next(iter(content["actor_state_dict"].values()))[:] = float("nan")
         checkpoints.save(content, path)
     before = contents(tmp_path)
     with pytest.raises(CheckpointError, match=str(path)):  # the engine, which does not exist, is not asked
-        evaluate_checkpoint(path, CommandGrid(), manifests=manifest_root(), engine="none")
+        evaluate_checkpoint(path, manifests=manifest_root(), engine="none")
     assert contents(tmp_path) == before
 
 
 def test_a_policy_with_other_observations_is_refused(checkpoint: Path):
     history = ["task.observations.actor.terms.joint_pos.history=3"]
     with pytest.raises(CheckpointError, match=r"joint_pos\[12x1\].*joint_pos\[12x3\]"):
-        evaluate_checkpoint(checkpoint, CommandGrid(), manifests=manifest_root(), overrides=history, engine="none")
+        evaluate_checkpoint(checkpoint, manifests=manifest_root(), overrides=history, engine="none")
 
 
 def test_an_unknown_engine_is_refused_with_the_nearest(checkpoint: Path):
     with pytest.raises(UnknownName, match="Did you mean 'mujoco'"):
-        evaluate_checkpoint(checkpoint, CommandGrid(), manifests=manifest_root(), engine="mujocco")
+        evaluate_checkpoint(checkpoint, manifests=manifest_root(), engine="mujocco")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--replicates", "0"), "replicates"),
+        (("--replicates", "0"), "panel command_grid_v3: replicates: input should be greater than 0"),
+        (("--warm_up", "10"), "warm_up: expected less than the duration"),
         (("--duration", "nan"), "finite"),
         (("--seed", "-1"), "seed"),
         (("simulation=ful",), "Did you mean 'full'"),
@@ -169,7 +171,3 @@ def test_the_loaded_policy_is_the_mean_of_the_trained_actor(make_env: engines_he
     assert torch.equal(action, expected)
     assert not action.requires_grad
     assert not load_actor(loaded, loaded.manifest).training
-
-
-def test_nan_becomes_null():
-    assert report.finite({"a": [float("nan"), (1.0, float("inf"))]}) == {"a": [None, [1.0, None]]}

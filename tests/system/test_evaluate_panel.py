@@ -87,7 +87,7 @@ def test_ground_of_an_earlier_training_is_not_held_out(engine: str, go1_manifest
         (("--panel", "quick_v1", "--films", "99"), "--films: expected 1 to 12"),
         (("--panel", "quick_v1", "--json", "x.txt"), "expected a name that ends in .json"),
         (("--panel", "quick_v1", "--replicates", "3"), "--panel has its own replicates"),
-        (("--films", "1"), "--films needs --panel"),
+        (("--films", "1"), "--films: panel command_grid_v3 draws its conditions"),
     ],
 )
 def test_refusals_are_one_line(

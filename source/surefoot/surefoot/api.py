@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from surefoot.audit.attach import AttachedAccounts
     from surefoot.engines.base import EngineEnv
     from surefoot.evaluation.compare import MetricComparison
-    from surefoot.evaluation.panel_report import PanelReport
+    from surefoot.evaluation.report import PanelReport
     from surefoot.replay.run import ReplayResult
     from surefoot.rl.policy import Policy
 
@@ -137,9 +137,9 @@ def evaluate(
     Returns:
         `report.plain` has every number, `report.score` the share of held-out episodes that succeeded.
     """
-    from surefoot.evaluation.run_panel import run_panel
+    from surefoot.evaluation.evaluate import evaluate_checkpoint
 
-    return run_panel(
+    return evaluate_checkpoint(
         checkpoint_file(Path(policy)),
         panel,
         manifests=manifest_root(),
@@ -148,7 +148,7 @@ def evaluate(
         engine=engine,
         device=device,
         num_threads=num_threads,
-        seed=seed,
+        changes={"seed": seed},
         out=Path(out) if out is not None else None,
     )
 

@@ -11,6 +11,7 @@ SurefootError
 │   └── UnsupportedOnCpu     ... because MuJoCo C on the CPU has no counterpart
 ├── ScheduleError        a command schedule that cannot be read
 ├── CrosscheckError      an engine that could not be probed, or a probe that cannot be compared
+├── Diverged             a number of the learner that is not finite, with the first that broke
 ├── CheckpointError      a corrupt, foreign or incompatible checkpoint
 ├── TraceError           a log, trace or trace card that is corrupt, foreign, or lacks what is asked of it
 └── RunFolderError       a run folder that cannot be written, read or resumed
@@ -72,6 +73,10 @@ class ScheduleError(SurefootError):
 
 class CrosscheckError(SurefootError):
     """An engine that could not be probed, or answers that cannot be read or compared."""
+
+
+class Diverged(SurefootError):
+    """The learner is broken: one of its numbers is not finite."""
 
 
 class CheckpointError(SurefootError):

@@ -23,6 +23,7 @@ class Episode:
     rewards: list[float]
     errors: list[float]
     yaw_errors: list[float]
+    moving: list[bool]
 
 
 @dataclass
@@ -63,6 +64,8 @@ class Reference:
         self.largest = [0.0] * len(layout.reward_terms)
         self.running: list[Episode | None] = [None] * layout.num_envs
         self.pooled: list[list[End]] = []
+        self.earned: list[dict[tuple[int, int], list[float]]] = []
+        """Of each iteration: rewards by environment and bucket, where the bucket stayed."""
         self.ends_of_step: list[int] = []
         self.was_invalid = [False] * layout.num_envs
         self.tested_from = config.synchrony.half_window
@@ -74,6 +77,7 @@ class Reference:
         self.fault_rows: list[tuple[int, list[int]]] = []
         self.fault_episodes = 0
         self.total_rows = 0
+        self.all_rows: list[list[tuple[int, float | None]]] = [[] for _ in range(self.layout.num_envs)]
 
     def step(self, step: AuditStep) -> None:
         data = {name: getattr(step, name).tolist() for name in step.__dataclass_fields__}
@@ -85,6 +89,7 @@ class Reference:
         for env in range(self.layout.num_envs):
             row = {name: values[env] for name, values in data.items()}
             self.total_rows += 1
+            self.all_rows[env].append((row["bucket"], row["reward"] if valid[env] else None))
             if not valid[env]:
                 self.fault_rows.append((row["bucket"], [k for k, holds in enumerate(row["fault"]) if holds]))
                 self.fault_episodes += not self.was_invalid[env] or row["episode_steps"] == 1
@@ -94,12 +99,13 @@ class Reference:
             row["saturated"] = [m > 0 and abs(r) >= 0.99 * m for m, r in zip(self.largest, row["rates"], strict=True)]
             row["inactive"] = [abs(r) <= 0.01 * m for m, r in zip(self.largest, row["rates"], strict=True)]
             self.rows.append(row)
-            episode = self.running[env] or Episode(row["bucket"], [], [], [], [])
+            episode = self.running[env] or Episode(row["bucket"], [], [], [], [], [])
             self.running[env] = episode
             episode.rates.append(row["rates"])
             episode.rewards.append(row["reward"])
             episode.errors.append(row["lin_vel_error"])
             episode.yaw_errors.append(row["yaw_rate_error"])
+            episode.moving.append(row["is_moving"])
             if row["terminated"] or row["truncated"]:
                 ends += 1
                 seen = episode if len(episode.rates) == row["episode_steps"] else None
@@ -111,6 +117,11 @@ class Reference:
 
     def flush(self) -> dict[str, Any]:
         self.pooled = [*self.pooled, self.ends][-self.config.window :]
+        now: dict[tuple[int, int], list[float]] = {}
+        for env, rows in enumerate(self.all_rows):
+            if len({bucket for bucket, _ in rows}) == 1:
+                now[env, rows[0][0]] = [reward for _, reward in rows if reward is not None]
+        self.earned = [*self.earned, now][-self.config.window :]
         out = {
             **self._rewards("reward", self.rows, scalar=True),
             **self._by_bucket("reward_by_bucket"),
@@ -181,12 +192,13 @@ class Reference:
         whole_ends = [end for end in self.ends if end.episode]
         pooled = [end for ends in self.pooled for end in ends if end.episode]
         found = self._correlations(pooled)
-        half = 1.959963984540054 / math.sqrt(len(pooled) - 3) if len(pooled) > 3 else NAN
+        given = [self._given_command(pooled, t) for t in terms]
         returns = [math.fsum(episode.rewards) for episode in now]
         return {
             "reward/mean_per_episode": [mean([dt * math.fsum(r[t] for r in e.rates) for e in now]) for t in terms],
             "reward/success_correlation": found["success"],
-            "reward/success_correlation_high": [math.tanh(math.atanh(r) + half) for r in found["success"]],
+            "reward/success_correlation_given_command": [middle for middle, _ in given],
+            "reward/success_correlation_high": [high for _, high in given],
             "reward/error_correlation": found["error"],
             "reward_by_bucket/success_correlation": [
                 self._correlations([end for end in pooled if end.bucket == bucket])["success"]
@@ -201,6 +213,25 @@ class Reference:
             "episode/lin_vel_error": mean([mean(episode.errors) for episode in now]),
             "episode/yaw_rate_error": mean([mean(episode.yaw_errors) for episode in now]),
         }
+
+    def _given_command(self, ends: list[End], term: int) -> tuple[float, float]:
+        """Partial correlation and its upper end: differences of means within strata, weighted by n p q."""
+        strata: list[tuple[list[float], list[float]]] = [([], []) for _ in range(3)]
+        for end in ends:
+            assert end.episode is not None
+            share = sum(end.episode.moving) / len(end.episode.moving)
+            strata[min(2, int(3 * share))][not self._success(end)].append(mean([r[term] for r in end.episode.rates]))
+        used = [(hits, others) for hits, others in strata if len(hits) >= 2 and len(others) >= 2]
+        weights = [len(hits) * len(others) / (len(hits) + len(others)) for hits, others in used]
+        within = sum(std([*hits, *others]) ** 2 * (len(hits) + len(others)) for hits, others in used)
+        if not used or within < 1e-12:
+            return NAN, NAN
+        shares = [weight / sum(weights) for weight in weights]
+        difference = sum(w * (mean(hits) - mean(others)) for w, (hits, others) in zip(shares, used, strict=True))
+        errors = [sum(std(part) ** 2 / (len(part) - 1) for part in both) for both in used]
+        error = math.sqrt(sum(w**2 * e for w, e in zip(shares, errors, strict=True)))
+        scale = math.sqrt(sum(weights) / within)
+        return difference * scale, min(1.0, (difference + 1.959963984540054 * error) * scale)
 
     def _primary(self, end: End) -> int | None:
         failures = [cause for cause in end.holds if not self.layout.cause_is_time_out[cause]]
@@ -271,13 +302,11 @@ class Reference:
 
     def _buckets(self) -> dict[str, Any]:
         out: dict[str, Any] = defaultdict(list)
-        groups: list[list[float]] = []
         for bucket in range(len(self.layout.bucket_labels)):
             ends = [end for some in self.pooled for end in some if end.bucket == bucket and end.episode]
             episodes = [end.episode for end in ends if end.episode]
             returns = [math.fsum(episode.rewards) for episode in episodes]
             errors = [mean(episode.errors) for episode in episodes]
-            groups.append(returns)
             out["bucket/episodes"].append(len(episodes))
             out["bucket/return_mean"].append(mean(returns))
             out["bucket/return_std"].append(std(returns))
@@ -285,15 +314,24 @@ class Reference:
             out["bucket/lin_vel_error"].append(mean(errors))
             out["bucket/lin_vel_error_std"].append(std(errors))
             out["bucket/yaw_rate_error"].append(mean([mean(episode.yaw_errors) for episode in episodes]))
-        large = [group for group in groups if len(group) >= self.config.bucket.min_episodes]
-        return {**out, **spread_of(large)}
+        pairs: dict[tuple[int, int], list[float]] = defaultdict(list)
+        for iteration in self.earned:
+            for pair, rewards in iteration.items():
+                pairs[pair] += rewards
+        groups: list[list[float]] = [[] for _ in self.layout.bucket_labels]
+        for (_, bucket), rewards in pairs.items():
+            if rewards:
+                groups[bucket].append(mean(rewards) / self.layout.step_dt)
+        out["bucket/reward_per_s"] = [mean(group) for group in groups]
+        return {**out, **spread_of([group for group in groups if len(group) >= 4])}
 
 
 def spread_of(groups: list[list[float]]) -> dict[str, float]:
     """One-way analysis of variance by the textbook, with SciPy's F distribution."""
-    names = ("icc", "icc_low", "icc_high", "between", "within", "gap", "ratio", "largest_within", "rms")
+    names = ("icc", "icc_low", "icc_high", "between", "within", "gap", "ratio", "gap_z", "median", "rms")
     if len(groups) < 2:
-        return {f"spread/return_{name}": NAN for name in names} | {"spread/buckets": len(groups)}
+        nothing = {f"spread/return_{name}": NAN for name in names}
+        return nothing | {"spread/buckets": len(groups), "spread/cross_bucket_variance": NAN}
     k, values = len(groups), [value for group in groups for value in group]
     n, grand = len(values), mean(values)
     between = sum(len(g) * (mean(g) - grand) ** 2 for g in groups) / (k - 1)
@@ -304,6 +342,7 @@ def spread_of(groups: list[list[float]]) -> dict[str, float]:
         return (f - 1) / (f + n0 - 1)
 
     f = between / within
+    distances = [max(abs(mean(g) - middle([*map(mean, groups)])) for middle in MEDIANS) for g in groups]
     variance = max(0.0, (between - within) / n0)
     found = (
         icc(f),
@@ -311,12 +350,14 @@ def spread_of(groups: list[list[float]]) -> dict[str, float]:
         icc(f / stats.f.ppf(0.025, k - 1, n - k)),
         math.sqrt(variance),
         math.sqrt(within),
-        max(abs(mean(g) - middle([*map(mean, groups)])) for g in groups for middle in MEDIANS),
+        max(distances),
         variance / within,
-        max(std(g) * math.sqrt(len(g) / (len(g) - 1)) / math.sqrt(mean([v**2 for v in g]) or 1) for g in groups),
+        max(distances) / math.sqrt(within / len(groups[distances.index(max(distances))])),
+        MEDIANS[0]([*map(mean, groups)]),
         math.sqrt(mean([value**2 for value in values])),
     )
-    return {f"spread/return_{name}": value for name, value in zip(names, found, strict=True)} | {"spread/buckets": k}
+    named = {f"spread/return_{name}": value for name, value in zip(names, found, strict=True)}
+    return named | {"spread/buckets": k, "spread/cross_bucket_variance": variance / mean([v**2 for v in values])}
 
 
 def as_tensors(found: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -75,12 +75,12 @@ def test_the_report_names_what_differs_and_ends_with_the_verdict(tmp_path: Path)
 
 
 def test_the_policy_of_both_engines_stands_side_by_side() -> None:
-    interval = {"value": 0.09, "low": 0.08, "high": 0.1}
+    interval, nothing = {"value": 0.09, "low": 0.08, "high": 0.1}, {"value": None, "low": None, "high": None}
     summary = {
         "lin_vel_error": interval,
         "yaw_rate_error": interval,
-        "rates": {"fall_rate": None},
-        "cost_of_transport": 0.9,
+        "fall_rate": nothing,
+        "cost_of_transport": {"value": 0.9, "low": None, "high": None},
     }
     a = made_up_probe("one")
     found = Outcome("Made-Up-v0", a, made_up_probe("two"), [], [], (summary, summary))

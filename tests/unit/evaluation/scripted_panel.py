@@ -16,14 +16,16 @@ from surefoot.audit.accounts.fault_kinds import KINDS
 from surefoot.audit.accounts.observe import audit_step
 from surefoot.engines.base import EngineEnv
 from surefoot.engines.step import StepResult
-from surefoot.evaluation.cell_rollout import PanelResult, run_cells
 from surefoot.evaluation.conditions import panel_conditions, panel_manifest
+from surefoot.evaluation.drawn import drawn_manifest
 from surefoot.evaluation.panel import Panel
 from surefoot.evaluation.panel_files import read_panel
+from surefoot.evaluation.rollout import PanelResult, run_cells
 from surefoot.manifest import Manifest
 from surefoot.mdp.commands import VelocityCommands
 from surefoot.mdp.imposed import ImposedPushes
 from surefoot.randomization.buckets import Buckets
+from surefoot.randomization.pushes import Pushes
 from surefoot.randomization.streams import Streams
 
 DT = 0.02
@@ -76,15 +78,21 @@ class ScriptedPanelEnv(EngineEnv):
     """Plays `script`: moment k is what `step` number k (from 1) leads to."""
 
     def __init__(self, script: list[PanelMoment], panel: Panel, mass: float = 12.0) -> None:
-        self.manifest = panel_manifest(go1(), panel, panel.seed)
+        self.manifest = drawn_manifest(go1(), panel) if panel.drawn else panel_manifest(go1(), panel, panel.seed)
         conditions = panel_conditions(panel, self.manifest)
         self.num_envs, self.device = conditions.num_envs, "cpu"
         self.robot_state = PanelState(self.manifest, self.num_envs)
-        self.streams = Streams(0, self.num_envs, "cpu", keys=conditions.keys)
-        self.buckets = Buckets(self.manifest.randomization, self.streams, imposed=conditions.factors)
+        self.streams = Streams(0, self.num_envs, "cpu", keys=None if panel.drawn else conditions.keys)
+        imposed = None if panel.drawn else conditions.factors
+        self.buckets = Buckets(self.manifest.randomization, self.streams, imposed=imposed)
         self.commands = VelocityCommands(self.manifest.task.commands, self.robot_state.command, self.streams)
         self.commands.follow(conditions.timetable)
         self.pushes = ImposedPushes(conditions.kicks, self.robot_state)
+        if panel.drawn:
+            self.pushes = Pushes(self.manifest.randomization.push, self.num_envs, self.streams)
+            self.pushes.enabled = False
+        self.episode_length_buf = torch.zeros(self.num_envs, dtype=torch.long)
+        self.ground = self.terrain_levels = None
         self.kicks: list[tuple[int, int, list[float]]] = []
         """Step, environment, change in the world frame."""
         self._script, self._mass, self._step = script, mass, 0
@@ -94,7 +102,8 @@ class ScriptedPanelEnv(EngineEnv):
         self._step = 0
         self.streams.begin_episode(everyone)
         self.robot_state.gait.reset(everyone, torch.zeros(self.num_envs))
-        self.pushes.reset(everyone)
+        if self.pushes.enabled:
+            self.pushes.reset(everyone)
         self.commands.reset(everyone)
         self.robot_state.invalidate()
         return self.get_observations()
@@ -123,7 +132,7 @@ class ScriptedPanelEnv(EngineEnv):
             action=action,
         )
         velocity = moment.lin_vel_yaw.clone()
-        env_ids, change = self.pushes.step(DT)
+        env_ids, change = self.pushes.step(DT) if self.pushes.enabled else (torch.zeros(0).long(), torch.zeros(0, 3))
         self.kicks += [(self._step, env, row) for env, row in zip(env_ids.tolist(), change.tolist(), strict=True)]
         velocity[env_ids] = KICKED
         velocity[moment.failed | moment.timed_out | moment.broken] = NEXT_EPISODE
@@ -160,6 +169,17 @@ def panel_of(cells: dict[str, dict] | None = None, steps: int = 10, **changes) -
         "success": {"lin_vel_error": 0.3, "yaw_rate_error": 0.3}, "start": START,
         "nominal": {"why": WHY, "friction": 0.8, "commands": [[0, 0.5, 0, 0]]},
         "cells": cells or {"only": {}},
+    }  # fmt: skip
+    return read_panel(plain | changes)
+
+
+def drawn_panel(commands: list[tuple[float, float, float]], steps: int = 10, **changes) -> Panel:
+    """A panel of held commands, everything else as in training."""
+    cells = {f"c{place}": {"why": WHY, "control": True, "commands": [[0, *row]]} for place, row in enumerate(commands)}
+    plain = {
+        "schema_version": 1, "name": "test_v1", "why": "a panel that a test made for itself", "drawn": True,
+        "seed": 0, "replicates": 1, "duration": steps * DT, "warm_up": 0.0,
+        "success": {"lin_vel_error": 0.2, "yaw_rate_error": 0.2}, "cells": cells,
     }  # fmt: skip
     return read_panel(plain | changes)
 

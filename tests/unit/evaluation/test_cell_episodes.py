@@ -8,8 +8,8 @@ import torch
 from scripted_env import JOINTS
 from scripted_panel import DT, PanelMoment, ScriptedPanelEnv, idle, only, panel_of, play, still, walking
 from surefoot.errors import SurefootError
-from surefoot.evaluation.cell_rollout import run_cells
-from surefoot.evaluation.panel_report import episode_values
+from surefoot.evaluation.report import episode_values
+from surefoot.evaluation.rollout import run_cells
 
 TURN = {"commands": [[0, 0.5, 0.3, 0.5]]}
 

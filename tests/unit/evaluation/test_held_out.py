@@ -5,7 +5,9 @@ import pytest
 from scripted_env import go1
 from scripted_panel import panel_of
 from surefoot.evaluation.held_out import compare_cell, memberships
+from surefoot.evaluation.panel import Cell
 from surefoot.manifest import override_manifest
+from surefoot.manifest.factors import FACTORS
 
 DISTURBED = {
     # Cell, training that contains it, training that just does not.
@@ -190,10 +192,49 @@ def test_standing_commands_are_inside_where_training_stands():
     assert is_held_out({"commands": [[0, 0, 0, 0]]}, away, "task.commands.standing_fraction=0")
 
 
-def test_every_condition_of_a_cell_is_compared():
-    """A new key of `Cell` that nobody compares would be a hole."""
-    from surefoot.evaluation.panel import Cell
+def imposing(name: str) -> dict:
+    """A cell that has a factor's example, and what the factor needs."""
+    kind = FACTORS[name]
+    cell = {name: kind.example if kind.step is None else kind.example * kind.step(go1())}
+    cell |= {kind.needs: FACTORS[kind.needs].example} if kind.needs else {}
+    return cell | ({"kicks": [{"at": 0.1, "lin_vel": 0.68}]} if kind.compared == "kicks" else {})
 
+
+def drawing(name: str, share: float = 1.0) -> str:
+    """An override: training draws a factor from neutral up to a share of the example."""
+    kind = FACTORS[name]
+    neutral = kind.neutral if kind.neutral is not None else 0.0 if kind.own is None else kind.own(go1())[0]
+    low, high = sorted((neutral, neutral + share * (kind.example - neutral)))
+    new = "" if name in go1().randomization.factors else "+"
+    return f"{new}randomization.factors.{name}={{edges: [{low}, {high}], mode: reset}}"
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_a_factor_is_held_out_unless_training_drew_it_that_far(name: str):
+    cell, needed = imposing(name), [drawing(FACTORS[name].needs)] if FACTORS[name].needs else []
+    assert is_held_out(cell, *needed, drawing(name, 0.0 if FACTORS[name].whole else 0.4))
+    assert not is_held_out(cell, *needed, drawing(name))
+    without = [*needed, f"~randomization.factors.{name}"] if name in go1().randomization.factors else needed
+    assert is_held_out(cell, *without, "randomization.bucket_by=[]")
+    assert not is_held_out({key: value for key, value in cell.items() if key != name}, *needed)
+
+
+def test_joints_that_differ_are_like_no_single_friction():
+    joints = [joint.model_copy(update={"friction": 0.1 + 0.1 * (i % 2)}) for i, joint in enumerate(go1().robot.joints)]
+    uneven = go1().model_copy(update={"robot": go1().robot.model_copy(update={"joints": tuple(joints)})})
+    panel = panel_of({"alike": {"joint_friction": 0.15}, "as_it_is": {}})
+    found = memberships(panel, [uneven])
+    assert found["alike"].reasons == ("joint_friction: 0.15 N m; trained on 0.1 to 0.2 N m",)
+    assert not found["as_it_is"].held_out
+    drawn = override_manifest(uneven, ["+randomization.factors.joint_friction={edges: [0.12, 0.3], mode: reset}"])
+    assert not memberships(panel, [drawn])["alike"].held_out
+    assert memberships(panel, [drawn])["as_it_is"].reasons == (
+        "joint_friction: 0.1 to 0.2 N m; trained on 0.12 to 0.3 N m",
+    )
+
+
+def test_every_condition_of_a_cell_is_compared():
+    """A new key of `Cell` that nobody compares would be a hole; `push_strength` is compared with its kicks."""
     cell = {
         "payload_mass": 1.0,
         "payload_x": 0.1,
@@ -202,7 +243,7 @@ def test_every_condition_of_a_cell_is_compared():
         "kicks": [{"at": 0.1, "lin_vel": 1}],
     }
     compared = {finding.factor.split(".")[0] for finding in compare_cell(panel_of({"a": cell}).cells["a"], go1())}
-    known = set(Cell.model_fields) - {"why", "control", "kicks", "commands"} | {"kick", "command"}
+    known = set(Cell.model_fields) - {"why", "control", "kicks", "commands", "push_strength"} | {"kick", "command"}
     assert compared == known
 
 

@@ -39,6 +39,40 @@ def test_policies_that_met_different_noise_are_not_compared():
     assert compare(one, improved(0.1) | {"sensor_noise": {"a": 0.1, "c": 3.0}})  # other sensors, same noise
 
 
+OLD = {"success_rate": 1, "lin_vel_error": 1, "yaw_rate_error": 1, "cost_of_transport": 1}
+"""Versions under which the command grid and the panels had two formulas each."""
+
+
+def old_report(by: float) -> dict:
+    report = copy.deepcopy(improved(by))
+    report["metric_versions"] |= OLD
+    return report
+
+
+def test_a_report_of_older_formulas_is_compared_with_its_like_only():
+    with pytest.raises(PanelError) as refused:
+        compare(old_report(0.0), improved(0.1))
+    assert str(refused.value) == (
+        "These results cannot be compared: different metric versions: cost_of_transport 1 and 2, "
+        "lin_vel_error 1 and 2, success_rate 1 and 2, yaw_rate_error 1 and 2. A was measured by older formulas; "
+        "evaluate it again: python scripts/evaluate.py --checkpoint model_7.pt --panel test_v1"
+    )
+    rows = {(row.group, row.metric): row for row in compare(old_report(0.0), old_report(0.1))}
+    assert rows["held_out", "lin_vel_error"].difference.value == pytest.approx(-0.1, abs=1e-6)
+
+
+def test_a_report_of_the_grid_before_it_was_a_panel_says_the_way_out(tmp_path: Path):
+    path = tmp_path / "eval_7_lean.json"
+    metrics = {name: {"version": 1, "unit": "-"} for name in ("lin_vel_error", "fall_rate", "survival_time")}
+    plain = {"schema_version": 1, "grid_version": 2, "metrics": metrics, "checkpoint": "model_7.pt", "commands": []}
+    path.write_text(json.dumps(plain))
+    with pytest.raises(PanelError) as refused:
+        read_report(path)
+    assert "\n" not in str(refused.value)
+    assert "lin_vel_error 1 (now 2), survival_time 1 (now 2). Evaluate again" in str(refused.value)
+    assert str(refused.value).endswith("--checkpoint model_7.pt")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

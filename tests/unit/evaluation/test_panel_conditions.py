@@ -5,15 +5,14 @@ import hashlib
 import pytest
 
 from scripted_env import go1
-from scripted_panel import DT, panel_of
+from scripted_panel import DT, drawn_panel, panel_of
 from surefoot.errors import CheckpointError, PanelError
-from surefoot.evaluation import evaluate
+from surefoot.evaluation import provenance
 from surefoot.evaluation.conditions import check_kicks, panel_manifest
-from surefoot.evaluation.evaluate import default_report_path
 from surefoot.evaluation.held_out import memberships
-from surefoot.evaluation.report import Provenance
-from surefoot.evaluation.run_panel import changes_that_count
+from surefoot.evaluation.provenance import changes_that_count, report_path
 from surefoot.manifest import override_manifest
+from surefoot.runs.checkpoint import Checkpoint
 
 
 def test_delays_are_those_of_the_cells_alone():
@@ -59,26 +58,26 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read_is_not_the_one_that_is_n
         file.write_bytes(b"new")
         return "the old one"
 
-    monkeypatch.setattr(evaluate, "load", replaced)
+    monkeypatch.setattr(provenance, "load", replaced)
     with pytest.raises(CheckpointError, match="another checkpoint took its place"):
-        evaluate.load_and_hash(path)
-    monkeypatch.setattr(evaluate, "load", lambda file: file.read_bytes())
-    assert evaluate.load_and_hash(path) == (b"new", hashlib.sha256(b"new").hexdigest())
+        provenance.load_and_hash(path)
+    monkeypatch.setattr(provenance, "load", lambda file: file.read_bytes())
+    assert provenance.load_and_hash(path) == (b"new", hashlib.sha256(b"new").hexdigest())
 
 
 @pytest.mark.parametrize(
-    ("seed", "changes", "name"),
+    ("changes", "engine", "overrides", "name"),
     [
-        (0, [], "eval_7_lean.json"),
-        (0, [("seed", 1, 0), ("task.episode_length", 20, 11), ("simulation.cone", 1, 2)], "eval_7_lean.json"),
-        (3, [("seed", 1, 3)], "eval_7_lean_seed3.json"),
-        (0, [("randomization.factors.friction.edges", 1, 2)], "eval_7_lean_cccccccc.json"),
+        ({}, "mujoco", [], "panel_test_v1_7.json"),
+        ({"seed": 3}, "isaaclab:physx", [], "panel_test_v1_7_isaaclab_physx_seed3.json"),
+        ({"replicates": 2}, "mujoco", [], "panel_test_v1_7_PANEL.json"),
+        ({}, "mujoco", ["task.rewards.torques.weight=0"], "panel_test_v1_7.json"),
+        ({}, "mujoco", ["randomization.factors.friction.edges=[0.3,0.3]"], "panel_test_v1_7_TASK.json"),
     ],
 )
-def test_an_evaluation_of_something_else_takes_nobodys_file(seed: int, changes: list, name: str, tmp_path):
-    about = Provenance(
-        checkpoint="model_7.pt", checkpoint_sha256="a" * 64, iteration=7, checkpoint_manifest_sha256="b" * 64, task="T",
-        manifest_sha256="c" * 64, manifest_changes=changes, engine="mujoco", device="cpu", contact_model="lean",
-        seed=seed, conditions={}, versions={},
-    )  # fmt: skip
-    assert default_report_path(tmp_path / "model_7.pt", about) == tmp_path / name
+def test_an_evaluation_of_something_else_takes_nobodys_file(changes, engine, overrides, name: str, tmp_path):
+    shipped = drawn_panel([(0.5, 0.0, 0.0)])
+    panel, task = shipped.model_copy(update=changes), override_manifest(go1(), overrides)
+    name = name.replace("PANEL", panel.sha256[:8]).replace("TASK", task.sha256[:8])
+    weights = Checkpoint(path=tmp_path / "model_7.pt", manifest=go1(), iteration=7, content={}, earlier=())
+    assert report_path(weights, panel, shipped, task, engine, bool(overrides)) == tmp_path / name

@@ -42,20 +42,25 @@ def test_braking_motors_cost_as_much_as_driving_ones():
     assert power.item() == 12.0  # |6| + |-6|
 
 
-def test_cost_of_transport_pools_energy_and_distance():
-    energy, mass, path = torch.tensor([981.0, 1962.0]), torch.tensor([10.0, 10.0]), torch.tensor([5.0, 5.0])
-    cost = metrics.cost_of_transport(energy, mass, path, 0.5)
-    assert cost == pytest.approx(3.0)  # 2943 J / (10 kg * 9.81 m/s^2 * 10 m)
+def test_cost_of_transport_is_energy_over_weight_and_distance():
+    energy, mass = torch.tensor([981.0, 1962.0]), torch.tensor([10.0, 10.0])
+    cost = metrics.cost_of_transport(energy, mass, torch.tensor([5.0, 5.0]), torch.tensor([0.5, 0.5]))
+    assert cost.tolist() == pytest.approx([2.0, 4.0])  # 981 J / (10 kg * 9.81 m/s^2 * 5 m)
 
 
 def test_no_cost_of_transport_without_transport():
-    energy, mass = torch.tensor([981.0]), torch.tensor([10.0])
-    assert metrics.cost_of_transport(energy, mass, torch.tensor([5.0]), 0.0) is None
-    assert metrics.cost_of_transport(energy, mass, torch.tensor([0.99]), 0.5) is None
+    energy, mass = torch.full((3,), 981.0), torch.full((3,), 10.0)
+    path, commanded = torch.tensor([5.0, 0.99, 1.0]), torch.tensor([0.05, 0.5, 0.1])
+    assert metrics.cost_of_transport(energy, mass, path, commanded).isnan().tolist() == [True, True, False]
 
 
 def test_success_needs_survival_and_both_errors():
     survived = torch.tensor([True, True, True, False, True])
     lin = torch.tensor([0.2, 0.21, 0.1, 0.1, math.nan])
-    yaw = torch.tensor([0.2, 0.1, 0.21, 0.1, 0.1])
-    assert metrics.success(survived, lin, yaw).tolist() == [True, False, False, False, False]
+    yaw = torch.tensor([0.2, 0.1, 0.31, 0.1, 0.1])
+    assert metrics.success(survived, lin, yaw, (0.2, 0.3)).tolist() == [True, False, False, False, False]
+
+
+def test_a_name_has_one_entry_and_every_version_is_a_number():
+    assert all(name == metric.name and metric.version >= 1 for name, metric in metrics.METRICS.items())
+    assert set(metrics.RATES) < set(metrics.METRICS)

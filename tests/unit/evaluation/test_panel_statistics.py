@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from surefoot.evaluation.statistics import mean_over_commands, wilson_interval
+from surefoot.evaluation.statistics import mean_over_cells, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -31,22 +31,22 @@ def test_wilson_refuses_impossible_counts(failures: int, n: int):
         wilson_interval(failures, n)
 
 
-def test_every_command_weighs_the_same():
+def test_every_cell_weighs_the_same():
     values = torch.tensor([[1.0, math.nan], [3.0, 5.0]])  # means 1 and 4
-    assert mean_over_commands(values).value == 2.5
+    assert mean_over_cells(values).value == 2.5
 
 
-def test_interval_of_the_mean_over_commands():
+def test_interval_of_the_mean_over_cells():
     values = torch.tensor([[1.0, 3.0], [5.0, 5.0]])  # variances of the means: 2/2 = 1 and 0
-    interval = mean_over_commands(values)
+    interval = mean_over_cells(values)
     assert interval.value == 3.5
     assert interval.high - interval.value == pytest.approx(1.959964 * 1.0 / 2)
 
 
-def test_a_command_without_any_number_is_left_out():
-    assert mean_over_commands(torch.tensor([[math.nan], [2.0]])).value == 2.0
-    assert mean_over_commands(torch.tensor([[math.nan]])) is None
+def test_a_cell_without_any_number_is_left_out():
+    assert mean_over_cells(torch.tensor([[math.nan], [2.0]])).value == 2.0
+    assert mean_over_cells(torch.tensor([[math.nan]])) is None
 
 
-def test_no_interval_from_one_episode_a_command():
-    assert mean_over_commands(torch.tensor([[1.0], [2.0]])).high == math.inf
+def test_no_interval_from_one_episode_a_cell():
+    assert mean_over_cells(torch.tensor([[1.0], [2.0]])).high == math.inf

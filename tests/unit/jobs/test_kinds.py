@@ -17,7 +17,7 @@ def event(kind: str, **limit: object) -> Event:
     [
         ("panel", {"metric": "fall_rat"}, r"limits\.one\.metric: metric of a panel 'fall_rat' not found. Did you mean"),
         ("grid", {"metric": "fall_rate"}, r"limits\.one\.group: a grid measures nothing in this group"),
-        ("grid", {"metric": "foot_slip", "group": "in_distribution"}, "'foot_slip' not found"),
+        ("grid", {"metric": "foot_slips", "group": "in_distribution"}, "'foot_slips' not found. Did you mean"),
         ("grid", {"metric": "score"}, r"limits\.one\.metric: a grid has no held-out score"),
     ],
 )

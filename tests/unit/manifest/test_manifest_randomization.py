@@ -69,7 +69,7 @@ def test_a_mode_that_does_not_exist(go1_manifest: Manifest):
         (
             ["+randomization.factors.payload_x={edges: [0, 0.1], mode: reset}",
              "~randomization.factors.payload_mass", "randomization.bucket_by=[]"],
-            "randomization.factors.payload_x: places a payload, but factors.payload_mass is absent",
+            "randomization.factors.payload_x: does nothing without factors.payload_mass, which is absent",
         ),
         (
             ["+randomization.factors.noise_level={edges: [0, 2], mode: reset}"]

@@ -3,18 +3,17 @@
 import pytest
 import torch
 
-from scripted_env import ScriptedEnv
+from scripted_panel import ScriptedPanelEnv, drawn_panel
 from surefoot.audit.accounts.factor_values import MAX
 from surefoot.audit.accounts.metrics import Flush
-from surefoot.evaluation.command_grid import CommandGrid
 from surefoot.rl.run_audit import RunAudit
 
 
-class Recorded(ScriptedEnv):
+class Recorded(ScriptedPanelEnv):
     """With the manifest's window shortened; no step is taken."""
 
     def __init__(self, window: int) -> None:
-        super().__init__([], CommandGrid(replicates=1))
+        super().__init__([], drawn_panel([(0.5, 0.0, 0.0)], replicates=36))
         self.manifest = self.manifest.model_copy(
             update={"audit": self.manifest.audit.model_copy(update={"window": window})}
         )

@@ -73,7 +73,7 @@ class AttachedAccounts:
         self._due: dict[str, float] = {}
         self._attached = True
         self.layout: AuditLayout = reader.layout
-        self.accounts, self._alerts = accounts_and_alerts(reader.layout, config, env.device)
+        self.accounts, self._alerts, _ = accounts_and_alerts(reader.layout, config, env.device)
         self.iteration = every.before
         self.notes = (*reader.notes, *(source.notes if source is not None else ()))
         self._record = None

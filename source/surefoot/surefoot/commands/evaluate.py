@@ -1,4 +1,4 @@
-"""Measure a trained policy on a fixed grid of velocity commands, or under a panel of held-out conditions.
+"""Measure a trained policy: under 36 commands in what it was trained on, or under a panel of held-out conditions.
 
 surefoot evaluate latest
 surefoot evaluate --checkpoint .../model_400.pt simulation=full
@@ -18,17 +18,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options and overrides."""
     parser.add_argument("--checkpoint", type=Path, help="a file, a run folder (its newest checkpoint), or `latest`")
     parser.add_argument("--task", help="default: the manifest inside the checkpoint")
-    parser.add_argument(
-        "--panel", help="name of a panel in manifests/panels, or a YAML file; default: the command grid"
-    )
+    parser.add_argument("--panel", help="name of a panel, or a YAML file; default: command_grid_v3")
     parser.add_argument("--engine", default="mujoco")
     parser.add_argument("--device", default="cpu", help="cpu or cuda:N")
     parser.add_argument("--replicates", type=int, help="episodes per command, 8; a panel has its own")
     parser.add_argument("--duration", type=float, help="s, 10; a panel has its own")
+    parser.add_argument("--warm-up", type=float, help="s at the start that no mean counts, 0; a panel has its own")
     parser.add_argument("--films", type=int, default=0, help="with --panel: film so many of the worst cells")
-    parser.add_argument("--seed", type=int, help="default: 0, or the panel's")
+    parser.add_argument("--seed", type=int, help="in place of the panel's")
     parser.add_argument("--threads", type=int, default=0, help="physics threads on a CPU; 0 means all cores")
-    parser.add_argument("--json", type=Path, help="beside the checkpoint: eval_<iteration>_<contact model>.json")
+    parser.add_argument("--json", type=Path, help="beside the checkpoint: panel_<panel>_<iteration>.json")
     parser.add_argument("overrides", nargs="*", metavar="RUN key=value")
 
 
@@ -46,35 +45,54 @@ def run(args: argparse.Namespace) -> None:
         check_task(manifest_root(), args.task)
 
     from surefoot.engines.base import with_presets
-    from surefoot.evaluation.evaluate import check_writable
+    from surefoot.evaluation.evaluate import COMMAND_GRID
 
     args.engine, args.overrides = with_presets(args.engine, args.overrides)
-    if args.panel is None and args.films:
-        parser.error("--films needs --panel")
-    if args.panel is not None and (args.replicates is not None or args.duration is not None):
-        parser.error("--panel has its own replicates and duration")
+    changes = {key: getattr(args, key) for key in ("replicates", "duration", "warm_up")}
+    if args.panel is not None and any(value is not None for value in changes.values()):
+        parser.error("--panel has its own replicates, duration and warm-up")
+    _evaluate(args, args.panel or COMMAND_GRID, changes | {"seed": args.seed})
+
+
+def _evaluate(args: argparse.Namespace, panel: str, changes: dict[str, Any]) -> None:
+    from surefoot.errors import PanelError
+    from surefoot.evaluation.evaluate import choose_panel, evaluate_checkpoint
+    from surefoot.evaluation.films import check_films, film_worst
+    from surefoot.evaluation.provenance import check_writable, report_path, task_manifest
+    from surefoot.evaluation.report_files import write_heatmap, write_parquet
+    from surefoot.evaluation.report_text import report_text
+    from surefoot.runs.checkpoint import load
+    from surefoot_tasks import manifest_root
+
+    manifests = manifest_root()
+    shipped, chosen = choose_panel(panel, manifests), choose_panel(panel, manifests, changes)
     if args.json is not None:
         check_writable(args.json)
-    where = {"manifests": manifest_root(), "task": args.task, "overrides": args.overrides}
-    machine = {"engine": args.engine, "device": args.device, "num_threads": args.threads}
-    if args.panel is not None:
-        from surefoot.evaluation.evaluate_panel import evaluate_panel
-
-        evaluate_panel(args.checkpoint, args.panel, **where, **machine, seed=args.seed, out=args.json, films=args.films)
-    else:
-        _grid(args, where | machine)
-
-
-def _grid(args: argparse.Namespace, settings: dict[str, Any]) -> None:
-    from surefoot.evaluation import CommandGrid, report
-    from surefoot.evaluation.evaluate import default_report_path, evaluate_checkpoint
-
-    duration = 10.0 if args.duration is None else args.duration
-    replicates = 8 if args.replicates is None else args.replicates
-    provenance, result = evaluate_checkpoint(
-        args.checkpoint, CommandGrid(duration=duration, replicates=replicates), seed=args.seed or 0, **settings
+    loaded = load(args.checkpoint)
+    task = task_manifest(loaded.manifest, manifests, args.task, args.overrides)
+    out = args.json or report_path(loaded, chosen, shipped, task, args.engine, bool(args.overrides))
+    check_writable(out)
+    if out.suffix != ".json":
+        raise PanelError(f"--json {out}: expected a name that ends in .json; the other files take its name.")
+    if args.films:
+        check_films(args.films, chosen, out)
+    report = evaluate_checkpoint(
+        args.checkpoint,
+        panel,
+        manifests=manifests,
+        task=args.task,
+        overrides=args.overrides,
+        engine=args.engine,
+        device=args.device,
+        changes=changes,
+        num_threads=args.threads,
+        out=out,
     )
-    out = args.json or default_report_path(args.checkpoint, provenance)
-    print(report.heading(provenance), report.table(result), sep="\n\n")
-    report.write_json(out, provenance, result)
-    print(f"Report: {out}")
+    print(report_text(report))
+    parquet, heatmap = out.with_suffix(".parquet"), out.with_suffix(".png")
+    write_parquet(parquet, report)
+    write_heatmap(heatmap, report)
+    print(f"Report: {out}, {parquet.name}, {heatmap.name}")
+    if args.films:
+        for path in film_worst(loaded, task, report, args.engine, args.device, args.films, out):
+            print(f"Film: {path}")

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     import surefoot
     from surefoot.commands.words import overrides_in
     from surefoot.engines.base import with_presets
-    from surefoot.evaluation.evaluate import package_versions
+    from surefoot.evaluation.provenance import package_versions
     from surefoot.manifest import compose_manifest
     from surefoot.replay.floor import add_floor, measure_floor, write_floor_log
     from surefoot.traces import read_trace, write_trace

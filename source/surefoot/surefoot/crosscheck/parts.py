@@ -126,6 +126,7 @@ def feet(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
     places = first(env, "foot_pos_w") - first(env, "base_pos_w")
     rows: list[dict[str, Tensor]] = []
     for place in places:
+        pose = standing(env)  # anew: on generated ground a reset may have moved the origin
         x, y = (place[:2] / place[:2].norm()).tolist()
         # A turn about (-y, x, 0) lowers what lies towards (x, y).
         turn = torch.tensor([0.0, -y, x, 0.0], device=env.device).mul(torch.tensor(TILT / 2).sin())
@@ -133,9 +134,9 @@ def feet(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
         tilted = dataclasses.replace(pose, quat_w=turn.expand(env.num_envs, 4))
         env.step_to(zero, tilted)
         height = first(env, "foot_height")
-        lower = pose.pos.clone()
+        lower = pose.pos_w.clone()
         lower[:, 2] -= height.min() + PENETRATION
-        write(env, dataclasses.replace(tilted, pos=lower))
+        write(env, dataclasses.replace(tilted, pos_w=lower))
         env.step(zero)
         rows.append({"contact": first(env, "foot_in_contact"), "height": height})
         leave_the_ground(env)
@@ -146,12 +147,13 @@ def belly(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:
     """Robots on their backs, each at another height; one physical step says which of them touch. Shapes (N, ...)."""
     leave_the_ground(env)
     pose = standing(env)
-    pos = pose.pos.clone()
-    pos[:, 2] = torch.linspace(0.0, 1.2 * env.manifest.robot.base_height, env.num_envs, device=env.device)
+    height = torch.linspace(0.0, 1.2 * env.manifest.robot.base_height, env.num_envs, device=env.device)
+    pos_w = pose.pos_w.clone()
+    pos_w[:, 2] = height + env.robot_state.episode_origins()[:, 2]
     on_the_back = torch.tensor([0.0, 1.0, 0.0, 0.0], device=env.device).expand(env.num_envs, 4)
-    write(env, dataclasses.replace(pose, pos=pos, quat_w=on_the_back))
+    write(env, dataclasses.replace(pose, pos_w=pos_w, quat_w=on_the_back))
     result = env.step(torch.zeros_like(pose.joint_pos))
-    return {"height": pos[:, 2], "causes": result.audit.causes.clone()}
+    return {"height": height, "causes": result.audit.causes.clone()}
 
 
 def ground(env: EngineEnv, plan: Plan) -> dict[str, Tensor]:

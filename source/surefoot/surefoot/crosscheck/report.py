@@ -118,9 +118,9 @@ def _evaluations(summaries: tuple[dict[str, Any], ...], names: tuple[str, str]) 
         return ""
     lines = [f"{'policy on':<24} {'m/s':>24} {'rad/s':>24} {'falls':>24} {'CoT':>7}"]
     for name, summary in zip(names, summaries, strict=True):
-        errors = [_interval(summary[key]) for key in ("lin_vel_error", "yaw_rate_error")]
-        falls, cost = _interval(summary["rates"]["fall_rate"]), number(summary["cost_of_transport"])
-        lines.append(f"{name:<24} {errors[0]:>24} {errors[1]:>24} {falls:>24} {cost:>7}")
+        linear, yaw, falls = (_interval(summary[key]) for key in ("lin_vel_error", "yaw_rate_error", "fall_rate"))
+        cost = number(summary["cost_of_transport"]["value"])
+        lines.append(f"{name:<24} {linear:>24} {yaw:>24} {falls:>24} {cost:>7}")
     return "\n".join(lines)
 
 
@@ -129,5 +129,6 @@ def _verdict(outcome: Outcome) -> str:
     return f"{count} definitions differ." if count else "No definition differs; physics may."
 
 
-def _interval(value: dict[str, float] | None) -> str:
-    return "-" if value is None else f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+def _interval(entry: dict[str, Any]) -> str:
+    value, low, high = (number(entry[key], ".3f") for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})" if entry["value"] is not None else "-"

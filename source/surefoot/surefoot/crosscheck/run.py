@@ -158,7 +158,7 @@ def _probe(question: Question, side: Side, manifest: Manifest, folder: Path, nam
 
 
 def _evaluate(question: Question, folder: Path) -> tuple[dict[str, Any], ...]:
-    """Summaries of the reports, one an engine; empty without a checkpoint."""
+    """Metrics over all commands, one engine after the other; empty without a checkpoint."""
     if question.evaluation is None:
         return ()
     found: list[dict[str, Any]] = []
@@ -175,7 +175,7 @@ def _evaluate(question: Question, folder: Path) -> tuple[dict[str, Any], ...]:
             "seed": 0,
         }
         _work(question, side, job, out, folder / f"{name}.evaluation")
-        found.append(json.loads(out.read_text())["summary"])
+        found.append(json.loads(out.read_text())["all_cells"])
     return tuple(found)
 
 

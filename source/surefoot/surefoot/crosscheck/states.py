@@ -28,37 +28,29 @@ def standing(env: EngineEnv, height: float = FLIGHT_HEIGHT) -> PhysicalState:
     quat = torch.zeros(env.num_envs, 4, device=env.device)
     quat[:, 0] = 1.0
     joint_pos = env.robot_state.read("default_joint_pos").expand(env.num_envs, -1).clone()
+    pos_w = pos + env.robot_state.episode_origins()
     return PhysicalState(
-        pos, quat, torch.zeros_like(pos), torch.zeros_like(pos), joint_pos, torch.zeros_like(joint_pos)
+        pos_w, quat, torch.zeros_like(pos), torch.zeros_like(pos), joint_pos, torch.zeros_like(joint_pos)
     )
 
 
 def planned_state(env: EngineEnv, plan: Plan, index: int) -> PhysicalState:
-    """One round of the plan."""
-    arrays = (plan.pos, plan.quat_w, plan.lin_vel_w, plan.ang_vel_b, plan.joint_pos, plan.joint_vel)
-    return PhysicalState(*(tensor(env, values[index]) for values in arrays))
+    """One round of the plan, whose positions are relative to each environment's origin."""
+    pos_w = tensor(env, plan.pos[index]) + env.robot_state.episode_origins()
+    arrays = (plan.quat_w, plan.lin_vel_w, plan.ang_vel_b, plan.joint_pos, plan.joint_vel)
+    return PhysicalState(pos_w, *(tensor(env, values[index]) for values in arrays))
 
 
 def present_state(env: EngineEnv) -> PhysicalState:
     """Where the robots are now."""
-    names = ("base_quat_w", "base_lin_vel_w", "base_ang_vel_b", "joint_pos", "joint_vel")
+    names = ("base_pos_w", "base_quat_w", "base_lin_vel_w", "base_ang_vel_b", "joint_pos", "joint_vel")
     read = env.robot_state.read
-    return PhysicalState(
-        read("base_pos_w") - env.robot_state.episode_origins(), *(read(name).clone() for name in names)
-    )
+    return PhysicalState(*(read(name).clone() for name in names))
 
 
 def write(env: EngineEnv, state: PhysicalState) -> None:
     """Into the simulator, for the next physical step; nothing else happens."""
-    env.write_state(
-        torch.arange(env.num_envs, device=env.device),
-        pos_w=state.pos + env.robot_state.episode_origins(),
-        quat_w=state.quat_w,
-        lin_vel_w=state.lin_vel_w,
-        ang_vel_b=state.ang_vel_b,
-        joint_pos=state.joint_pos,
-        joint_vel=state.joint_vel,
-    )
+    env.write_state(torch.arange(env.num_envs, device=env.device), state)
 
 
 def fields(env: EngineEnv) -> dict[str, Tensor]:

@@ -17,7 +17,6 @@ from surefoot.crosscheck.plan import Plan
 from surefoot.crosscheck.probe import probe_engine
 from surefoot.crosscheck.probe_file import write_probe
 from surefoot.engines.base import load_engine
-from surefoot.evaluation import CommandGrid, report
 from surefoot.evaluation.evaluate import evaluate_checkpoint
 from surefoot.manifest import read_manifest
 
@@ -43,18 +42,17 @@ def _probe(job: dict[str, Any]) -> None:
 
 
 def _evaluate(job: dict[str, Any]) -> None:
-    provenance, result = evaluate_checkpoint(
+    evaluate_checkpoint(
         Path(job["checkpoint"]),
-        CommandGrid(duration=job["duration"], replicates=job["replicates"]),
         manifests=Path(job["manifests"]),
         task=job["task"],
         overrides=job["overrides"],
         engine=job["engine"],
         device=job["device"],
-        seed=job["seed"],
+        changes={key: job[key] for key in ("seed", "replicates", "duration")},
         num_threads=job["num_threads"],
+        out=Path(job["out"]),
     )
-    report.write_json(Path(job["out"]), provenance, result)
 
 
 if __name__ == "__main__":

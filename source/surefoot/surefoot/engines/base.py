@@ -93,18 +93,8 @@ class EngineEnv(Protocol):
         """Observations of the current state, without drawing new noise."""
         ...
 
-    def write_state(
-        self,
-        env_ids: Tensor,
-        *,
-        pos_w: Tensor,
-        quat_w: Tensor,
-        lin_vel_w: Tensor,
-        ang_vel_b: Tensor,
-        joint_pos: Tensor,
-        joint_vel: Tensor,
-    ) -> None:
-        """Write the complete state of some robots; see `surefoot.engines.task_env.TaskEnv.write_state`."""
+    def write_state(self, env_ids: Tensor, state: PhysicalState) -> None:
+        """Write the complete state of robots `env_ids`, shape (n,); `refresh` makes derived quantities follow."""
         ...
 
     def write_base(

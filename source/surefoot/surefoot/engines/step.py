@@ -29,17 +29,17 @@ class StepResult:
 
 @dataclass(frozen=True)
 class PhysicalState:
-    """Where the robots are and how they move; positions are relative to each environment's origin."""
+    """The complete state of some robots: where they are and how they move. n robots, J joints."""
 
-    pos: Tensor
-    """Base, m, axes of the world. Shape (num_envs, 3)."""
+    pos_w: Tensor
+    """Base, m, world frame. Shape (n, 3)."""
     quat_w: Tensor
-    """Base (w, x, y, z), base to world. Shape (num_envs, 4)."""
+    """Base (w, x, y, z), base to world. Shape (n, 4)."""
     lin_vel_w: Tensor
-    """Origin of the base frame, m/s. Shape (num_envs, 3)."""
+    """Origin of the base frame, m/s, world frame. Shape (n, 3)."""
     ang_vel_b: Tensor
-    """rad/s. Shape (num_envs, 3)."""
+    """rad/s, base frame. Shape (n, 3)."""
     joint_pos: Tensor
-    """rad, canonical joint order. Shape (num_envs, num_joints)."""
+    """rad, canonical joint order. Shape (n, J)."""
     joint_vel: Tensor
-    """rad/s. Shape (num_envs, num_joints)."""
+    """rad/s. Shape (n, J)."""

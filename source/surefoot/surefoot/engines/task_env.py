@@ -4,6 +4,7 @@ mjlab's and Isaac Lab's environments have the same managers under the same names
 raise `NotImplementedError` here.
 """
 
+from collections.abc import Callable
 from typing import Any, cast, get_args
 
 import torch
@@ -57,6 +58,10 @@ class TaskEnv(Pictures):
     _instead_of_physics: PhysicalState | None = None
     contact_of_present_state = False
     implicit_drives = False
+    before_resets: Callable[[AuditStep], None] | None = None
+    """Called in each step with what the accounts read, while the state is still that which it was computed from."""
+    torque_of_present_state = False
+    """`joint_torque` belongs to the state after the step, not to its last physics step."""
     caveats: tuple[str, ...] = ()
     simulator_errors: tuple[type[Exception], ...] = (RuntimeError,)
     """Exceptions of the simulator that are faults."""
@@ -76,59 +81,20 @@ class TaskEnv(Pictures):
         """Write the randomisation factors in force into the simulator."""
         raise NotImplementedError
 
+    def model_deviations(self) -> tuple[tuple[str, ...], Tensor] | None:
+        """How far the simulator's model is from the robot with the recorded factors; None where it cannot be read.
+
+        Returns:
+            Names, and for each the largest difference over environments as a share of its size. Shape (names,).
+        """
+        return None
+
     def kick(self, env_ids: Tensor, change: Tensor) -> None:
         """Add to the base velocity: vx, vy in the world frame, m/s, and the yaw rate, rad/s. Shape (n, 3)."""
         raise NotImplementedError
 
-    def write_state(
-        self,
-        env_ids: Tensor,
-        *,
-        pos_w: Tensor,
-        quat_w: Tensor,
-        lin_vel_w: Tensor,
-        ang_vel_b: Tensor,
-        joint_pos: Tensor,
-        joint_vel: Tensor,
-    ) -> None:
-        """Write the complete state of some robots; `refresh` makes derived quantities follow.
-
-        Args:
-            env_ids: Shape (n,).
-            pos_w: Base position, m, world frame. Shape (n, 3).
-            quat_w: Base orientation (w, x, y, z), base to world. Shape (n, 4).
-            lin_vel_w: Velocity of the base frame's origin, m/s, world frame. Shape (n, 3).
-            ang_vel_b: rad/s, base frame. Shape (n, 3).
-            joint_pos: rad, canonical joint order. Shape (n, num_joints).
-            joint_vel: rad/s. Shape (n, num_joints).
-        """
-        raise NotImplementedError
-
-    def command_joints(self, targets: Tensor) -> None:
-        """Set joint position targets past the action manager; for replay.
-
-        Args:
-            targets: rad, canonical joint order. Shape (num_envs, num_joints).
-        """
-        raise NotImplementedError
-
-    def write_gains(self, stiffness: Tensor, damping: Tensor) -> None:
-        """Set the motors' gains in place of the manifest's and of the factors on them; for replay.
-
-        Args:
-            stiffness: N m/rad, canonical joint order. Shape (num_envs, num_joints).
-            damping: N m s/rad. Shape (num_envs, num_joints).
-        """
-        raise NotImplementedError
-
-    def physics_step(self) -> None:
-        """One physics step with the targets in force, without managers; for replay."""
-        raise NotImplementedError
-
-    def write_base(
-        self, env_ids: Tensor, *, pos_w: Tensor, quat_w: Tensor, lin_vel_w: Tensor, ang_vel_b: Tensor
-    ) -> None:
-        """Write the state of the base alone; arguments as in `write_state`."""
+    def write_state(self, env_ids: Tensor, state: PhysicalState) -> None:
+        """See `EngineEnv.write_state`."""
         raise NotImplementedError
 
     def reward_rates(self) -> Tensor:
@@ -198,9 +164,6 @@ class TaskEnv(Pictures):
         self.reset_terminated = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
         self._ramped = [(self.reward_manager.get_term_cfg(name), term.weight) for name, term in terms if term.ramp]
         self.reset()
-        if self.manifest.task.resets.randomize_episode_start and not self._evaluation:
-            start = self.streams.uniform("episode_start", None, 1, 0, self.max_episode_length, per_episode=False)
-            self.episode_length_buf[:] = start.squeeze(1).long().clamp_(max=self.max_episode_length - 1)
 
     def reset(self, **kwargs: Any) -> Any:
         """Reset every environment; observations by group."""
@@ -208,8 +171,15 @@ class TaskEnv(Pictures):
         if self.terrain_levels is not None:
             self.terrain_levels.forget()
         observations, _ = super().reset(**kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+        if self.manifest.task.resets.randomize_episode_start and not self._evaluation:
+            self._scatter_clocks()
         self.robot_state.invalidate()
         return observations
+
+    def _scatter_clocks(self) -> None:
+        """Let the episodes that have begun together end at different times."""
+        start = self.streams.uniform("episode_start", None, 1, 0, self.max_episode_length, per_episode=False)
+        self.episode_length_buf[:] = start.squeeze(1).long().clamp_(max=self.max_episode_length - 1)
 
     def _reset_idx(self, env_ids: Any = None) -> None:
         if env_ids is None or isinstance(env_ids, slice):  # Isaac Lab 3.0 says "all" by a slice
@@ -247,6 +217,8 @@ class TaskEnv(Pictures):
         self.reset_buf = terminated | truncated | ~valid
         seen = self._audit_step(action, rates, reward, terminated, truncated)
 
+        if self.before_resets is not None:
+            self.before_resets(seen)
         self._push_and_reset()
         self.robot_state.invalidate()
         self.sense()
@@ -273,15 +245,7 @@ class TaskEnv(Pictures):
             self.action_manager.apply_action()
             self.scene.write_data_to_sim()
         env_ids = torch.arange(self.num_envs, device=self.device)
-        self.write_state(
-            env_ids,
-            pos_w=state.pos + self.robot_state.episode_origins(),
-            quat_w=state.quat_w,
-            lin_vel_w=state.lin_vel_w,
-            ang_vel_b=state.ang_vel_b,
-            joint_pos=state.joint_pos,
-            joint_vel=state.joint_vel,
-        )
+        self.write_state(env_ids, state)
         self.refresh(env_ids)
 
     def definition(self) -> dict[str, Any]:
@@ -369,8 +333,7 @@ class TaskEnv(Pictures):
         position = state.episode_origins()[env_ids].clone()
         position[:, :2] += start.position_xy
         position[:, 2] += robot.base_height
-        self.write_state(
-            env_ids,
+        begin = PhysicalState(
             pos_w=position,
             quat_w=quat_from_yaw(start.yaw),
             lin_vel_w=start.lin_vel_w,
@@ -378,6 +341,7 @@ class TaskEnv(Pictures):
             joint_pos=state.read("default_joint_pos") + start.joint_pos_offset,
             joint_vel=start.joint_vel,
         )
+        self.write_state(env_ids, begin)
         state.reset(env_ids, start.gait_phase)
 
     def observation_noise(self, group: GroupName, term: str) -> Tensor:

@@ -15,15 +15,15 @@ from surefoot.evaluation.bootstrap import (
     mean_of_cells,
     share_difference_interval,
 )
-from surefoot.evaluation.metrics import PANEL_METRICS
-from surefoot.evaluation.panel_report import SCHEMA_VERSION
+from surefoot.evaluation.metrics import METRICS
+from surefoot.evaluation.report import SCHEMA_VERSION
 from surefoot.evaluation.statistics import Interval
 from surefoot.randomization.conditions import draw_key
 
 _SAME = {
     "panel_sha256": "panels (another version, another seed, or another panel)",
     "metric_versions": "metric versions",
-    "setting_sha256": "settings (robot, physics or terminations)",
+    "setting_sha256": "settings (robot, physics, terminations, or what a drawn panel draws)",
 }
 _KEYS = ("valid", "reasons", "score", "units", "checkpoint", "iteration", "engine", "panel", "replicates", "duration")
 """That a report must have beside `_SAME`."""
@@ -49,12 +49,14 @@ def read_report(path: Path) -> dict[str, Any]:
     """Read the JSON report of a panel.
 
     Raises:
-        PanelError: Absent, or not such a report.
+        PanelError: Absent, not such a report, or one of the command grid before it was a panel.
     """
     try:
         plain: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise PanelError(f"{path}: cannot be read as the report of a panel ({error}).") from None
+    if isinstance(plain, dict) and "grid_version" in plain:
+        raise PanelError(f"{path}: {_old_grid(cast('dict[str, Any]', plain))}")
     if not isinstance(plain, dict) or "panel_sha256" not in plain or "cells" not in plain:
         raise PanelError(f"{path}: not the report of a panel; expected what surefoot evaluate --panel writes.")
     found = cast("dict[str, Any]", plain)
@@ -65,6 +67,24 @@ def read_report(path: Path) -> dict[str, Any]:
     if problem := _damage(found):
         raise PanelError(f"{path}: not a whole report: {problem}.")
     return found
+
+
+def _old_grid(report: dict[str, Any]) -> str:
+    """Why a report of the command grid before it was a panel is compared with nothing."""
+    metrics: Any = report.get("metrics")
+    known = cast("dict[str, Any]", metrics) if isinstance(metrics, dict) else {}
+    old = {name: cast("dict[str, Any]", of).get("version") for name, of in known.items() if isinstance(of, dict)}
+    now = {name: metric.version for name, metric in METRICS.items()}
+    differ = [f"{name} {of} (now {now[name]})" for name, of in old.items() if name in now and of != now[name]]
+    return (
+        "a report of the command grid before it was a panel: it has no single episodes, and other versions of metrics: "
+        f"{', '.join(differ) or 'unknown'}. Evaluate again: surefoot evaluate --checkpoint "
+        f"{report.get('checkpoint')}"
+    )
+
+
+def _outdated(report: dict[str, Any]) -> bool:
+    return any(name in METRICS and METRICS[name].version != old for name, old in report["metric_versions"].items())
 
 
 def _damage(report: dict[str, Any]) -> str:
@@ -113,7 +133,13 @@ def check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
     if {cell["name"]: cell["sha256"] for cell in a["cells"]} != {cell["name"]: cell["sha256"] for cell in b["cells"]}:
         wrong.append("cells, although the panel's hash is the same: one of the files was changed")
     if wrong:
-        raise PanelError("These results cannot be compared: different " + "; different ".join(wrong) + ".")
+        old = [
+            f" {which} was measured by older formulas; evaluate it again: surefoot evaluate --checkpoint "
+            f"{report['checkpoint']} --panel {report['panel']}"
+            for which, report in (("A", a), ("B", b))
+            if a["metric_versions"] != b["metric_versions"] and _outdated(report)
+        ]
+        raise PanelError(f"These results cannot be compared: different {'; different '.join(wrong)}.{'.'.join(old)}")
     for report, which in ((a, "A"), (b, "B")):
         if not report["valid"]:
             raise PanelError(f"Result {which} is not valid: {'; '.join(report['reasons'])}.")
@@ -138,7 +164,7 @@ def compare(a: dict[str, Any], b: dict[str, Any]) -> list[MetricComparison]:
         names = sorted(name for name in first if groups[name] == group)
         if group == "mixed" and not names:
             continue
-        for metric in PANEL_METRICS:
+        for metric in (name for name in METRICS if name in a["metric_versions"]):
             one, two = (_samples(cells, names, metric) for cells in (first, second))
             rows.append(_row(metric, group, one, two, a["duration"]))
     return rows
@@ -152,7 +178,7 @@ def _samples(cells: dict[str, dict[str, Any]], names: list[str], metric: str) ->
 
 def _row(metric: str, group: str, a: Floats, b: Floats, duration: float) -> MetricComparison:
     change = b - a
-    better = change if PANEL_METRICS[metric].better == "higher" else -change
+    better = change if METRICS[metric].better == "higher" else -change
 
     def interval(scores: Floats) -> Interval | None:
         if scores.size == 0:

@@ -12,7 +12,7 @@ from torch import Tensor
 from surefoot.errors import PanelError
 from surefoot.evaluation.ground import tile_of, tiles_of
 from surefoot.evaluation.panel import Cell, Panel
-from surefoot.manifest.factors import FACTORS
+from surefoot.manifest.factors import FACTORS, FactorKind
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.validate import validate
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable, as_keys
@@ -39,12 +39,19 @@ def panel_manifest(task: Manifest, panel: Panel, seed: int) -> Manifest:
     plain["task"]["actions"]["delay_steps"] = [0, 0]  # drawn, and on top of what a cell imposes
     for term in plain["task"]["observations"]["actor"]["terms"].values():
         term["delay_steps"] = [0, 0]
+    assert panel.start is not None, "a drawn panel has another manifest"
     plain["task"]["resets"] = panel.start.model_dump(mode="json") | {"randomize_episode_start": False}
     values = factor_values(panel, task)
     edges = {name: _span(name, column) for name, column in values.items()}
     factors = {name: {"edges": span, "mode": "startup"} for name, span in edges.items() if span is not None}
-    none = task.randomization.push.model_dump(mode="json") | {"lin_vel_xy": 0.0, "ang_vel_z": 0.0}
-    plain["randomization"] = {"factors": factors, "bucket_by": [], "push": none}
+    # Kicks are imposed, and the manifest has none; but it refuses a factor on kicks that are none.
+    scaled = any(FACTORS[name].compared == "kicks" for name in factors)
+    kicks = [kick for cell in panel.cells.values() for kick in cell.kicks if scaled]
+    plain["randomization"]["push"] |= {
+        "lin_vel_xy": max((kick.lin_vel for kick in kicks), default=0.0),
+        "ang_vel_z": max((abs(kick.ang_vel_z) for kick in kicks), default=0.0),
+    }
+    plain["randomization"] |= {"factors": factors, "bucket_by": []}
     return validate(plain, source=f"panel {panel.name}")
 
 
@@ -94,26 +101,17 @@ def check_kicks(panel: Panel, task: Manifest) -> None:
 
 
 def factor_values(panel: Panel, task: Manifest) -> dict[str, list[float]]:
-    """Value of every factor in each cell; NaN where the robot definition has it."""
-    contacts = task.robot.contact_models[task.simulation.contact_model]
-    rows = [_factors(name, cell, task, contacts.foot_friction[0]) for name, cell in panel.cells.items()]
-    return {factor: [row[factor] for row in rows] for factor in rows[0]}
-
-
-def _factors(name: str, cell: Cell, task: Manifest, friction: float) -> dict[str, float]:
-    simulation = task.simulation
+    """Value of every factor in each cell, in the factor's unit; NaN where the robot definition has it."""
     return {
-        "friction": friction if cell.friction is None else cell.friction,
-        "payload_mass": cell.payload_mass,
-        "payload_x": math.nan if cell.payload_x is None else cell.payload_x,
-        "payload_y": math.nan if cell.payload_y is None else cell.payload_y,
-        "payload_z": math.nan if cell.payload_z is None else cell.payload_z,
-        "motor_strength": cell.motor_strength,
-        "control_delay": whole_steps(cell.control_delay, simulation.timestep, f"cells.{name}.control_delay"),
-        "observation_delay": whole_steps(cell.observation_delay, simulation.step_dt, f"cells.{name}.observation_delay"),
-        "noise_level": cell.noise_level,
-        "sensor_bias": cell.sensor_bias,
+        factor: [_in_steps(kind, cell.factor(factor), task, f"cells.{name}") for name, cell in panel.cells.items()]
+        for factor, kind in FACTORS.items()
     }
+
+
+def _in_steps(kind: FactorKind, value: float | None, task: Manifest, cell: str) -> float:
+    if value is None:
+        return math.nan
+    return value if kind.step is None else whole_steps(value, kind.step(task), f"{cell}.{kind.name}")
 
 
 def whole_steps(seconds: float, step: float, key: str) -> float:

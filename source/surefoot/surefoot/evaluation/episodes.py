@@ -1,48 +1,50 @@
-"""One measured episode in each environment: sums over its steps, its end, and what came of it.
+"""One measured episode in each environment: its means, its end, and what came before its end.
 
-A control step counts for the averages if the environment is in its first episode, did not end in this step and has no
-fault. The step in which an episode ends has no sample: the environment was reset before it could be read.
+A control step counts for the means if the environment is in its first episode, did not end in this step, has no fault,
+and the warm-up is over. Velocities, errors and causes are those before kicks and resets, with the command that was
+followed in the step (`AuditStep`); the other quantities are read after the step.
+
+Axis letters: N environments, J joints, C termination causes.
 """
 
+import math
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
+from surefoot.engines.base import EngineEnv
+from surefoot.engines.step import StepResult
 from surefoot.evaluation import metrics
-from surefoot.evaluation.first_episodes import Ends
-from surefoot.mdp import tracking
-from surefoot.mdp.robot_state import RobotState
+from surefoot.evaluation.panel import Panel
+from surefoot.mdp.imposed import ImposedPushes
 
 
 @dataclass(frozen=True)
 class Episodes:
-    """One episode an entry; every tensor has the same shape."""
+    """One episode an entry; every tensor has the same shape. NaN: nothing to measure."""
 
     faulted: Tensor
     """The simulation or the policy's output broke: not a valid episode, counted in no metric."""
     failed: Tensor
-    """Ended by a termination of kind failure before or at the last step."""
+    """Ended by a termination of kind failure."""
     truncated: Tensor
-    """Ended by a termination of kind time_out before or at the last step; valid, not a failure."""
-    survival_time: Tensor
-    """s from start to end, the step of the end included; the duration where nothing ended."""
-    lin_vel_error: Tensor
-    """m/s, mean over the counted steps; NaN without any."""
-    yaw_rate_error: Tensor
-    """rad/s, likewise."""
-    lin_vel_error_after_warm_up: Tensor
-    """m/s, without the steps of the warm-up."""
-    yaw_rate_error_after_warm_up: Tensor
-    """rad/s, without the steps of the warm-up."""
-    energy: Tensor
-    """J, absolute mechanical work of the motors."""
-    path: Tensor
-    """m, horizontal length of the base origin's path."""
-    mass: Tensor
-    """kg."""
+    """Ended by a termination of kind time_out before the measurement was over."""
+    cause: Tensor
+    """Index of the termination that a failure is put down to, -1 without one; int64."""
+    kick_time: Tensor
+    """s from the start to the last kick; NaN without one."""
     bucket: Tensor
-    """Randomisation bucket, int64."""
+    """Randomisation bucket, int64; 0 where a panel imposes everything."""
+    survival_time: Tensor
+    """s to the end, the step of the end included; the duration where nothing ended."""
+    lin_vel_error: Tensor
+    yaw_rate_error: Tensor
+    cost_of_transport: Tensor
+    foot_slip: Tensor
+    action_rate: Tensor
+    torque_saturation: Tensor
+    recovery_time: Tensor
 
     @property
     def valid(self) -> Tensor:
@@ -60,70 +62,173 @@ class Episodes:
 
 
 class EpisodeRecorder:
-    """Watches every environment from its reset to its first end; later episodes are not seen.
+    """Watches a panel's environments from their reset on.
 
     Args:
-        mass: kg of each robot. Shape (num_envs,).
-        bucket: Bucket of each robot in the episode that begins. Shape (num_envs,).
-        step_dt: s.
-        warm_up: s.
+        env: Just reset.
+        panel: Duration, warm-up and bounds.
     """
 
-    def __init__(self, mass: Tensor, bucket: Tensor, step_dt: float, warm_up: float) -> None:
-        num_envs, device = len(mass), mass.device
-        self._mass = mass.double()
-        self._bucket = bucket.clone()
-        self._dt = step_dt
-        self._warm_up_steps = round(warm_up / step_dt)
-        # Rows: linear error, yaw error; the same after the warm-up; power; speed.
-        self._sums = torch.zeros(6, num_envs, dtype=torch.float64, device=device)
-        self._counts = torch.zeros(2, num_envs, dtype=torch.long, device=device)
+    def __init__(self, env: EngineEnv, panel: Panel) -> None:
+        task, self._dt = env.manifest.task, env.manifest.simulation.step_dt
+        self._env = env
+        self._clip, self._scale = task.actions.clip, task.actions.scale
+        self._warm_up = round(panel.warm_up / self._dt)
+        num_envs, device = env.num_envs, env.device
         self._ends = Ends(num_envs, device)
+        self._recovery = Recovery(num_envs, device, self._dt, panel.success.lin_vel_error)
+        self._mass = env.total_mass().double()
+        self._bucket = env.buckets.ids.clone()
+        self._limit = env.robot_state.read("effort_limit").expand(num_envs, -1)
+        if (strength := env.buckets.values.get("motor_strength")) is not None:
+            self._limit = self._limit * strength.unsqueeze(1)
+        self._before = torch.zeros(num_envs, len(env.manifest.robot.joints), device=device)
+        # Rows: linear error, yaw error, power, speed, commanded speed, action rate, saturation, slip, feet down.
+        self._sums = torch.zeros(9, num_envs, dtype=torch.float64, device=device)
+        self._count = torch.zeros(num_envs, dtype=torch.long, device=device)
+        failures = [term.kind == "failure" for term in task.terminations.values()]
+        self._is_failure = torch.tensor(failures, device=device)
+        self._cause = torch.full((num_envs,), -1, dtype=torch.long, device=device)
 
     @property
     def running(self) -> Tensor:
-        """Environments still in their first episode. Shape (num_envs,)."""
+        """Environments still in their first episode. Shape (N,)."""
         return self._ends.running
 
-    def step(self, state: RobotState, terminated: Tensor, truncated: Tensor, faulted: Tensor) -> None:
+    def step(self, command: Tensor, result: StepResult, broken_action: Tensor) -> None:
         """Take in one control step, right after the environment's `step`.
 
         Args:
-            state: State at the end of the step; of no use where the environment ended, which is reset by now.
-            terminated: Ended by failure in this step. Shape (num_envs,).
-            truncated: Ended by time-out in this step. Shape (num_envs,).
-            faulted: The simulation or the action was broken in this step. Shape (num_envs,).
+            command: That was followed in the step: vx, vy, m/s, yaw rate, rad/s. Shape (N, 3).
+            result: What the step gave.
+            broken_action: The policy's action was not finite. Shape (N,).
         """
-        command, velocity = state.read("command"), state.read("base_lin_vel_yaw")
-        lin = tracking.lin_vel_error(command, velocity)
-        yaw = tracking.yaw_rate_error(command, state.read("base_ang_vel_w"))
-        power = metrics.mechanical_power(state.read("joint_torque"), state.read("joint_vel"))
-        speed = tracking.horizontal_speed(velocity)
+        audit, read = result.audit, self._env.robot_state.read
+        power = metrics.mechanical_power(read("joint_torque"), read("joint_vel"))
+        action = audit.action.clamp(-self._clip, self._clip)
+        rate = metrics.target_rate(action, self._before, self._scale, self._dt)
+        self._before = action.clone()
+        slip, feet = metrics.foot_slip(read("foot_in_contact"), read("foot_vel_w"))
+        pushes = self._env.pushes
+        kicked = pushes.kicked if isinstance(pushes, ImposedPushes) else torch.zeros_like(broken_action)
+        slip, feet = torch.where(kicked, 0.0, slip), torch.where(kicked, 0, feet)  # a kick is no slip
+        saturation = metrics.torque_saturation(read("joint_torque"), self._limit)
+        wanted = torch.hypot(command[:, 0], command[:, 1])
+        rows = (audit.lin_vel_error, audit.yaw_rate_error, power, audit.lin_speed, wanted, rate, saturation, slip, feet)
+        sample = torch.stack([row.double() for row in rows])
 
-        ended = terminated | truncated
-        self._ends.step(terminated, truncated, faulted | ~ended & ~torch.isfinite(lin + yaw + power + speed))
+        ended = result.terminated | result.truncated
+        broken = result.faults.any(dim=1) | broken_action | (~ended & ~torch.isfinite(sample).all(dim=0))
+        fell = self._ends.step(result.terminated, result.truncated, broken)
+        first = (audit.causes & self._is_failure).int().argmax(dim=1)
+        self._cause = torch.where(fell, first, self._cause)
+        self._recovery.step(self._ends, audit.lin_vel_error, kicked)
+        if self._ends.steps > self._warm_up:
+            self._sums += torch.where(self.running, sample, 0.0)
+            self._count += self.running
 
-        late = float(self._ends.steps > self._warm_up_steps)
-        sample = torch.stack((lin, yaw, lin * late, yaw * late, power, speed)).double()
-        self._sums += torch.where(self.running, sample, 0.0)
-        self._counts += torch.stack((self.running, self.running * bool(late)))
+    def finish(self, steps: int) -> Episodes:
+        """Results; shape (N,), on the CPU.
 
-    def finish(self) -> Episodes:
-        """Results so far; shape (num_envs,), on the CPU."""
-        counts = self._counts.double()
-        lin, yaw, late_lin, late_yaw, power, speed = self._sums
+        Args:
+            steps: Control steps of the whole measurement; fewer are enough where every episode has ended.
+        """
+        count, ends = self._count.double(), self._ends
+        lin, yaw, power, speed, wanted, rate, saturation, slip, feet = self._sums
+        energy, path = power * self._dt, speed * self._dt
         results = {
-            "faulted": self._ends.faulted,
-            "failed": self._ends.failed,
-            "truncated": self._ends.truncated,
-            "survival_time": self._ends.lived * self._dt,
-            "lin_vel_error": lin / counts[0],  # 0/0 is NaN: no step to average over
-            "yaw_rate_error": yaw / counts[0],
-            "lin_vel_error_after_warm_up": late_lin / counts[1],
-            "yaw_rate_error_after_warm_up": late_yaw / counts[1],
-            "energy": power * self._dt,
-            "path": speed * self._dt,
-            "mass": self._mass,
+            "faulted": ends.faulted,
+            "failed": ends.failed,
+            "truncated": ends.truncated,
+            "cause": self._cause,
+            "kick_time": self._recovery.kick_time,
             "bucket": self._bucket,
+            "survival_time": ends.lived * self._dt,
+            "lin_vel_error": lin / count,  # 0/0 is NaN: no step to average over
+            "yaw_rate_error": yaw / count,
+            "cost_of_transport": metrics.cost_of_transport(energy, self._mass, path, wanted / count),
+            "foot_slip": slip / feet,
+            "action_rate": rate / count,
+            "torque_saturation": saturation / count,
+            "recovery_time": self._recovery.time(steps, ends.failed),
         }
         return Episodes(**{name: value.cpu().clone() for name, value in results.items()})
+
+
+class Ends:
+    """Watches every environment from its reset to its first end; later episodes are not seen.
+
+    Args:
+        num_envs: Environments.
+        device: Where they live.
+    """
+
+    def __init__(self, num_envs: int, device: torch.device | str) -> None:
+        self.steps = 0
+        """Control steps so far."""
+        self.lived = torch.zeros(num_envs, dtype=torch.long, device=device)
+        """Control steps of each episode, the one that ended it included. Shape (N,)."""
+        self.running = torch.ones(num_envs, dtype=torch.bool, device=device)
+        """Environments still in their first episode. Shape (N,)."""
+        self.failed = torch.zeros_like(self.running)
+        self.truncated = torch.zeros_like(self.running)
+        self.faulted = torch.zeros_like(self.running)
+
+    def step(self, terminated: Tensor, truncated: Tensor, broken: Tensor) -> Tensor:
+        """Take in one control step; a fault wins over a failure, a failure over a time-out. Shapes (N,).
+
+        Returns:
+            Environments whose first episode failed in this step. Shape (N,).
+        """
+        broken = self.running & broken
+        fell = self.running & terminated & ~broken
+        self.lived += self.running
+        self.steps += 1
+        self.faulted |= broken
+        self.failed |= fell
+        self.truncated |= self.running & truncated & ~terminated & ~broken
+        self.running &= ~(terminated | truncated | broken)
+        return fell
+
+
+class Recovery:
+    """How long after its last kick a robot follows its command again.
+
+    Recovered is the start of the first window after the kick whose mean linear velocity error is within the bound. A
+    robot that falls, then or later, or does not recover, gets the time from its kick to the end of the measurement.
+    """
+
+    def __init__(self, num_envs: int, device: str, dt: float, bound: float) -> None:
+        self._dt, self._bound = dt, bound
+        window = max(1, round(metrics.RECOVERY_WINDOW / dt))
+        self._errors = torch.zeros(window, num_envs, dtype=torch.float64, device=device)
+        self._kick = torch.full((num_envs,), -1, dtype=torch.long, device=device)
+        """Control step at whose end the last kick came. Shape (N,)."""
+        self._steps = torch.full((num_envs,), math.nan, dtype=torch.float64, device=device)
+
+    def step(self, ends: Ends, error: Tensor, kicked: Tensor) -> None:
+        """Take in the error of a control step, m/s, and whether a kick came at its end. Shapes (N,)."""
+        window = len(self._errors)
+        self._errors[ends.steps % window] = error.double()
+        since = ends.steps - self._kick
+        whole = ends.running & (self._kick >= 0) & (since >= window) & self._steps.isnan()
+        recovered = whole & (self._errors.mean(dim=0) <= self._bound)
+        self._steps = torch.where(recovered, (since - window).double(), self._steps)
+        new = ends.running & kicked
+        self._kick = torch.where(new, ends.steps, self._kick)
+        self._steps = torch.where(new, math.nan, self._steps)
+
+    @property
+    def kick_time(self) -> Tensor:
+        """s from the start to the last kick, NaN without one. Shape (N,)."""
+        return torch.where(self._kick >= 0, self._kick * self._dt, math.nan)
+
+    def time(self, steps: int, failed: Tensor) -> Tensor:
+        """s; NaN where no kick came. Shape (N,).
+
+        Args:
+            steps: Control steps of the whole measurement.
+            failed: Whose episode ended by failure. Shape (N,).
+        """
+        censored = torch.where(self._steps.isnan() | failed, (steps - self._kick).double(), self._steps)
+        return torch.where(self._kick >= 0, censored * self._dt, math.nan)

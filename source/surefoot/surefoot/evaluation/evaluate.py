@@ -1,173 +1,178 @@
-"""Evaluation of a checkpoint: check it, build the environments, run the grid, say under which conditions."""
+"""An evaluation: every refusal first, then one batch of environments under a panel, then the report."""
 
-import hashlib
-from importlib.metadata import PackageNotFoundError, version
+import math
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import surefoot
-from surefoot.engines.base import load_engine
+from pydantic import ValidationError
+
+from surefoot.engines.base import Engine, EngineEnv, load_engine
 from surefoot.engines.device import check_device
-from surefoot.errors import CheckpointError, RunFolderError
-from surefoot.evaluation.command_grid import CommandGrid
-from surefoot.evaluation.report import OWN_CHANGES, Provenance
-from surefoot.evaluation.rollout import GridResult, evaluate_grid, grid_manifest
-from surefoot.manifest import Manifest, compose_manifest, diff_manifests, override_manifest, validate
-from surefoot.manifest.compose import is_group
+from surefoot.errors import PanelError, did_you_mean
+from surefoot.evaluation.conditions import check_kicks, factor_values, panel_conditions, panel_manifest
+from surefoot.evaluation.drawn import drawn_manifest, drawn_memberships, in_order
+from surefoot.evaluation.ground import check_reach, tiles_of
+from surefoot.evaluation.held_out import Membership, memberships
+from surefoot.evaluation.panel import Panel
+from surefoot.evaluation.panel_files import load_panel
+from surefoot.evaluation.provenance import (
+    changes_that_count,
+    check_writable,
+    load_and_hash,
+    provenance,
+    task_manifest,
+)
+from surefoot.evaluation.report import PanelReport, panel_report
+from surefoot.evaluation.rollout import run_cells
+from surefoot.manifest import Manifest
+from surefoot.manifest.document import explain
+from surefoot.manifest.factors import FACTORS
 from surefoot.rl.policy import load_policy
-from surefoot.runs.checkpoint import Checkpoint, check_fits, load, without_extension
+from surefoot.runs.checkpoint import check_fits, without_extension
 
-_PACKAGES = ("torch", "rsl-rl-lib", "mujoco", "mujoco-warp", "mjlab", "mjbatch", "isaaclab", "newton")
+COMMAND_GRID = "command_grid_v3"
+"""The panel that is run where none is named: 36 commands, everything else as in training."""
 
 
 def evaluate_checkpoint(
     path: Path,
-    grid: CommandGrid,
+    panel: Path | str = COMMAND_GRID,
     *,
     manifests: Path,
     task: str | None = None,
     overrides: list[str] | None = None,
     engine: str = "mujoco",
     device: str = "cpu",
-    seed: int = 0,
+    changes: Mapping[str, Any] | None = None,
     num_threads: int = 0,
-) -> tuple[Provenance, GridResult]:
-    """Run the deterministic policy of a checkpoint over a grid of commands.
+    out: Path | None = None,
+) -> PanelReport:
+    """Measure the deterministic policy of a checkpoint under a panel.
 
     Args:
         path: Checkpoint of a surefoot run; it and its folder are only read.
-        grid: Commands, duration, replicates.
-        manifests: Folder of the manifests, for `task` and for group overrides.
+        panel: Name of a shipped panel, or the path of a YAML file.
+        manifests: Folder of the manifests.
         task: Evaluate on this task; default: the manifest inside the checkpoint.
-        overrides: `key=value` and `group=option`.
+        overrides: `key=value` and `group=option` for the task.
         engine: Name of an engine.
         device: `cpu` or `cuda:N`.
-        seed: Of every random draw in the evaluation.
+        changes: Of the panel, by key, `seed` among them; it is another panel then, and results cannot be compared.
         num_threads: Physics threads on a CPU; 0 means all cores.
+        out: JSON file to write the report to.
 
     Raises:
-        CheckpointError: Corrupt, foreign, or of another observation layout; no environment was built.
-        ManifestError: An override that does not fit.
+        PanelError: The panel is malformed, for another robot, or asks for what the engine lacks.
+        CheckpointError: Corrupt, foreign, or of another observation layout or joint order.
+        ManifestError: A task, an override or a condition that does not fit.
+        RunFolderError: `out` cannot be written.
     """
     device = check_device(device)
-    checkpoint, file_sha256 = load_and_hash(path)
-    manifest = task_manifest(checkpoint.manifest, manifests, task, overrides or [])
-    check_fits(checkpoint, manifest)
-    manifest = grid_manifest(manifest, grid, seed)
-    grid.steps(manifest.simulation.step_dt)
-    policy = load_policy(checkpoint, manifest, device)
-    env = load_engine(engine).make_env(
-        manifest,
-        device=device,
-        num_envs=grid.num_envs,
-        num_threads=num_threads,
-        evaluation=True,
-        replicates=grid.replicates,
-    )
+    if out is not None:
+        check_writable(out)
+    chosen = choose_panel(panel, manifests, changes)
+    loaded, file_sha256 = load_and_hash(path)
+    measured_on = task_manifest(loaded.manifest, manifests, task, overrides or [])
+    check_fits(loaded, measured_on)
+    policy = load_policy(loaded, measured_on, device)
+    simulator = load_engine(engine)
+    manifest = fit_panel(chosen, measured_on, simulator, engine)
+    members = members_of(chosen, loaded.trained_on, measured_on)
+
+    began = time.perf_counter()
+    env = build_env(simulator, chosen, manifest, device, num_threads)
     try:
-        result = evaluate_grid(env, policy, grid)
+        result = run_cells(env, policy, chosen)
     finally:
         env.close()
-    caveats = [*without_extension(checkpoint.manifest)[1], *env.caveats]
-    return _provenance(checkpoint, file_sha256, manifest, engine, device, caveats), result
+    about = provenance(chosen, loaded, file_sha256, manifest, engine, device)
+    about["caveats"] = [*without_extension(loaded.manifest)[1], *env.caveats]
+    about["manifest_changes"] = changes_that_count(loaded.manifest, measured_on, chosen.drawn)
+    report = panel_report(result, members, about)
+    report.plain["seconds"] = round(time.perf_counter() - began, 2)
+    if out is not None:
+        report.write(out)
+    return report
 
 
-def load_and_hash(path: Path) -> tuple[Checkpoint, str]:
-    """A checkpoint, and the SHA-256 of the file that it was read from.
-
-    Raises:
-        CheckpointError: As `load`, or the file was replaced meanwhile, as a training run replaces model_best.pt.
-    """
-    before = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-    checkpoint = load(path)
-    if hashlib.sha256(path.read_bytes()).hexdigest() != before:
-        raise CheckpointError(f"{path}: another checkpoint took its place while it was read. Try again.")
-    return checkpoint, before
-
-
-def task_manifest(own: Manifest, manifests: Path, task: str | None, overrides: list[str]) -> Manifest:
-    """The manifest that a policy is used on.
-
-    Args:
-        own: The one inside the checkpoint.
-        manifests: Folder of the manifests.
-        task: If given, that task as its files say; otherwise `own`, with what it was trained with, save what Python
-            added to it.
-        overrides: `key=value` and `group=option`; an option replaces the whole section.
+def choose_panel(panel: Path | str, manifests: Path, changes: Mapping[str, Any] | None = None) -> Panel:
+    """Read a panel, with some of its keys changed.
 
     Raises:
-        UnknownName: No such task.
-        ManifestError: An override that does not fit.
+        UnknownName: No such panel.
+        PanelError: It is malformed, or a change does not fit.
     """
-    if task is not None:
-        return compose_manifest(manifests, task, overrides)
-    own, _ = without_extension(own)
-    groups = [text for text in overrides if "." not in (key := text.split("=", 1)[0]) and is_group(manifests, key)]
-    if groups:
-        chosen = compose_manifest(manifests, own.name, groups)
-        sections = {key: getattr(chosen, key) for key in (text.split("=", 1)[0] for text in groups)}
-        own = validate(own.model_copy(update=sections).to_plain(), source="command line")
-    return override_manifest(own, [text for text in overrides if text not in groups])
+    found = load_panel(panel, manifests)
+    wanted = {key: value for key, value in (changes or {}).items() if value is not None}
+    try:
+        changed = Panel.model_validate(dict(found) | wanted)
+    except ValidationError as error:
+        key, problem = explain(error.errors()[0], Panel)
+        raise PanelError(f"panel {found.name}: {'.'.join(map(str, key))}: {problem}") from None
+    return in_order(changed) if changed.drawn else changed
 
 
-def default_report_path(path: Path, provenance: Provenance) -> Path:
-    """Beside the checkpoint; another engine, seed or overrides do not take the place of the evaluation without them."""
-    p = provenance
-    marks = [p.engine.replace(":", "_")] if p.engine != "mujoco" else []
-    marks += [f"seed{p.seed}"] if p.seed else []
-    if any(key not in OWN_CHANGES and not key.startswith("simulation.") for key, _, _ in p.manifest_changes):
-        marks.append(p.manifest_sha256[:8])
-    return path.parent / ("_".join(["eval", str(p.iteration), p.contact_model, *marks]) + ".json")
+def members_of(panel: Panel, trained_on: Sequence[Manifest], measured_on: Manifest) -> dict[str, Membership]:
+    """Where each cell belongs: `trained_on` is every manifest that the policy was trained with, the newest last."""
+    compare = drawn_memberships if panel.drawn else memberships
+    return compare(panel, trained_on, measured_on)
 
 
-def check_writable(path: Path) -> None:
-    """Refuse a report path without a folder before the evaluation is spent on it.
+def build_env(engine: Engine, panel: Panel, manifest: Manifest, device: str, num_threads: int = 0) -> EngineEnv:
+    """One environment for each cell and replicate, replicates of a cell as neighbours.
+
+    Under a drawn panel they draw as in training, balanced over the replicates, and follow the panel's commands.
+    """
+    conditions = panel_conditions(panel, manifest)
+    common: dict[str, Any] = {"device": device, "num_threads": num_threads, "evaluation": True}
+    if not panel.drawn:
+        return engine.make_env(manifest, conditions=conditions, **common)
+    env = engine.make_env(manifest, num_envs=panel.num_envs, replicates=panel.replicates, **common)
+    env.commands.follow(conditions.to(device).timetable)
+    return env
+
+
+def fit_panel(panel: Panel, task: Manifest, engine: Engine, engine_name: str) -> Manifest:
+    """The manifest to run a panel with, if the panel fits robot, task and engine.
 
     Raises:
-        RunFolderError: There is no such folder, or `path` is a folder itself.
+        PanelError: It does not; names the key and the cells.
+        ManifestError: A condition that the task cannot have.
     """
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else f"folder {path.parent} does not exist"
-        raise RunFolderError(f"{path}: {what}; expected the path of a JSON file in a folder that exists.")
-
-
-def _provenance(
-    checkpoint: Checkpoint, file_sha256: str, manifest: Manifest, engine: str, device: str, caveats: list[str]
-) -> Provenance:
-    task = manifest.task
-    resets = task.resets.model_dump(mode="json", exclude={"randomize_episode_start"})
-    return Provenance(
-        checkpoint=str(checkpoint.path),
-        checkpoint_sha256=file_sha256,
-        iteration=checkpoint.iteration,
-        checkpoint_manifest_sha256=checkpoint.manifest.sha256,
-        task=manifest.name,
-        manifest_sha256=manifest.sha256,
-        manifest_changes=diff_manifests(checkpoint.manifest, manifest),
-        engine=engine,
-        device=device,
-        contact_model=manifest.simulation.contact_model,
-        seed=manifest.seed,
-        conditions={
-            "policy": "deterministic",
-            "sensor_noise": task.observations.actor.noise,
-            "factors": {
-                name: [factor.edges[0], factor.edges[-1]] for name, factor in manifest.randomization.factors.items()
-            },
-            "pushes": False,
-            "commands": "held from the reset on",
-            "start": resets,
-        },
-        versions={"surefoot": surefoot.__version__} | package_versions(),
-        caveats=caveats,
-    )
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that a result depends on, of those installed."""
-    found: dict[str, str] = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    if round(panel.duration / task.simulation.step_dt) < 1:
+        raise PanelError(
+            f"panel {panel.name}: duration: {panel.duration:g} s is less than a control step of "
+            f"{task.simulation.step_dt:g} s."
+        )
+    if panel.drawn:
+        return drawn_manifest(task, panel)
+    robot = task.robot.name
+    if robot not in panel.robots:
+        raise PanelError(
+            f"panel {panel.name}: robots: it is for {', '.join(panel.robots)}, and task {task.name} has {robot!r}. "
+            "Masses and speeds of a panel fit one kind of robot; write one for this robot."
+        )
+    for kind, _, _ in tiles_of(panel):
+        if kind not in engine.TERRAINS:
+            cells = [name for name, cell in panel.cells.items() if cell.terrain.kind == kind] or ["those on a plane"]
+            raise PanelError(
+                f"panel {panel.name}: cells {', '.join(cells)}: terrain.kind: engine {engine_name!r} has no terrain "
+                f"class {kind!r}. {did_you_mean(kind, engine.TERRAINS)}"
+            )
+    check_reach(panel)
+    check_kicks(panel, task)
+    manifest = panel_manifest(task, panel, panel.seed)
+    for factor in manifest.randomization.factors:
+        if factor not in engine.FACTORS:
+            column = factor_values(panel, task)[factor]
+            neutral = FACTORS[factor].neutral
+            asked = zip(panel.cells, column, strict=True)
+            cells = [name for name, value in asked if value != neutral and not math.isnan(value)]
+            raise PanelError(
+                f"panel {panel.name}: cells {', '.join(cells)}: {factor}: engine {engine_name!r} has no such factor. "
+                f"It has {', '.join(sorted(engine.FACTORS))}. Take another engine, or a panel that extends this one "
+                "`without` these cells."
+            )
+    return manifest

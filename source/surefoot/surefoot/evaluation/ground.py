@@ -46,7 +46,7 @@ def check_reach(panel: Panel) -> None:
     Raises:
         PanelError: Names the cell.
     """
-    if not tiles_of(panel):
+    if not tiles_of(panel) or panel.start is None:
         return
     start = max(abs(bound) for bound in panel.start.position_xy)
     reach = (0.5 * IMPOSED.size - _MARGIN - start) / _OVERSHOOT

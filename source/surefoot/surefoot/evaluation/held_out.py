@@ -7,13 +7,13 @@ less noise than training's, which its noise includes.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from surefoot.evaluation.ground import ground_finding
 from surefoot.evaluation.panel import Cell, Panel
-from surefoot.manifest.factors import FACTORS
+from surefoot.manifest.factors import FACTORS, FactorKind, Span
 from surefoot.manifest.manifest import Manifest
 
 _TOLERANCE = 1e-6
@@ -100,20 +100,10 @@ def compare_cell(cell: Cell, training: Manifest, measured_on: Manifest | None = 
     return (
         *((Finding("robot", robot, known, True),) if robot != known else ()),
         ground_finding(cell.terrain, training, Finding),
-        *_factor_findings(cell, training),
-        *_delay_findings(cell, training),
-        *_sensor_findings(cell, training, task),
+        *_factor_findings(cell, training, task),
         *_kick_findings(cell, training, task),
         *_command_findings(cell, training),
     )
-
-
-def factor_range(training: Manifest, name: str, neutral: float | None) -> tuple[float, float] | None:
-    """What training drew a factor from; without it the neutral value, or None where only the model knows that."""
-    factor = training.randomization.factors.get(name)
-    if factor is not None:
-        return factor.edges[0], factor.edges[-1]
-    return None if neutral is None else (neutral, neutral)
 
 
 def _within(value: float, bounds: tuple[float, float]) -> bool:
@@ -121,51 +111,55 @@ def _within(value: float, bounds: tuple[float, float]) -> bool:
     return bounds[0] - slack <= value <= bounds[1] + slack
 
 
-def _ranged(factor: str, value: float, bounds: tuple[float, float], unit: str = "") -> Finding:
+def _ranged(factor: str, value: float | Span, bounds: Span, unit: str = "") -> Finding:
     suffix = f" {unit}" if unit and unit != "-" else ""
-    low, high = bounds
-    trained = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-    return Finding(factor, f"{value:g}{suffix}", trained + suffix, not _within(value, bounds))
+    here = value if isinstance(value, tuple) else (value, value)
+    inside = all(_within(end, bounds) for end in here)
+    return Finding(factor, _words(here) + suffix, _words(bounds) + suffix, not inside)
 
 
-def _nominal_friction(training: Manifest) -> float:
-    return training.robot.contact_models[training.simulation.contact_model].foot_friction[0]
+def _words(span: Span) -> str:
+    low, high = span
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
-def _factor_findings(cell: Cell, training: Manifest) -> list[Finding]:
-    nominal = _nominal_friction(training)
-    friction = nominal if cell.friction is None else cell.friction
-    bounds = factor_range(training, "friction", nominal)
+def _drawn(kind: FactorKind, training: Manifest) -> Span | None:
+    """What training drew a factor from; None where it did not."""
+    factor = training.randomization.factors.get(kind.name)
+    return None if factor is None else (factor.edges[0], factor.edges[-1])
+
+
+def _factor_findings(cell: Cell, training: Manifest, task: Manifest) -> Iterator[Finding]:
+    loudness = _loudness(training, task)
+    for kind in FACTORS.values():
+        value = cell.factor(kind.name)
+        if kind.compared == "range":
+            yield _range_finding(kind, value, training, task)
+        elif kind.compared == "place" and value is not None:  # none: at the middle, which training's ranges are about
+            drawn = _drawn(kind, training)
+            middle = Finding(kind.name, f"{value:g} {kind.unit}", "the base's centre of mass", True)
+            yield middle if drawn is None else _ranged(kind.name, value, drawn, kind.unit)
+        elif kind.compared == "noise" and value is not None:
+            yield _noise_finding(kind, value, training, loudness)
+
+
+def _range_finding(kind: FactorKind, value: float | None, training: Manifest, task: Manifest) -> Finding:
+    """Within the range, edges included; without the factor training had what the robot definition says."""
+    drawn, own = _drawn(kind, training), kind.own(training) if kind.own is not None else None
+    neutral = None if kind.neutral is None else (kind.neutral, kind.neutral)
+    bounds = drawn or own or neutral
     assert bounds is not None
-    findings = [_ranged("friction", friction, bounds)]
-    for name in ("payload_mass", "motor_strength"):
-        bounds = factor_range(training, name, FACTORS[name].neutral)
-        assert bounds is not None
-        findings.append(_ranged(name, getattr(cell, name), bounds, FACTORS[name].unit))
-    for name, value in zip(("payload_x", "payload_y", "payload_z"), cell.offset, strict=True):
-        bounds = factor_range(training, name, None)
-        if value is None:
-            continue  # at the base's centre of mass, which ranges of an offset are about
-        if bounds is None:
-            findings.append(Finding(name, f"{value:g} m", "the base's centre of mass", True))
-        else:
-            findings.append(_ranged(name, value, bounds, "m"))
-    return findings
-
-
-def _delay_findings(cell: Cell, training: Manifest) -> list[Finding]:
-    """Compared in whole steps: what a cell asks for is rounded to them."""
-    simulation = training.simulation
-    low, high = factor_range(training, "control_delay", 0.0) or (0.0, 0.0)
-    least, most = training.task.actions.delay_steps
-    control = (low + least, high + most)
-    sensors = factor_range(training, "observation_delay", 0.0) or (0.0, 0.0)
-    shift = [term.delay_steps for term in training.task.observations.actor.terms.values()]
-    sensors = (sensors[0] + min(lag[0] for lag in shift), sensors[1] + max(lag[1] for lag in shift))
-    return [
-        _ranged("control_delay", round(cell.control_delay / simulation.timestep), control, "physics steps"),
-        _ranged("observation_delay", round(cell.observation_delay / simulation.step_dt), sensors, "control steps"),
-    ]
+    if value is None:
+        assert kind.own is not None
+        return _ranged(kind.name, kind.own(task), bounds, kind.unit)
+    if kind.step is not None:  # what a cell asks for is rounded to whole steps
+        value = round(value / kind.step(training))
+    if kind.beside is not None:
+        least, most = kind.beside(training)
+        bounds = (bounds[0] + least, bounds[1] + most)
+    found = _ranged(kind.name, value, bounds, kind.unit)
+    uneven = drawn is None and own is not None and own[0] < own[1]
+    return replace(found, held_out=True) if uneven else found  # joints that differ were never alike
 
 
 def declared_noise(task: Manifest) -> dict[str, float]:
@@ -174,38 +168,42 @@ def declared_noise(task: Manifest) -> dict[str, float]:
     return {name: term.noise if group.noise else 0.0 for name, term in group.terms.items()}
 
 
-def _sensor_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Finding]:
-    """Compared as amplitudes: what a level multiplies is the noise that the task declares."""
+def _loudness(training: Manifest, task: Manifest) -> float:
+    """How many times training's noise a task declares, at most; 0 where it declares none."""
     here, there = declared_noise(task), declared_noise(training)
-    scale = max(
-        (noise / there[name] if there.get(name) else math.inf for name, noise in here.items() if noise), default=0.0
-    )
-    findings: list[Finding] = []
-    for factor, value, neutral in (("noise_level", cell.noise_level, 1.0), ("sensor_bias", cell.sensor_bias, 0.0)):
-        _, most = factor_range(training, factor, neutral) or (neutral, neutral)
-        amplitude = value * scale if value > 0 else 0.0
-        words = f"{value:g}" + ("" if scale in (0.0, 1.0) else f" of noise up to {scale:g} times training's")
-        trained = "no noise" if not any(there.values()) else f"up to {most:g}"
-        findings.append(Finding(factor, words, trained, not _within(amplitude, (0.0, most))))
-    return findings
+    times = (noise / there[name] if there.get(name) else math.inf for name, noise in here.items() if noise)
+    return max(times, default=0.0)
+
+
+def _noise_finding(kind: FactorKind, value: float, training: Manifest, loudness: float) -> Finding:
+    """Compared as amplitudes: what a level multiplies is the noise that the task declares."""
+    assert kind.neutral is not None
+    _, most = _drawn(kind, training) or (kind.neutral, kind.neutral)
+    amplitude = value * loudness if value > 0 else 0.0
+    words = f"{value:g}" + ("" if loudness in (0.0, 1.0) else f" of noise up to {loudness:g} times training's")
+    trained = "no noise" if not any(declared_noise(training).values()) else f"up to {most:g}"
+    return Finding(kind.name, words, trained, not _within(amplitude, (0.0, most)))
 
 
 def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Finding]:
     push = training.randomization.push
-    strength = (factor_range(training, "push_strength", 1.0) or (1.0, 1.0))[1]
-    reach = push.lin_vel_xy * math.sqrt(2) * strength  # corner of the square that training draws from
+    kinds = [kind for kind in FACTORS.values() if kind.compared == "kicks"]
+    here = math.prod(cell.factor(kind.name) or 0.0 for kind in kinds)
+    # An interval longer than the episode delivers no kick, whatever the strength.
+    there = math.prod((_drawn(kind, training) or (1.0, 1.0))[1] for kind in kinds) if training.has_kicks else 0.0
+    reach = push.lin_vel_xy * math.sqrt(2) * there  # corner of the square that training draws from
+    turn = push.ang_vel_z * there
     findings: list[Finding] = []
     for kick in cell.kicks:
-        findings.append(_ranged("kick", kick.lin_vel, (0.0, reach), "m/s"))
-        turn = push.ang_vel_z * strength
-        findings.append(_ranged("kick.ang_vel_z", kick.ang_vel_z, (-turn, turn), "rad/s"))
+        findings.append(_ranged("kick", kick.lin_vel * here, (0.0, reach), "m/s"))
+        findings.append(_ranged("kick.ang_vel_z", kick.ang_vel_z * here, (-turn, turn), "rad/s"))
     if len(cell.kicks) > 1:
         cycle = 1.0 / task.task.gait.frequency  # what a kick may wait for its phase
         waits = [0.0 if kick.phase is None else cycle for kick in cell.kicks]
         gap = min(
             after.at + wait - before.at for (before, after), wait in zip(pairwise(cell.kicks), waits[1:], strict=True)
         )
-        shortest = push.interval[0] if reach > 0 or push.ang_vel_z > 0 else math.inf
+        shortest = push.interval[0] if training.has_kicks else math.inf
         findings.append(Finding("kick.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6))
     return findings
 

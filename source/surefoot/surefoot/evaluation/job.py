@@ -1,18 +1,18 @@
-"""Kind `panel`: a frozen panel, cells that training never saw beside cells that it did."""
+"""Kind `panel`: a frozen panel, cells that training never saw beside cells that it did; `grid_job` is one of them."""
 
 import hashlib
 from pathlib import Path
 from typing import Any
 
 from surefoot.errors import ManifestError, PanelError
-from surefoot.evaluation.metrics import PANEL_METRICS
+from surefoot.evaluation.metrics import METRICS
 from surefoot.jobs.job import Finding, Job, Metric
 from surefoot.jobs.kinds import Content
 from surefoot.jobs.queue import checkpoint_for
 from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import Event
 
-MEASURED = {"held_out": frozenset(PANEL_METRICS), "in_distribution": frozenset(PANEL_METRICS)}
+MEASURED = {"held_out": frozenset(METRICS), "in_distribution": frozenset(METRICS)}
 
 
 def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> Content:
@@ -24,15 +24,11 @@ def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> Con
         ManifestError: It is to keep the best checkpoint, and training covers all its cells.
     """
     from surefoot.engines.base import load_engine  # heavy: only where something is scheduled
-    from surefoot.evaluation.held_out import memberships
-    from surefoot.evaluation.panel_files import load_panel
-    from surefoot.evaluation.run_panel import fit_panel
+    from surefoot.evaluation.evaluate import COMMAND_GRID, choose_panel, fit_panel, members_of
 
-    panel = load_panel(event.content, manifests)
-    if event.seed is not None:
-        panel = panel.model_copy(update={"seed": event.seed})
+    panel = choose_panel(event.content or COMMAND_GRID, manifests, {"seed": event.seed})
     fit_panel(panel, manifest, load_engine(engine), engine)
-    members = memberships(panel, [manifest])
+    members = members_of(panel, [manifest], manifest)
     if event.keep_best and not any(member.held_out for member in members.values()):
         raise ManifestError(f"training covers every cell of {panel.name}: it has no held-out score", "keep_best")
     refused = sorted(name for name, member in members.items() if member.refused)
@@ -41,43 +37,44 @@ def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> Con
 
 
 def evaluate(run: Path, job: Job, out: Path) -> Finding:
-    """Run the panel on a job's checkpoint; `panel.json` in the report folder has every cell.
+    """Run the panel on a job's checkpoint; the JSON file in the report folder has every cell.
 
     Raises:
         PanelError: The panel is not the one that the run was started with, or does not fit.
         CheckpointError: The checkpoint does not fit.
     """
-    from surefoot.evaluation.panel_files import load_panel
-    from surefoot.evaluation.run_panel import run_panel
+    from surefoot.evaluation.evaluate import COMMAND_GRID, choose_panel, evaluate_checkpoint
 
-    manifests = Path(job.manifests)
-    panel = load_panel(job.content, manifests)
-    if job.seed is not None:
-        panel = panel.model_copy(update={"seed": job.seed})
-    if panel.sha256 != job.content_sha256:
+    manifests, name = Path(job.manifests), job.content or COMMAND_GRID
+    panel = choose_panel(name, manifests, {"seed": job.seed})
+    # A grid's job of before it was a panel has no hash; its result says what was run.
+    if panel.sha256 != job.content_sha256 and (job.content or job.content_sha256):
         raise PanelError(
-            f"panel {job.content}: expected SHA-256 {job.content_sha256[:12]}, as when the run was started, got "
+            f"panel {name}: expected SHA-256 {job.content_sha256[:12]}, as when the run was started, got "
             f"{panel.sha256[:12]}. A panel is frozen: a changed one gets a new name."
         )
-    report = run_panel(
+    report = evaluate_checkpoint(
         checkpoint_for(run, job),
-        job.content,
+        name,
         manifests=manifests,
         engine=job.engine,
         device=job.device,
-        seed=job.seed,
+        changes={"seed": job.seed},
         num_threads=job.threads,
-        out=out / "panel.json",
+        out=out / f"{job.kind}.json",
     )
-    plain, units = report.plain, report.plain["units"]
+    plain = report.plain
+    # Of a drawn panel a group without a cell is left out: nothing was meant to be in it.
+    shown = {name for name in MEASURED if not panel.drawn or plain[name]["fall_rate"]["cells"]}
+    held_out, inside = (_metrics(plain[name], plain["units"]) if name in shown else {} for name in MEASURED)
     return Finding(
         valid=report.valid,
         reasons=tuple(plain["reasons"]),
         score=report.score,
-        scored_cells_sha256=_scored_cells(plain["cells"]),
-        held_out=_metrics(plain["held_out"], units),
-        in_distribution=_metrics(plain["in_distribution"], units),
+        scored_cells_sha256="" if panel.drawn else _scored_cells(plain["cells"]),
         content_sha256=plain["panel_sha256"],
+        held_out=held_out,
+        in_distribution=inside,
     )
 
 

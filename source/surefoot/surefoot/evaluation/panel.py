@@ -8,7 +8,7 @@ import json
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, create_model, model_validator
 
 from surefoot.manifest.base import (
     Fraction,
@@ -21,6 +21,7 @@ from surefoot.manifest.base import (
     Range,
     Section,
 )
+from surefoot.manifest.factors import FACTORS, FactorKind
 from surefoot.manifest.manifest import MAX_ENVS
 
 SCHEMA_VERSION = 1
@@ -63,34 +64,40 @@ Entry = tuple[NonNegativeFloat, float, float, float]
 """Time, s; vx, vy, m/s; yaw rate, rad/s; base yaw frame."""
 
 
-class Cell(Section):
-    """One point of the space of conditions. Every value is imposed, none is drawn."""
+_HASHED_AT_DEFAULT = frozenset({
+    "friction", "payload_mass", "payload_x", "payload_y", "payload_z", "motor_strength", "control_delay",
+    "observation_delay", "noise_level", "sensor_bias",
+})  # fmt: skip
+"""Factors that the first panels spelled out in their hash; a later one is in it where a cell imposes it, so that it
+changes no hash of before."""
+
+
+def _as_field(kind: FactorKind) -> tuple[Any, float | None]:
+    """Type and default of a factor's key: at its neutral value, or left to the robot."""
+
+    def in_range(value: float) -> float:
+        if problem := kind.problem(value, whole=kind.step is None):
+            raise ValueError(problem)
+        return value
+
+    checked: Any = Annotated[float, AfterValidator(in_range)]
+    return (checked | None if kind.neutral is None else checked), kind.neutral
+
+
+_FIELDS: dict[str, Any] = {name: _as_field(kind) for name, kind in FACTORS.items()}
+
+
+class Cell(create_model("Imposed", __base__=Section, **_FIELDS)):
+    """One point of the space of conditions. Every value is imposed, none is drawn.
+
+    Beside the keys below each factor of `surefoot.manifest.factors` is a key, in its own unit; delays are in s.
+    """
 
     why: str = Field(min_length=20)
     """What it is there for, in a sentence."""
     control: bool = False
     """Meant to lie inside the training distribution."""
     terrain: Ground = Ground()
-    friction: PositiveFloat | None = None
-    """Sliding friction of the feet; none: what the robot definition says."""
-    payload_mass: float = 0.0
-    """kg added to the base."""
-    payload_x: float | None = None
-    """m, where the payload's centre of mass is, base frame, forward; none: at the base's."""
-    payload_y: float | None = None
-    """m, to the left."""
-    payload_z: float | None = None
-    """m, up."""
-    motor_strength: PositiveFloat = 1.0
-    """Factor on the motors' torque, limit included."""
-    control_delay: NonNegativeFloat = 0.0
-    """s between command and motor."""
-    observation_delay: NonNegativeFloat = 0.0
-    """s, of the actor's sensors."""
-    noise_level: NonNegativeFloat = 1.0
-    """Factor on the noise that the task declares for the actor's sensors."""
-    sensor_bias: NonNegativeFloat = 0.0
-    """Half-width of an offset that each sensor keeps for an episode, in units of its declared noise."""
     kicks: tuple[Kick, ...] = ()
     commands: Annotated[tuple[Entry, ...], Field(min_length=1)]
     """In force from their time on."""
@@ -106,16 +113,20 @@ class Cell(Section):
         kick_times = [kick.at for kick in self.kicks]
         if kick_times != sorted(set(kick_times)):
             raise KeyedError("kicks", f"expected ascending times, got {kick_times}")
-        if self.payload_mass == 0 and self.offset != (None, None, None):
-            raise KeyedError("payload_x", "places a payload, but payload_mass is 0")
+        for name, kind in FACTORS.items():
+            if self.factor(name) == kind.neutral:
+                continue
+            if kind.needs and self.factor(kind.needs) == FACTORS[kind.needs].neutral:
+                raise KeyedError(name, f"does nothing without {kind.needs}, which is {self.factor(kind.needs):g}")
+            if kind.compared == "kicks" and not self.kicks:
+                raise KeyedError(name, "has nothing to scale: the cell has no kicks")
         if self.terrain.kind == PLANE and (self.terrain.difficulty, self.terrain.seed) != (0.0, 0):
             raise KeyedError("terrain.kind", "a plane has no difficulty and no seed")
         return self
 
-    @property
-    def offset(self) -> tuple[float | None, float | None, float | None]:
-        """The payload's place."""
-        return self.payload_x, self.payload_y, self.payload_z
+    def factor(self, name: str) -> float | None:
+        """Value of a factor, a delay in s; None: what the robot definition says."""
+        return getattr(self, name)
 
     @property
     def changes(self) -> list[float]:
@@ -126,7 +137,9 @@ class Cell(Section):
     @property
     def conditions(self) -> dict[str, Any]:
         """Everything that the robot meets: the cell without its documentation."""
-        return self.model_dump(mode="json", exclude={"why", "control"})
+        plain = self.model_dump(mode="json", exclude={"why", "control"})
+        left = {name for name in FACTORS.keys() - _HASHED_AT_DEFAULT if plain[name] == FACTORS[name].neutral}
+        return {key: value for key, value in plain.items() if key not in left}
 
     @property
     def sha256(self) -> str:
@@ -160,14 +173,26 @@ class Success(Section):
     """rad/s."""
 
 
+class Parent(Section):
+    """The panel that another one extends, as it was when the two were put together."""
+
+    name: Name
+    sha256: str
+
+
 class Panel(Section):
     """A list of cells, each run `replicates` times."""
 
     schema_version: Literal[1]
     name: Name
     """As `--panel` takes it; a changed panel gets a new one."""
+    extends: Parent | None = None
+    """In a file the parent's name alone; its cells are among `cells` here."""
     why: str = Field(min_length=20)
-    robots: Annotated[tuple[str, ...], Field(min_length=1)]
+    drawn: bool = False
+    """Ground, start and factors are the task's, drawn as in training and balanced over the replicates of a cell; a cell
+    imposes commands alone, and the panel is for every robot."""
+    robots: tuple[str, ...] = ()
     """Robots that its masses, speeds and heights fit."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
     """Of every random draw."""
@@ -178,9 +203,23 @@ class Panel(Section):
     warm_up: NonNegativeFloat
     """s at the start that no mean counts."""
     success: Success
-    start: Start
+    start: Start | None = None
+    """None where it is drawn as in training."""
     cells: Annotated[dict[Name, Cell], Field(min_length=1)]
     """By name; their order has no meaning."""
+
+    @model_validator(mode="after")
+    def _check_drawn(self) -> Self:
+        for key in ("robots", "start"):
+            if self.drawn == bool(getattr(self, key)):
+                missing = "missing key; it has no default"
+                raise KeyedError(key, "of a drawn panel they are the task's" if self.drawn else missing)
+        free = {name: field for name, field in Cell.model_fields.items() if name not in ("why", "control", "commands")}
+        for name, cell in self.cells.items() if self.drawn else ():
+            for key, field in free.items():
+                if getattr(cell, key) != field.get_default(call_default_factory=True):
+                    raise KeyedError(f"cells.{name}.{key}", "imposed, but the panel is drawn: its cells command only")
+        return self
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -206,7 +245,12 @@ class Panel(Section):
     @property
     def canonical_json(self) -> str:
         """One text per panel: keys sorted, cells by name, without the sentences that say why."""
-        plain = self.model_dump(mode="json", exclude={"why": True, "cells": {"__all__": {"why"}}})
+        cells = {name: cell.conditions | {"control": cell.control} for name, cell in self.cells.items()}
+        plain = self.model_dump(mode="json", exclude={"why", "cells"}) | {"cells": cells}
+        if self.extends is None:  # hashes of before extensions know no such key
+            del plain["extends"]
+        if not self.drawn:
+            del plain["drawn"]  # panels of before keep their hashes
         return _canonical(plain)
 
     @property

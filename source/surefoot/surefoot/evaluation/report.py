@@ -1,175 +1,229 @@
-"""The evaluation as JSON for machines and as a table for people."""
+"""The result of a panel as plain values: held-out cells beside in-distribution controls, the worst cells first.
+
+An episode's metrics are put together in three ways, each with its interval: over a cell, over a group of cells, and,
+where the panel is drawn, over all cells and over the episodes of a randomisation bucket.
+"""
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from surefoot.evaluation.command_grid import GRID_VERSION
-from surefoot.evaluation.metrics import METRICS
-from surefoot.evaluation.rollout import GridResult
-from surefoot.evaluation.statistics import Interval
-from surefoot.evaluation.summary import CommandRow, Summary, bucket_rows, command_rows, summarize
-from surefoot.files import write_atomically
-from surefoot.manifest import format_diff
-from surefoot.manifest.factors import FACTORS
+import numpy as np
+import torch
+from torch import Tensor
+
+from surefoot.evaluation.bootstrap import Floats, aggregate_interval, interquartile_mean, mean_interval, share_interval
+from surefoot.evaluation.held_out import Membership
+from surefoot.evaluation.metrics import METRICS, RATES, success
+from surefoot.evaluation.rollout import PanelResult
+from surefoot.evaluation.statistics import Interval, mean_over_cells, wilson_interval
+from surefoot.evaluation.taxonomy import failure_kinds
+from surefoot.randomization.conditions import draw_key
+from surefoot.reporting import finite, write_json
 
 SCHEMA_VERSION = 1
+GROUPS = ("held_out", "in_distribution")
+MAX_FAULT_SHARE = 0.05
+"""Of the episodes; with more of them broken, the rest may not be what the panel asked for."""
+MAX_CELL_FAULT_SHARE = 0.25
+"""Of the episodes of one cell: those that are left would speak for the ones that broke."""
 
 
 @dataclass(frozen=True)
-class Provenance:
-    """What was evaluated, and under which conditions."""
+class PanelReport:
+    """A panel's result, ready to be written."""
 
-    checkpoint: str
-    checkpoint_sha256: str
-    """Of the file."""
-    iteration: int
-    checkpoint_manifest_sha256: str
-    task: str
-    manifest_sha256: str
-    """Of the manifest that the environments were built from: seed and episode length are the evaluation's."""
-    manifest_changes: list[tuple[str, Any, Any]]
-    """Keys in which the two manifests differ: key, the checkpoint's value, the evaluation's."""
-    engine: str
-    device: str
-    contact_model: str
-    seed: int
-    conditions: dict[str, Any]
-    """What the environments do to the robot: noise, randomised factors, pushes, start."""
-    versions: dict[str, str]
-    caveats: list[str] = dataclasses.field(default_factory=list[str])
-    """What the engine itself says against the numbers."""
+    plain: dict[str, Any]
+    """docs/panels.md lists the keys."""
+    result: PanelResult
+    """The episodes that it is about."""
+
+    @property
+    def valid(self) -> bool:
+        """Whether the result can be trusted; `plain["reasons"]` says why not."""
+        return bool(self.plain["valid"])
+
+    @property
+    def score(self) -> float | None:
+        """Mean over held-out cells of their success rates; None without one, and of a drawn panel."""
+        return self.plain["score"]
+
+    def write(self, path: Path) -> None:
+        """Write the JSON file atomically.
+
+        Raises:
+            RunFolderError: The folder cannot be written.
+        """
+        write_json(path, self.plain, indent=1)
 
 
-def to_plain(provenance: Provenance, result: GridResult) -> dict[str, Any]:
-    """The whole report as plain values; None stands for what could not be measured."""
+def panel_report(result: PanelResult, members: dict[str, Membership], provenance: dict[str, Any]) -> PanelReport:
+    """Put a report together.
+
+    Args:
+        result: What was measured.
+        members: Where each cell belongs.
+        provenance: What was evaluated, with what; its keys go to the top of the report.
+    """
+    samples = episode_values(result)
+    cells = [_cell(result, samples, row, name, members[name]) for row, name in enumerate(result.panel.cells)]
+    reasons = _reasons(result, members)
+    groups = {group: _group(result, samples, members, group) for group in GROUPS}
+    held_out = [cell for cell in cells if cell["group"] == "held_out" and not result.panel.drawn]
+    shares = [cell["metrics"]["success_rate"]["value"] for cell in held_out]
+    known = [value for value in shares if value is not None]
     plain = {
         "schema_version": SCHEMA_VERSION,
-        "grid_version": GRID_VERSION,
-        "metrics": {name: {"version": metric.version, "unit": metric.unit} for name, metric in METRICS.items()},
-        **dataclasses.asdict(provenance),
-        "grid": dataclasses.asdict(result.grid),
-        "summary": dataclasses.asdict(summarize(result)),
-        "buckets": [dataclasses.asdict(row) for row in bucket_rows(result)],
-        "commands": [dataclasses.asdict(row) for row in command_rows(result)],
+        **provenance,
+        "valid": not reasons,
+        "reasons": reasons,
+        "score": sum(known) / len(known) if known else None,
+        "refused_as_held_out": sorted(name for name, member in members.items() if member.refused),
+        "controls_held_out": sorted(
+            name for name, cell in result.panel.cells.items() if cell.control and members[name].held_out
+        ),
+        **groups,
+        **({"all_cells": _all_cells(samples), "buckets": _buckets(result, samples)} if result.panel.drawn else {}),
+        "cells": sorted(cells, key=_badness),
     }
-    return finite(plain)
+    return PanelReport(finite(plain), result)
 
 
-def write_json(path: Path, provenance: Provenance, result: GridResult) -> None:
-    """Write the report atomically.
+def episode_values(result: PanelResult) -> dict[str, Floats]:
+    """Each metric of each episode, NaN where it has none or is not valid. Shape (cells, replicates) each."""
+    episodes, bounds = result.episodes, result.panel.success
+    errors = episodes.lin_vel_error, episodes.yaw_rate_error
+    good = success(episodes.survived, *errors, (bounds.lin_vel_error, bounds.yaw_rate_error))
+    columns: dict[str, Tensor] = {"success_rate": good.double(), "fall_rate": episodes.failed.double()}
+    columns |= {name: getattr(episodes, name).double() for name in METRICS if name not in RATES}
+    return {name: torch.where(episodes.valid, columns[name], math.nan).numpy() for name in METRICS}
 
-    Raises:
-        RunFolderError: The folder cannot be written; nothing is left behind.
+
+def _cell(result: PanelResult, samples: dict[str, Floats], row: int, name: str, member: Membership) -> dict[str, Any]:
+    cell, episodes = result.panel.cells[name], result.episodes
+    conditions = {"commands": cell.conditions["commands"]} if result.panel.drawn else cell.conditions
+    return {
+        "name": name,
+        "group": "held_out" if member.held_out else "in_distribution",
+        "because": list(member.reasons),
+        "why": cell.why,
+        "sha256": cell.sha256,
+        "conditions": conditions,
+        "episodes": episodes.valid.shape[1],
+        "valid": int(episodes.valid[row].sum()),
+        "faults": int(episodes.faulted[row].sum()),
+        "truncated": int((episodes.valid & episodes.truncated)[row].sum()),
+        "failures": [dataclasses.asdict(kind) for kind in failure_kinds(cell, episodes, row, result.causes)],
+        "metrics": _means(result, {metric: values[row] for metric, values in samples.items()}, cell.sha256),
+        "samples": {metric: values[row].tolist() for metric, values in samples.items()},
+    }
+
+
+def _means(result: PanelResult, samples: dict[str, Floats], key: str) -> dict[str, Any]:
+    """Each metric over some episodes, with the interval of a cell. Shape (R,) each."""
+    seed, duration = result.panel.seed, result.panel.duration
+    return {
+        metric: _entry(metric, cell_interval(metric, values, f"{key}/{metric}", seed, duration))
+        for metric, values in samples.items()
+    }
+
+
+def cell_interval(metric: str, values: Floats, key: str, seed: int, duration: float) -> Interval | None:
+    """Wilson's interval of a rate, a bootstrap interval of a mean; None without a number. Shape (R,).
+
+    Survival times, nearly all of which are the duration, have Wilson's interval too, as shares of it.
     """
-    text = json.dumps(to_plain(provenance, result), indent=2, allow_nan=False)
-    write_atomically(path, (text + "\n").encode())
+    if metric in RATES:
+        return _wilson(values)
+    if metric == "survival_time":
+        share = share_interval(np.minimum(values[:, None] / duration, 1.0))
+        return Interval(*(duration * end for end in (share.value, share.low, share.high))) if share else None
+    found = mean_interval(values, _generator(key, seed))
+    if found is None or math.isinf(found.low):
+        return found
+    most = {"torque_saturation": 1.0, "recovery_time": duration}.get(metric, math.inf)
+    return Interval(found.value, max(0.0, found.low), min(most, found.high))  # one outlier leads far beyond
 
 
-OWN_CHANGES = ("seed", "task.episode_length")
-"""Keys that every evaluation sets."""
+def _group(
+    result: PanelResult, samples: dict[str, Floats], members: dict[str, Membership], group: str
+) -> dict[str, Any]:
+    """Metrics over the cells of a group, which are put in order by name: their order in the panel has no meaning."""
+    rows = [row for row, name in enumerate(result.panel.cells) if members[name].held_out == (group == "held_out")]
+    rows.sort(key=lambda row: list(result.panel.cells)[row])
+    entries: dict[str, Any] = {}
+    for metric, values in samples.items():
+        if metric in RATES:
+            interval, statistic = _wilson(values[rows].ravel()), "share of all valid episodes, Wilson"
+        else:
+            rng = _generator(f"{group}/{metric}", result.panel.seed)
+            interval = aggregate_interval(values[rows].T, interquartile_mean, rng)
+            statistic = "interquartile mean, stratified bootstrap"
+        entries[metric] = _entry(metric, interval) | {"statistic": statistic, "cells": len(rows)}
+    return entries
 
 
-def heading(provenance: Provenance) -> str:
-    """What was evaluated and under which conditions, in a few lines."""
-    p = provenance
-    noise = "on" if p.conditions["sensor_noise"] else "off"
-    lines = [
-        f"{p.checkpoint}: iteration {p.iteration}, sha256 {p.checkpoint_sha256[:12]}",
-        f"task {p.task}, engine {p.engine} on {p.device}, contact model {p.contact_model}, seed {p.seed}",
-        f"conditions: deterministic policy, commands held, sensor noise {noise}, no pushes, "
-        f"{_factors(p.conditions['factors'])}",
-    ]
-    changed = [row for row in p.manifest_changes if row[0] not in OWN_CHANGES]
-    if changed:
-        lines += ["differs from what it was trained with:", format_diff(changed)]
-    lines += [f"CAVEAT: {caveat}" for caveat in p.caveats]
-    return "\n".join(lines)
+def _all_cells(samples: dict[str, Floats]) -> dict[str, Any]:
+    """Metrics over a whole drawn panel: every cell weighs the same, however many of its episodes fell."""
+    entries: dict[str, Any] = {}
+    for metric, values in samples.items():
+        rate = metric in RATES
+        interval = _wilson(values.ravel()) if rate else mean_over_cells(torch.tensor(values))
+        statistic = "share of all valid episodes, Wilson" if rate else "mean of the cells' means, normal"
+        missing = int(np.isnan(values).all(axis=1).sum())
+        entries[metric] = _entry(metric, interval) | {"statistic": statistic, "cells": len(values) - missing}
+    return entries
 
 
-def table(result: GridResult) -> str:
-    """One line a command in grid order, then the grid's."""
-    late = f"after {result.grid.warm_up:g} s"
-    lines = [
-        f"{'command':^20} | {'error':^14} | {'error ' + late:^14} | {'':^23} | {'':^5} |",
-        f"{'vx':>6} {'vy':>6} {'yaw':>6} | {'m/s':>6} {'rad/s':>7} | {'m/s':>6} {'rad/s':>7} "
-        f"| {'falls':>7} {'95 % interval':>15} | {'s up':>5} | {'CoT':>6}",
-    ]
-    lines += [_line(row) for row in command_rows(result)]
-    return "\n".join([*lines, "", *_summary_lines(summarize(result))])
+def _buckets(result: PanelResult, samples: dict[str, Floats]) -> list[dict[str, Any]]:
+    """Metrics over the episodes of each randomisation bucket, over all cells, each episode weighing the same."""
+    rows: list[dict[str, Any]] = []
+    for index, label in enumerate(result.buckets):
+        chosen = (result.episodes.bucket == index).numpy()
+        metrics = _means(result, {metric: values[chosen] for metric, values in samples.items()}, label)
+        valid = int(result.episodes.valid.numpy()[chosen].sum())
+        rows.append({"label": label, "episodes": int(chosen.sum()), "valid": valid, "metrics": metrics})
+    return rows
 
 
-def _line(row: CommandRow) -> str:
-    vx, vy, yaw_rate = row.command
-    rates = row.rates
-    return (
-        f"{vx:>6.2f} {vy:>6.2f} {yaw_rate:>6.2f} "
-        f"| {_number(row.lin_vel_error):>6} {_number(row.yaw_rate_error):>7} "
-        f"| {_number(row.lin_vel_error_after_warm_up):>6} {_number(row.yaw_rate_error_after_warm_up):>7} "
-        f"| {rates.failures:>3}/{rates.valid:<3} {_percent(rates.fall_rate):>15} "
-        f"| {_number(rates.survival_time, 2):>5} | {_number(row.cost_of_transport):>6}"
-    )
+def _entry(metric: str, interval: Interval | None) -> dict[str, Any]:
+    value, low, high = (interval.value, interval.low, interval.high) if interval else (None, None, None)
+    return {"value": value, "low": low, "high": high, "version": METRICS[metric].version}
 
 
-def _summary_lines(summary: Summary) -> list[str]:
-    rates = summary.rates
-    faulted = rates.episodes - rates.valid
-    lines = [
-        f"mean linear velocity error  {_mean(summary.lin_vel_error, 'm/s')}, "
-        f"after warm-up {_mean(summary.lin_vel_error_after_warm_up, 'm/s')}",
-        f"mean yaw-rate error         {_mean(summary.yaw_rate_error, 'rad/s')}, "
-        f"after warm-up {_mean(summary.yaw_rate_error_after_warm_up, 'rad/s')}",
-        f"fall rate                   {_rate(rates.fall_rate)} ({rates.failures} of {rates.valid} episodes, "
-        f"95 % {_percent(rates.fall_rate)})",
-        f"survived                    {_number(rates.survival_time, 2)} s on average; success rate "
-        f"{'-' if rates.success_rate is None else f'{rates.success_rate:.1%}'}",
-        f"cost of transport           {_number(summary.cost_of_transport)}",
-    ]
-    if faulted:
-        lines.append(f"WARNING: {faulted} of {rates.episodes} episodes are not valid: simulation or policy broke")
-    if rates.truncated:
-        lines.append(f"WARNING: {rates.truncated} episodes were cut short by a termination that is no failure")
-    if summary.commands_without_error:
-        lines.append(f"WARNING: {summary.commands_without_error} commands have no error: every robot ended at once")
-    return lines
+def _wilson(values: Floats) -> Interval | None:
+    known = values[~np.isnan(values)]
+    return wilson_interval(int(known.sum()), len(known)) if len(known) else None
 
 
-def _factors(ranges: dict[str, list[float]]) -> str:
-    spans: list[str] = []
-    for name, (low, high) in sorted(ranges.items()):
-        unit = FACTORS[name].unit
-        spans.append(f"{name} {low:g} to {high:g}" + ("" if unit == "-" else f" {unit}"))
-    return ", ".join(spans) or "nothing randomised"
+def _generator(key: str, seed: int) -> np.random.Generator:
+    """Of one number's interval: which others are computed, and in which order, changes nothing."""
+    return np.random.default_rng([draw_key(key), seed])
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _reasons(result: PanelResult, members: dict[str, Membership]) -> list[str]:
+    """Why the result cannot be trusted."""
+    reasons: list[str] = []
+    if not result.panel.drawn and not any(member.held_out for member in members.values()):
+        reasons.append("no cell is held out: the training covers them all")
+    episodes = result.episodes
+    broken = int(episodes.faulted.sum())
+    if broken > MAX_FAULT_SHARE * episodes.faulted.numel():
+        reasons.append(f"{broken} of {episodes.faulted.numel()} episodes are faults: simulation or policy broke")
+    share = episodes.faulted.double().mean(dim=1)
+    worst = [name for row, name in enumerate(result.panel.cells) if share[row] > MAX_CELL_FAULT_SHARE]
+    if worst:
+        reasons.append(f"more than {MAX_CELL_FAULT_SHARE:.0%} of the episodes are faults in {', '.join(worst)}")
+    return reasons
 
 
-def _mean(interval: Interval | None, unit: str) -> str:
-    if interval is None:
-        return "-"
-    half = interval.high - interval.value
-    return f"{interval.value:.3f} {unit}" + (f" +- {half:.3f}" if math.isfinite(half) else "")
+def _badness(cell: dict[str, Any]) -> tuple[Any, ...]:
+    """Sorts cells, the worst first: fewest successes, most falls, largest error; a cell without any comes first."""
 
+    def value(metric: str, absent: float) -> float:
+        found = cell["metrics"][metric]["value"]
+        return absent if found is None or math.isnan(found) else found
 
-def _rate(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{interval.value:.2%}"
-
-
-def _percent(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{interval.low:.1%} - {interval.high:.1%}"
-
-
-def finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return value
+    return value("success_rate", -1.0), -value("fall_rate", 2.0), -value("lin_vel_error", math.inf), cell["name"]

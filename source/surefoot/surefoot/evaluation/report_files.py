@@ -15,20 +15,20 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from surefoot.evaluation.cell_rollout import PanelResult
-from surefoot.evaluation.panel_report import PanelReport, episode_values
+from surefoot.evaluation.report import PanelReport, episode_values
 from surefoot.files import replacing
 
 _KEPT = ("panel", "panel_sha256", "checkpoint_sha256", "manifest_sha256", "metric_versions", "units", "engine", "seed")
 _COLUMNS = ("success_rate", "fall_rate", "survival_time", "lin_vel_error", "yaw_rate_error", "recovery_time")
 
 
-def write_parquet(path: Path, report: PanelReport, result: PanelResult) -> None:
+def write_parquet(path: Path, report: PanelReport) -> None:
     """One row for each episode: cell, group, replicate, how it ended, and its metrics (null: nothing to measure).
 
     Raises:
         RunFolderError: The folder cannot be written; nothing is left behind.
     """
+    result = report.result
     panel, episodes = result.panel, result.episodes
     group = {cell["name"]: cell["group"] for cell in report.plain["cells"]}
     names = [name for name in panel.cells for _ in range(panel.replicates)]
@@ -43,6 +43,8 @@ def write_parquet(path: Path, report: PanelReport, result: PanelResult) -> None:
         "cause": [causes[int(index)] for index in episodes.cause.flatten()],
         "kick_time": pa.array(episodes.kick_time.flatten().numpy(), from_pandas=True),
     }
+    if panel.drawn:
+        columns["bucket"] = [result.buckets[int(index)] for index in episodes.bucket.flatten()]
     columns |= {
         name: pa.array(values.ravel(), from_pandas=True)  # NaN becomes null
         for name, values in episode_values(result).items()

@@ -1,4 +1,4 @@
-"""Intervals: a rate of few episodes, a mean over commands."""
+"""Intervals: a rate of few episodes, a mean over cells."""
 
 import math
 from dataclasses import dataclass
@@ -49,17 +49,17 @@ def bounded_mean_interval(mean: float, n: float) -> Interval:
     return Interval(mean, low, high)
 
 
-def mean_over_commands(values: Tensor) -> Interval | None:
-    """Mean of the commands' means, every command weighing the same, with a normal 95 % interval.
+def mean_over_cells(values: Tensor) -> Interval | None:
+    """Mean of the cells' means, every cell weighing the same, with a normal 95 % interval.
 
-    The interval treats commands as strata: its variance is the sum of the commands' sample variances over their number
-    of episodes. It is about the spread of episodes of this one policy, not of training.
+    The interval treats cells as strata: its variance is the sum of the cells' sample variances over their number of
+    episodes. It is about the spread of episodes of this one policy, not of training.
 
     Args:
-        values: One number for each episode, NaN where it has none. Shape (num_commands, replicates).
+        values: One number for each episode, NaN where it has none. Shape (cells, replicates).
 
     Returns:
-        None where no episode has a number. The interval is (-inf, inf) where a command has only one episode.
+        None where no episode has a number. The interval is (-inf, inf) where a cell has only one episode.
     """
     known = ~torch.isnan(values)
     count = known.sum(dim=1)

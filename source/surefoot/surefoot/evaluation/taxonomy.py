@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from surefoot.evaluation.cell_episodes import CellEpisodes
+from surefoot.evaluation.episodes import Episodes
 from surefoot.evaluation.panel import Cell
 
 AFTERMATH = 2.0
@@ -27,7 +27,7 @@ class FailureKind:
     """s, likewise."""
 
 
-def failure_kinds(cell: Cell, episodes: CellEpisodes, row: int, causes: Sequence[str]) -> list[FailureKind]:
+def failure_kinds(cell: Cell, episodes: Episodes, row: int, causes: Sequence[str]) -> list[FailureKind]:
     """The failures of a cell, the most frequent kind first.
 
     Args:

@@ -4,11 +4,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from surefoot.manifest.base import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from surefoot.manifest.base import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    OmittedByDefault,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+)
 from surefoot.manifest.diagnostics import Diagnostics
 
-Action = Literal["log", "pause", "stop"]
-"""Write it down; write a checkpoint and wait for somebody; write a checkpoint and end the run."""
+Action = Literal["ignore", "log", "pause", "stop"]
+"""Say nothing; write it down; write a checkpoint and wait for somebody; write a checkpoint and end the run."""
+Later = Annotated[Action, OmittedByDefault()]
+"""Of a kind of alert that came later than the first manifests."""
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
@@ -98,6 +108,45 @@ class Actions(Section):
     action_saturation: Action
     observation_leak: Action
     memory_growth: Action
+    reward_term: Later = "log"
+    dead_term: Later = "log"
+    drowning_term: Later = "log"
+    episode_ends: Later = "log"
+    episode_clock: Later = "log"
+    lying_robots: Later = "log"
+    ppo_reward: Later = "log"
+    ppo_bootstrap: Later = "log"
+    ppo_ends: Later = "log"
+    ppo_storage: Later = "log"
+    ppo_advantages: Later = "log"
+    ppo_settings: Later = "log"
+    policy_age: Later = "log"
+    mini_batches: Later = "log"
+    normaliser: Later = "log"
+    kl: Later = "log"
+    exploration: Later = "log"
+    critic: Later = "log"
+    objective: Later = "log"
+    still_network: Later = "log"
+    observation_value: Later = "log"
+    observation_noise: Later = "log"
+    dead_observation: Later = "log"
+    command_draws: Later = "log"
+    command_timing: Later = "log"
+    start_draws: Later = "log"
+    factor_draws: Later = "log"
+    factor_value: Later = "log"
+    bucket_label: Later = "log"
+    kicks: Later = "log"
+    motor_law: Later = "log"
+    frozen_robots: Later = "log"
+    same_robots: Later = "log"
+    dead_contact: Later = "log"
+    state_field: Later = "log"
+    easy_success: Later = "log"
+    step_count: Later = "log"
+    cross_bucket_variance: Later = "log"
+    preflight: Later = "log"
 
 
 class Audit(Section):

@@ -4,7 +4,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from surefoot.manifest.base import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from surefoot.manifest.base import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    OmittedByDefault,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+)
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -65,6 +73,47 @@ class LeakAudit(Section):
     """Environments that must differ from each other in both columns."""
 
 
+class LearnerAudit(Section):
+    """When the learner does not learn, or learns something else."""
+
+    window: PositiveInt = 10
+    """Iterations that are pooled; nothing is said before there are that many."""
+    warm_up: NonNegativeInt = 30
+    """Iterations at the start of a run before critic, objective and log ratio are judged."""
+    max_kl: PositiveFloat = 0.2
+    """Mean KL divergence of an iteration's updates from the policy that acted, nat."""
+    min_kl: NonNegativeFloat = 1.0e-6
+    """Likewise, below which nothing is learned, nat."""
+    min_std: PositiveFloat = 0.02
+    """Smallest standard deviation of an action."""
+    max_std_growth: Annotated[float, Field(gt=1)] = 1.5
+    """Mean standard deviation of the actions over `ppo.init_std`."""
+    min_explained_variance: Annotated[float, Field(ge=-1, le=1)] = 0.1
+    """Share of the returns' variance that the critic explains."""
+    max_log_ratio: PositiveFloat = 1.0
+    """Mean |log probability now - when acted|, before the first step of an update."""
+
+
+class TermAudit(Section):
+    """When a reward term is dead, or drowns the others."""
+
+    window: PositiveInt = 10
+    """Iterations that are pooled; nothing is said before there are that many."""
+    penalty_window: PositiveInt = 200
+    """Likewise for a penalty that never costs: limits may not be touched for long."""
+    max_share: Share = 0.8
+    """Share of the sum of all terms' sizes that one term may have."""
+
+
+class CrossBucketAudit(Section):
+    """When the reward differs too much between buckets."""
+
+    max_variance: Share = 0.5
+    """Share of the mean square reward that is differences between buckets."""
+    max_climb: Share = 0.2
+    """What that share may climb by within `audit.window` iterations."""
+
+
 class Diagnostics(Section):
     """Thresholds of the diagnostics."""
 
@@ -72,3 +121,6 @@ class Diagnostics(Section):
     standing: StandingAudit
     action: ActionAudit
     leak: LeakAudit
+    learner: Annotated[LearnerAudit, OmittedByDefault()] = LearnerAudit()
+    term: Annotated[TermAudit, OmittedByDefault()] = TermAudit()
+    cross_bucket: Annotated[CrossBucketAudit, OmittedByDefault()] = CrossBucketAudit()

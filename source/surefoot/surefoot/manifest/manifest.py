@@ -103,6 +103,12 @@ class Manifest(Section):
                 f"{batch} samples per iteration (num_envs * num_steps_per_env) cannot be cut into "
                 f"{ppo.num_mini_batches} mini-batches",
             )
+        if batch // ppo.num_mini_batches < 2:
+            raise KeyedError(
+                "ppo.num_mini_batches",
+                f"{batch} samples per iteration in {ppo.num_mini_batches} mini-batches leave one sample in each, whose "
+                "advantage cannot be normalised; expected at least 2. Use fewer mini-batches or more environments",
+            )
         if ppo.learning_rate > ppo.max_learning_rate:
             raise KeyedError(
                 "ppo.learning_rate",
@@ -115,6 +121,12 @@ class Manifest(Section):
                     f"expected even numbers for ppo.symmetry=equivariant (two mirrored halves), "
                     f"got {list(network.hidden_dims)}",
                 )
+
+    @property
+    def has_kicks(self) -> bool:
+        """Whether any episode lasts until its first kick; the countdown starts anew with each."""
+        push = self.randomization.push
+        return (push.lin_vel_xy > 0 or push.ang_vel_z > 0) and push.interval[0] < self.task.episode_length
 
     @property
     def canonical_json(self) -> str:

@@ -80,11 +80,11 @@ class Randomization(Section):
 
     def _check_effect(self) -> None:
         """A factor that scales or places something needs that thing."""
+        for name in self.factors:
+            if (needed := FACTORS[name].needs) and needed not in self.factors:
+                raise KeyedError(f"factors.{name}", f"does nothing without factors.{needed}, which is absent")
         if "push_strength" in self.factors and self.push.lin_vel_xy == 0 and self.push.ang_vel_z == 0:
             raise KeyedError("factors.push_strength", "has nothing to scale: push.lin_vel_xy and ang_vel_z are both 0")
-        for name in ("payload_x", "payload_y", "payload_z"):
-            if name in self.factors and "payload_mass" not in self.factors:
-                raise KeyedError(f"factors.{name}", "places a payload, but factors.payload_mass is absent")
 
     @property
     def num_combinations(self) -> int:

@@ -12,6 +12,7 @@ from scipy.ndimage import median_filter
 from torch import Tensor
 
 from surefoot.engines.base import EngineEnv
+from surefoot.engines.step import PhysicalState
 from surefoot.errors import TraceError
 from surefoot.mdp import frames
 from surefoot.replay.windows import Windows, sampled, sampled_quat
@@ -187,12 +188,14 @@ def _feet(trace: Trace, env: EngineEnv, quat: FloatArray, ang_vel: FloatArray) -
 
         env.write_state(
             everyone,
-            pos_w=origin,
-            quat_w=chunk(quat),
-            lin_vel_w=torch.zeros_like(origin),
-            ang_vel_b=chunk(ang_vel),
-            joint_pos=chunk(q),
-            joint_vel=chunk(dq),
+            PhysicalState(
+                pos_w=origin,
+                quat_w=chunk(quat),
+                lin_vel_w=torch.zeros_like(origin),
+                ang_vel_b=chunk(ang_vel),
+                joint_pos=chunk(q),
+                joint_vel=chunk(dq),
+            ),
         )
         env.refresh(everyone)
         env.robot_state.invalidate()

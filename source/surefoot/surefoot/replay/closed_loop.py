@@ -14,6 +14,7 @@ from torch import Tensor
 
 from surefoot.engines.base import EngineEnv, load_engine
 from surefoot.engines.device import check_device
+from surefoot.engines.step import PhysicalState
 from surefoot.errors import TraceError
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
@@ -177,12 +178,14 @@ def _start(env: EngineEnv, trace: Trace, base: BaseMotion, window: Windows) -> N
 
     env.write_state(
         everyone,
-        pos_w=spread(base.pos_w),
-        quat_w=spread(base.quat_w),
-        lin_vel_w=spread(base.lin_vel_w),
-        ang_vel_b=spread(base.ang_vel_b),
-        joint_pos=spread(trace.get("q", joints)),
-        joint_vel=spread(trace.get("dq", joints)),
+        PhysicalState(
+            pos_w=spread(base.pos_w),
+            quat_w=spread(base.quat_w),
+            lin_vel_w=spread(base.lin_vel_w),
+            ang_vel_b=spread(base.ang_vel_b),
+            joint_pos=spread(trace.get("q", joints)),
+            joint_vel=spread(trace.get("dq", joints)),
+        ),
     )
     env.refresh(everyone)
     env.robot_state.invalidate()

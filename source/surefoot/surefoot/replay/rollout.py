@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from surefoot.engines.base import EngineEnv
+from surefoot.engines.step import PhysicalState
 from surefoot.errors import SurefootError
 from surefoot.mdp.frames import gravity_direction, rotate_inverse
 from surefoot.replay.base_motion import BaseMotion, BaseTable
@@ -272,9 +273,11 @@ class Replay:
         rows = windows.start.repeat(self._num_buckets)
         env.write_state(
             self._everyone,
-            **self._spread_base(motion, 0),
-            joint_pos=self._tensor(trace.get("q", joints)[rows]),
-            joint_vel=self._tensor(trace.get("dq", joints)[rows]),
+            PhysicalState(
+                **self._spread_base(motion, 0),
+                joint_pos=self._tensor(trace.get("q", joints)[rows]),
+                joint_vel=self._tensor(trace.get("dq", joints)[rows]),
+            ),
         )
         env.refresh(self._everyone)
         env.robot_state.invalidate()

@@ -1,6 +1,7 @@
 """RSL-RL's PPO with transitions that do not count, a ceiling on the learning rate, and two threads for the update."""
 
 import copy
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 from torch import Tensor, nn
 
+from surefoot.errors import Diverged
 from surefoot.rl.normalization import update_normalizer
 from surefoot.rl.symmetric_model import SymmetricMLPModel
 from surefoot.runs import isaaclab_run
@@ -55,6 +57,7 @@ class MaskedPPO(PPO):
         self.valid = torch.ones(shape, dtype=torch.bool, device=self.device)
         self._invalid_obs: Tensor | None = None
         self.diagnostics: dict[str, float] = {}
+        self._first: Tensor | None = None
         self._task: Any = None
         self._worker: ThreadPoolExecutor | None = None
         if threads > 1:
@@ -151,6 +154,7 @@ class MaskedPPO(PPO):
     def update(self) -> dict[str, float]:
         """Run the optimisation epochs over the valid transitions; mean losses."""
         sums: dict[str, float] = {}
+        self._first = None
         batches = 0
         for batch in self._mini_batches():
             for name, value in self._update_on(batch).items():
@@ -158,6 +162,8 @@ class MaskedPPO(PPO):
             batches += 1
         self.storage.clear()
         means = {name: value / max(batches, 1) for name, value in sums.items()}
+        if self._first is not None:
+            self.diagnostics |= dict(zip(("log_ratio", "pairing"), self._first.tolist(), strict=True))
         losses = ("value", "surrogate", "entropy", "symmetry")
         self.diagnostics |= {name: value for name, value in means.items() if name not in losses}
         return {name: means.get(name, 0.0) for name in losses[:3]} | {n: means[n] for n in losses[3:] if n in means}
@@ -167,7 +173,7 @@ class MaskedPPO(PPO):
         st = self.storage
         rows = self.valid.flatten().nonzero().squeeze(1)
         size = len(rows) // self.num_mini_batches
-        if size == 0:
+        if size < 2:  # one sample has no standard deviation to be normalised with
             return
         order = rows[torch.randperm(self.num_mini_batches * size, device=self.device)]
         assert st.distribution_params is not None
@@ -214,14 +220,38 @@ class MaskedPPO(PPO):
         if actor.symmetry is not None:
             found["symmetry"] = actor.symmetry
         host = torch.stack([value.detach().float() for value in found.values()]).tolist()
-        return dict(zip(found, host, strict=True))
+        numbers = dict(zip(found, host, strict=True))
+        if not all(map(math.isfinite, host)):
+            raise Diverged(self._first_broken(batch, numbers))
+        return numbers
+
+    def _first_broken(self, batch: Batch, numbers: dict[str, float]) -> str:
+        """Which number is not finite, in the order in which an update computes them."""
+        given = {
+            "observations": torch.cat([batch.observations[group] for group in ("actor", "critic")], dim=-1),  # pyright: ignore
+            "actions": batch.actions,
+            "values": batch.values,
+            "returns": batch.returns,
+            "advantages": batch.advantages,
+        }
+        for name, value in given.items():
+            count = int((~torch.isfinite(cast("Tensor", value))).sum())
+            if count:
+                return f"{count} numbers of the {name} that the update learns from are not finite"
+        order = ("surrogate", "entropy", "kl", "value", "actor_grad_norm", "critic_grad_norm")
+        name = next(name for name in (*order, *numbers) if not math.isfinite(numbers[name]))
+        what = name.replace("_grad_norm", "'s gradient")
+        return f"{what} is {numbers[name]}, from finite observations, values, returns and advantages"
 
     def _actor_loss(self, batch: Batch, count: int) -> _ActorLoss:
         self.actor(batch.observations, stochastic_output=True)
         log_prob = self.actor.get_output_log_prob(batch.actions)  # pyright: ignore
         entropy = self.actor.output_entropy[:count].mean()
-        ratio = torch.exp(log_prob - cast("Tensor", batch.old_actions_log_prob).squeeze(1))
+        log_ratio = log_prob - cast("Tensor", batch.old_actions_log_prob).squeeze(1)
+        ratio = torch.exp(log_ratio)
         advantages = cast("Tensor", batch.advantages).squeeze(1)
+        if self._first is None:
+            self._first = self._pairing(batch, log_ratio.detach(), advantages, count)
         bounded = ratio.clamp(1.0 - self.clip_param, 1.0 + self.clip_param)
         surrogate = torch.max(-advantages * ratio, -advantages * bounded).mean()
         loss = surrogate - self.entropy_coef * entropy
@@ -232,6 +262,16 @@ class MaskedPPO(PPO):
             if self.symmetry.use_mirror_loss:
                 loss = loss + self.symmetry.mirror_loss_coeff * symmetry
         return _ActorLoss(loss, surrogate, entropy, (ratio != bounded).float().mean(), symmetry)
+
+    @staticmethod
+    def _pairing(batch: Batch, log_ratio: Tensor, advantages: Tensor, count: int) -> Tensor:
+        """How well the rows of a mini-batch belong together: mean |log ratio|, correlation of the advantage."""
+        gain = (cast("Tensor", batch.returns)[:count] - cast("Tensor", batch.values)[:count]).squeeze(1)
+        advantages = advantages[:count]
+        centred = (advantages - advantages.mean(), gain - gain.mean())
+        product = (centred[0] * centred[1]).sum()
+        size = (centred[0].square().sum() * centred[1].square().sum()).sqrt().clamp(min=1e-30)
+        return torch.stack((log_ratio[:count].abs().mean(), product / size))
 
     def _critic_step(self, batch: Batch) -> Tensor:
         values = self.critic(batch.observations)

@@ -1,11 +1,14 @@
 """The accounts of a training run: fed by the runner, read once per iteration, written into the run folder."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from tensordict import TensorDict
 from torch import Tensor
 
 from surefoot.audit.accounts.factor_values import factor_metrics
@@ -18,13 +21,18 @@ from surefoot.audit.alerts.account_rules import expected_signs
 from surefoot.audit.alerts.alerts import Alert, Finding, strongest
 from surefoot.audit.alerts.leak import Leak
 from surefoot.audit.alerts.leak_watch import LeakWatch
+from surefoot.audit.alerts.learner_rules import LearnerRules
 from surefoot.audit.alerts.learning import AUDIT, SECONDS, host_numbers
 from surefoot.audit.alerts.memory import MemoryMonitor
 from surefoot.audit.record.record import RunRecord
+from surefoot.audit.second_look.second_look import SecondLook
 from surefoot.audit.watch import accounts_and_alerts
 from surefoot.engines.base import EngineEnv
 from surefoot.manifest.audit import Action
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
+from surefoot.rl.learner_check import LearnerCheck
+from surefoot.rl.ppo import MaskedPPO
+from surefoot.rl.preflight import preflight
 from surefoot.runs import checkpoint as checkpoints
 
 
@@ -48,9 +56,10 @@ class RunAudit:
         env: The environments; their faults are recorded from now on.
         folder: Run folder; None keeps nothing.
         resumed_at: PPO iterations done in the checkpoint that is continued.
+        alg: The learner; None looks at the environments alone.
     """
 
-    def __init__(self, env: EngineEnv, folder: Path | None, resumed_at: int = 0) -> None:
+    def __init__(self, env: EngineEnv, folder: Path | None, resumed_at: int = 0, alg: MaskedPPO | None = None) -> None:
         manifest = env.manifest
         config, layout = manifest.audit, audit_layout(manifest, env.buckets)
         self._env = env
@@ -59,7 +68,17 @@ class RunAudit:
         self._leak_every = config.diagnostics.leak.every
         self._memory = MemoryMonitor(config, env.device)
         signs = expected_signs(manifest.task.rewards, config)
-        self._accounts, self._alerts = accounts_and_alerts(layout, config, env.device, signs, (self._memory,))
+        weights = {name: term.weight for name, term in manifest.task.rewards.items()}
+        learner = LearnerRules(config.diagnostics.learner, manifest.ppo.init_std, resumed_at)
+        self._accounts, self._alerts, self._task = accounts_and_alerts(
+            layout, config, env.device, signs, (self._memory, learner), weights
+        )
+        self._second = SecondLook(env)
+        self._learner = LearnerCheck(alg, manifest, env.num_envs) if alg is not None else None
+        self._samples: int | None = None
+        self._before: list[Finding] = []
+        self._note = ""
+        self._looked = 0
         self._seconds = 0.0
         self.axes = self._accounts.axes
         self.record = None
@@ -76,6 +95,75 @@ class RunAudit:
         start = time.perf_counter()
         self._accounts.step(step)
         self._seconds += time.perf_counter() - start
+
+    def preflight(self) -> str:
+        """Prove what can be proved before the first iteration; what is wrong becomes an alert of that iteration.
+
+        Returns:
+            A sentence on what could not be looked at; empty where everything was.
+        """
+        self._before, self._note = preflight(self._env)
+        return self._note
+
+    def silent(self) -> dict[str, str]:
+        """Kinds of alert that could not be raised so far, and why: silence about them says nothing."""
+        found = self._alerts.silent() | self._second.silent()
+        if self._note:
+            found["preflight"] = self._note
+        if self._looked < self._leak_every * self._env.manifest.audit.diagnostics.leak.patience:
+            found["observation_leak"] = f"{self._looked} iterations, fewer than the looks that it needs"
+        return dict(sorted(found.items()))
+
+    def begin_iteration(self, iteration: int) -> None:
+        """Before the first action of an iteration, the number of which is given."""
+        with self._timed():
+            self._samples = self._env.samples
+            self._second.begin_iteration(iteration)
+            if self._learner is not None:
+                self._learner.begin_iteration(self._second.due)
+
+    def before_step(self, number: int, last: int, obs: TensorDict, action: Tensor) -> None:
+        """An action was sampled, of the `number`-th step of `last` in the iteration, from 0."""
+        with self._timed():
+            self._second.action = action
+            self._second.step(number, last)
+            if self._learner is not None:
+                self._learner.acted(obs)
+
+    def after_step(self, seen: AuditStep, obs: TensorDict, invalid_obs: Tensor) -> None:
+        """The environments have made a step. Never waits for the device."""
+        with self._timed():
+            self._second.after(seen, obs)
+            if self._learner is not None:
+                self._learner.stepped(seen, invalid_obs)
+
+    def collected(self, obs: TensorDict) -> None:
+        """Returns and advantages are known; `obs` are those of the next step."""
+        if self._learner is not None:
+            with self._timed():
+                self._learner.collected(obs)
+
+    def updated(self) -> None:
+        """The learner has made its update."""
+        if self._learner is not None:
+            with self._timed():
+                self._learner.updated()
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self._seconds += time.perf_counter() - start
+
+    def _compared(self) -> tuple[Flush, list[Finding]]:
+        """What the second looks say of the iteration, from one transfer."""
+        parts = [self._second.flat] + ([self._learner.flat] if self._learner is not None else [])
+        host = torch.cat(parts).cpu().split_with_sizes([len(part) for part in parts])
+        findings, flush = self._second.findings(host[0]), Flush()
+        if self._learner is not None:
+            flush, more = self._learner.findings(host[1])
+            findings += more
+        return flush, findings
 
     def end_iteration(
         self,
@@ -99,11 +187,17 @@ class RunAudit:
         flush |= factor_metrics(self._env.buckets.values)
         if (levels := self._env.terrain_levels) is not None and (ground := self._env.ground) is not None:
             flush |= level_metrics(levels.level, ground.classes(), ground.layout.classes)
-        leaks: list[Finding] = []
+        numbers_compared, further_findings = self._compared()
+        flush |= numbers_compared
+        if self._samples is not None:
+            self._task.expected_rows = float(self._env.samples - self._samples)
+        leaks: list[Finding] = [*self._before, *further_findings]
+        self._before = []
+        self._looked += 1
         if iteration % self._leak_every == 0:
             self._leaks.observe(actor_obs, self._env.robot_state)
             flush |= self._leaks.metrics()
-            leaks = [_leak(leak) for leak in self._leaks.found()]
+            leaks += [_leak(leak) for leak in self._leaks.found()]
         alerts = self._alerts.check(iteration, flush, leaks)
         if alerts:
             self.dump_faults(iteration)

@@ -1,5 +1,6 @@
 """RSL-RL's OnPolicyRunner with atomic checkpoints, exact resume, clean interruption and timed phases."""
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ from rsl_rl.runners import OnPolicyRunner
 from surefoot.audit.alerts import learning
 from surefoot.audit.alerts.alerts import Alert
 from surefoot.audit.record.console import alert_lines
-from surefoot.errors import AlertStop, CheckpointError, EngineError
+from surefoot.errors import AlertStop, CheckpointError, Diverged, EngineError
+from surefoot.files import write_atomically
 from surefoot.jobs.job import Result
 from surefoot.jobs.reactions import pause, stop_message
 from surefoot.jobs.trainer import RunEvents
@@ -62,7 +64,7 @@ class TrainRunner(OnPolicyRunner):
         """Set by Ctrl-C: the current iteration is the last."""
         self._earlier: list[str] = []
         self.iterations_done = 0
-        self.audit = RunAudit(env.env, folder, resumed_at)
+        self.audit = RunAudit(env.env, folder, resumed_at, self.alg)
         self.events: RunEvents | None = None
         """What is evaluated beside the training."""
         self.document: RunDocument | None = None
@@ -84,6 +86,10 @@ class TrainRunner(OnPolicyRunner):
                 f"Iteration {self.iterations_done + 1} could not be finished. {error}\n       {way_out}"
                 f"Checkpoint of the last whole iteration: {self.folder}/model_{self.iterations_done}.pt"
             ) from error
+        except Diverged as error:
+            text = f"diverged at iteration {self.iterations_done + 1}: {error}"
+            self._document("failed", text)
+            raise Diverged(f"The training {text}. {self._last_finite()}") from error
         except BaseException as error:
             broken_off = isinstance(error, KeyboardInterrupt)
             self._document("interrupted" if broken_off else "failed", f"{type(error).__name__}: {error}".rstrip(": "))
@@ -91,6 +97,7 @@ class TrainRunner(OnPolicyRunner):
         finally:  # also where an error ends the run: what was recorded since the last checkpoint tells why
             if self.audit.record is not None:
                 self.audit.record.save(end=True)
+                self._tell_silence()
             if self.events is not None:
                 self.events.close()
             if self.progress is not None:
@@ -101,8 +108,31 @@ class TrainRunner(OnPolicyRunner):
             raise AlertStop(reason)
         self._document("finished" if self.iterations_done >= until and not self.interrupted else "interrupted")
 
+    def _tell_silence(self) -> None:
+        """Which detectors could not speak: a run without their alerts is not one without what they look for."""
+        silent = self.audit.silent()
+        text = json.dumps(silent, indent=1)
+        assert self.audit.record is not None and self.folder is not None
+        path = self.folder / "silent_detectors.json"
+        self.audit.record.attempt(lambda: write_atomically(path, text.encode()), now=True)
+        if silent:
+            print("Could not speak in this run:", *(f"  {kind}: {why}" for kind, why in silent.items()), sep="\n")
+
+    def _last_finite(self) -> str:
+        """Where to go on after a divergence."""
+        path = checkpoints.newest_finite(self.folder) if self.folder is not None else None
+        if path is None:
+            return "There is no checkpoint from before; lower ppo.learning_rate or ppo.max_learning_rate."
+        return (
+            f"Last finite checkpoint: {path}\n       Take the alerts before it as the reason, lower "
+            "ppo.learning_rate or ppo.max_learning_rate, and continue with --resume and --allow-manifest-change."
+        )
+
     def _train(self, until: int) -> list[Alert]:
         """Iterate to the end, or until an alert stops the run; returns the alerts that did."""
+        with torch.inference_mode():
+            if note := self.audit.preflight():
+                print(note, flush=True)
         obs = self.env.get_observations()
         self.alg.train_mode()
         stop: list[Alert] = []
@@ -157,22 +187,31 @@ class TrainRunner(OnPolicyRunner):
     def _iterate(self, obs: Any, until: int) -> tuple[Any, AuditedIteration]:
         env, start, physics_before = self.env, time.perf_counter(), self.env.env.physics_seconds
         env_seconds = 0.0
+        steps = self.cfg["num_steps_per_env"]
         with torch.inference_mode(), torch_threads(1):
-            for _ in range(self.cfg["num_steps_per_env"]):
+            self.audit.begin_iteration(self.iterations_done + 1)
+            for number in range(steps):
                 actions = self.alg.act(obs)
+                self.audit.before_step(number, steps, obs, actions)
                 before = time.perf_counter()
                 obs, rewards, dones, extras = env.step(actions)
                 env_seconds += time.perf_counter() - before
                 self.audit.step(extras["audit"])
+                self.audit.after_step(extras["audit"], obs, extras["invalid_obs"])
                 self.alg.process_env_step(obs, rewards, dones, extras)
             self.alg.compute_returns(obs)
+            self.audit.collected(obs)
         collected = time.perf_counter()
         with torch_threads(self._threads):
             losses = self.alg.update()
+        self.audit.updated()
         finished = time.perf_counter()
         self.iterations_done += 1
         self.current_learning_iteration = self.iterations_done
         std = self.alg.get_policy().output_std.detach()
+        if not bool(torch.isfinite(std).all()):
+            self.iterations_done -= 1
+            raise Diverged(f"the standard deviation of {int((~torch.isfinite(std)).sum())} actions is not finite")
         learned = {"learning_rate": self.alg.learning_rate, "action_std": std.mean(), "action_std_min": std.amin()}
         spent = {
             learning.SAMPLES: env.env.samples,

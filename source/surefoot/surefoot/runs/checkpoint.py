@@ -182,6 +182,24 @@ def check_fits(checkpoint: Checkpoint, manifest: Manifest) -> None:
         raise CheckpointError(f"{checkpoint.path}: does not fit task {manifest.name!r}:\n" + "\n".join(rows))
 
 
+def newest_finite(folder: Path) -> Path | None:
+    """The newest checkpoint of a run whose networks hold finite numbers alone; None without one."""
+    for path in reversed(checkpoints_in(folder)):
+        try:
+            content = read(path)
+        except CheckpointError:
+            continue
+        tensors = [
+            value
+            for network in ("actor_state_dict", "critic_state_dict")
+            for value in cast("dict[str, Any]", content.get(network, {})).values()
+            if isinstance(value, torch.Tensor) and value.is_floating_point()
+        ]
+        if all(bool(torch.isfinite(value).all()) for value in tensors):
+            return path
+    return None
+
+
 def env_state_path(folder: Path, iteration: int) -> Path:
     """Where the state of the environments at a checkpoint is.
 

@@ -24,8 +24,10 @@ class Spread:
     """Pooled standard deviation within groups."""
     gap: float
     """Largest of `distances_from_median`."""
-    largest_within: float
-    """Largest sample standard deviation of a group over its own root mean square: 0 is tight, 1 has no mean."""
+    certainty: float
+    """That distance over the standard error of its group's mean, from the pooled standard deviation."""
+    median: float
+    """Median of the groups' means, the lower one of two."""
     rms: float
     """Root mean square of all values."""
     groups: int
@@ -50,7 +52,7 @@ def spread(count: Tensor, total: Tensor, square: Tensor, min_count: int) -> Spre
     count, total, square = count[large], total[large], square[large]
     groups, n = len(count), float(count.sum())
     if groups < 2:
-        return Spread(*[math.nan] * 8, groups=groups)
+        return Spread(*[math.nan] * 9, groups=groups)
     means = total / count
     deviations = (square - count * means.square()).clamp(min=0)
     within_square = float(deviations.sum()) / (n - groups)
@@ -60,14 +62,17 @@ def spread(count: Tensor, total: Tensor, square: Tensor, min_count: int) -> Spre
     variance_between = (between_square - within_square) / n0
     rms = math.sqrt(float(square.sum()) / n)
     low, high = _interval(between_square, within_square, n0, groups, n)
+    apart = distances_from_median(means)
+    error = (within_square / count[apart.argmax()]).sqrt()
     return Spread(
         icc=_icc(between_square, within_square, n0),
         icc_low=low,
         icc_high=high,
         between=math.sqrt(max(0.0, variance_between)),
         within=math.sqrt(within_square),
-        gap=float(distances_from_median(means).max()),
-        largest_within=float((deviations / (count - 1) * (count / square).nan_to_num(0.0, 0.0)).max().sqrt()),
+        gap=float(apart.max()),
+        certainty=float(apart.max() / error),
+        median=float(means.median()),
         rms=rms,
         groups=groups,
     )

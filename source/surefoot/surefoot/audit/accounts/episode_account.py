@@ -25,10 +25,19 @@ _CORRELATION = (
 define("reward/mean_per_episode", "-", f"mean over the {_WHOLE}, of control step * sum of rates", axes=("term",))
 define("reward/success_correlation", "-", _CORRELATION.format(_POOLED, "success (1 or 0)"), axes=("term",))
 define(
+    "reward/success_correlation_given_command",
+    "-",
+    "the same among episodes with a like share of steps under a command to move (three thirds): what is due to the "
+    "command is taken out",
+    axes=("term",),
+)
+define(
     "reward/success_correlation_high",
     "-",
-    "upper end of its 95 % interval (Fisher's z); NaN below 4 episodes",
+    "upper end of the 95 % interval of success_correlation_given_command, from the standard errors of the means over "
+    "successes and over others (Welch); NaN without two of each in a third",
     axes=("term",),
+    version=2,
 )
 define("reward/error_correlation", "-", _CORRELATION.format(_POOLED, "its mean velocity error"), axes=("term",))
 define(
@@ -40,7 +49,11 @@ define(
 define("reward/pooled_successes", "episodes", f"successes among the {_POOLED}")
 define("reward/pooled_others", "episodes", f"others among the {_POOLED}")
 
+STRATA = 3
+"""Episodes are compared with those that had a like share of moving commands."""
+
 _BY_TERM = ("rate", "square", "with_success")
+_GIVEN = ("rate", "square", "with_success", "square_with_success")
 _BY_BUCKET = ("episodes", "success", "error", "error_square")
 
 
@@ -50,7 +63,9 @@ class EpisodeRewardAccount(Account):
     def __init__(self, layout: AuditLayout, config: Audit, device: str | torch.device) -> None:
         terms, slots = len(layout.reward_terms), len(layout.bucket_labels) + 1
         columns = len(_BY_TERM) * terms + len(_BY_BUCKET)
-        super().__init__({"table": (slots, columns), "total": (terms,), "with_error": (terms,)}, device)
+        given = (STRATA + 1, len(_GIVEN) * terms + 2)
+        shapes = {"table": (slots, columns), "total": (terms,), "with_error": (terms,), "given": given}
+        super().__init__(shapes, device)
         self._buckets, self._terms = slots - 1, terms
         self._dt = layout.step_dt
         self._success_error = config.success_error
@@ -71,6 +86,11 @@ class EpisodeRewardAccount(Account):
         by_bucket = torch.stack((whole, success.to(torch.float64), error, error.square()), dim=1)
         columns = torch.cat((rate, rate.square(), zeroed(rate, success.unsqueeze(1)), by_bucket), dim=1)
         self.sums["table"].index_add_(0, episodes.rows(episodes.whole, self._buckets), columns)
+        stratum = (STRATA * episodes.moving / steps).long().clamp(max=STRATA - 1)
+        succeeded = zeroed(rate, success.unsqueeze(1))
+        given = (rate, rate.square(), succeeded, succeeded.square(), by_bucket[:, :2])
+        rows = torch.where(episodes.whole, stratum, STRATA)
+        self.sums["given"].index_add_(0, rows, torch.cat(given, dim=1))
         self.sums["total"].add_(whole @ episodes.rates)
         self.sums["with_error"].add_((whole * error) @ rate)
 
@@ -79,11 +99,12 @@ class EpisodeRewardAccount(Account):
         episodes = self._split(now["table"][: self._buckets])["episodes"].sum()
         by_bucket = self._split(pooled["table"][: self._buckets])
         overall = {name: value.sum(dim=0) for name, value in by_bucket.items()}
-        correlation = success_correlation(overall)
+        given, high = given_command(pooled["given"][:STRATA], self._terms)
         return {
             "reward/mean_per_episode": self._dt * now["total"] / episodes,
-            "reward/success_correlation": correlation,
-            "reward/success_correlation_high": fisher_high(correlation, overall["episodes"]),
+            "reward/success_correlation": success_correlation(overall),
+            "reward/success_correlation_given_command": given,
+            "reward/success_correlation_high": high,
             "reward/error_correlation": _pearson(
                 overall, pooled["with_error"], overall["error"], overall["error_square"]
             ),
@@ -115,10 +136,37 @@ def _pearson(sums: dict[str, Tensor], product: Tensor, other: Tensor, other_squa
     return torch.where(known, covariance / (spread * other_spread).sqrt(), torch.nan).clamp(-1, 1)
 
 
-def fisher_high(correlation: Tensor, episodes: Tensor) -> Tensor:
-    """Upper end of the 95 % interval of a correlation.
+def given_command(sums: Tensor, terms: int) -> tuple[Tensor, Tensor]:
+    """Correlation of rate and success within strata, and the upper end of its 95 % interval.
 
-    Source: Fisher 1921, "On the probable error of a coefficient of correlation".
+    A point-biserial correlation is a difference of two means in another scale, and Welch's standard error of that
+    difference holds for skewed rates too, where Fisher's z of a correlation covers too little.
+
+    Args:
+        sums: For each stratum the columns of `_GIVEN`, a block of terms each, then episodes and successes.
+        terms: Number of terms.
+
+    Returns:
+        Shape (T,) each.
     """
-    half = Z_95 / (episodes - 3).clamp(min=0).sqrt()
-    return torch.where(episodes > 3, torch.tanh(torch.atanh(correlation) + half), torch.nan)
+    rate, square, hit, hit_square = sums[:, :-2].unflatten(1, (len(_GIVEN), terms)).unbind(dim=1)
+    n, successes = (column.unsqueeze(1) for column in sums[:, -2:].unbind(dim=1))
+    others = n - successes
+    usable = (successes >= 2) & (others >= 2)
+    high_mean, low_mean = hit / successes, (rate - hit) / others
+    high_error = _squared_error(hit, hit_square, successes)
+    low_error = _squared_error(rate - hit, square - hit_square, others)
+    weight = torch.where(usable, successes * others / n, 0.0)  # n p q: what a stratum says of the common difference
+    within = torch.where(usable, square - rate.square() / n, 0.0).sum(dim=0)
+    total, share = torch.where(usable, n, 0.0).sum(dim=0), weight / weight.sum(dim=0)
+    difference = (share * (high_mean - low_mean).nan_to_num()).sum(dim=0)
+    error = (share.square() * (high_error + low_error).nan_to_num()).sum(dim=0).sqrt()
+    scale = (weight.sum(dim=0) / within).sqrt()
+    known = (within > 1e-12 * square.sum(dim=0)) & (total > 0)
+    correlation = torch.where(known, difference * scale, torch.nan).clamp(-1, 1)
+    return correlation, torch.where(known, (difference + Z_95 * error) * scale, torch.nan).clamp(-1, 1)
+
+
+def _squared_error(total: Tensor, square: Tensor, n: Tensor) -> Tensor:
+    """Squared standard error of a mean, from sums."""
+    return ((square - total.square() / n) / (n - 1)).clamp(min=0) / n

@@ -28,6 +28,8 @@ class Episodes:
     """Sum over steps, m/s. Shape (E,)."""
     yaw_rate_error: Tensor
     """Sum over steps, rad/s. Shape (E,)."""
+    moving: Tensor
+    """Steps under a command to move, float64. Shape (E,)."""
     steps: Tensor
     """Steps that were seen, float64. Shape (E,)."""
     bucket: Tensor
@@ -61,15 +63,16 @@ class EpisodeTracker:
 
     def __init__(self, layout: AuditLayout, device: str | torch.device, compact: bool) -> None:
         self._terms = len(layout.reward_terms)
-        self._sums = torch.zeros(layout.num_envs, self._terms + 4, dtype=torch.float64, device=device)
+        self._sums = torch.zeros(layout.num_envs, self._terms + 5, dtype=torch.float64, device=device)
         self._compact = compact
 
     def add(self, block: Block) -> Episodes:
         """Advance by a block."""
-        single = (block.reward, block.lin_vel_error, block.yaw_rate_error, block.valid.to(torch.float64))
+        moving = (block.is_moving & block.valid).to(torch.float64)
+        single = (block.reward, block.lin_vel_error, block.yaw_rate_error, moving, block.valid.to(torch.float64))
         others = torch.stack(single, dim=2)
         index, sums = (self._ends if self._compact else self._every_row)(block, others)
-        reward, lin_vel_error, yaw_rate_error, steps = sums[:, self._terms :].unbind(dim=1)
+        reward, lin_vel_error, yaw_rate_error, moving, steps = sums[:, self._terms :].unbind(dim=1)
         failed, timed_out, bucket, length = (
             values.flatten()[index] for values in (block.failed, block.timed_out, block.bucket, block.episode_steps)
         )
@@ -81,6 +84,7 @@ class EpisodeTracker:
             reward=reward,
             lin_vel_error=lin_vel_error,
             yaw_rate_error=yaw_rate_error,
+            moving=moving,
             steps=steps,
             bucket=bucket,
             failed=failed,

@@ -28,6 +28,7 @@ def audit_layout(manifest: Manifest, buckets: Buckets) -> AuditLayout:
         max_episode_steps=max_episode_steps(manifest),
         num_actions=len(manifest.robot.joints),
         action_clip=task.actions.clip,
+        scattered_starts=task.resets.randomize_episode_start,
         factors=tuple(buckets.values),
         terrain_classes=tuple(task.terrain.generator.classes) if task.terrain.generator is not None else (),
         fixed_buckets=not any(name in factors and factors[name].mode == "reset" for name in bucket_by),

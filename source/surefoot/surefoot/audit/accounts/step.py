@@ -28,6 +28,8 @@ class AuditLayout:
     """Actions are clipped to plus and minus this; None where they are not."""
     fixed_buckets: bool = False
     """An environment never changes its bucket."""
+    scattered_starts: bool = False
+    """The first episodes begin at different ages, so that time-outs do not come together."""
     factors: tuple[str, ...] = ()
     """Randomised factors, in the order of their values."""
     terrain_classes: tuple[str, ...] = ()

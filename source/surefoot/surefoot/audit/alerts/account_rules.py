@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from surefoot.audit.accounts.bucket_statistics import distances_from_median
+from surefoot.audit.accounts.bucket_statistics import Spread
 from surefoot.audit.accounts.metrics import Flush
 from surefoot.audit.accounts.step import AuditLayout
 from surefoot.audit.alerts.alerts import Finding
@@ -29,16 +29,19 @@ def expected_signs(rewards: Mapping[str, RewardTerm], config: Audit) -> dict[str
     return by_name | config.reward.expected_sign
 
 
-def is_exploitation(icc_low: float, gap: float, within: float, config: BucketAudit) -> bool:
-    """Whether buckets surely differ, one of them by much, while each is tight. False where one of them is NaN.
+MIN_CERTAINTY = 7.0
+"""Standard errors by which an exploited bucket must be away from the median one; by chance 1 in 10^11."""
 
-    Args:
-        icc_low: Lower end of the intraclass correlation's interval.
-        gap: Largest distance of a bucket from the median bucket, over the root mean square return.
-        within: Largest standard deviation in a bucket, over its root mean square.
-        config: Thresholds.
-    """
-    return icc_low >= config.min_icc and gap >= config.min_gap and within <= config.max_within
+
+def is_exploitation(found: Spread, config: BucketAudit) -> bool:
+    """Whether buckets surely differ, one of them by much, while each is tight. False where a number is NaN."""
+    size = abs(found.median)
+    return (
+        found.icc_low >= config.min_icc
+        and found.gap >= config.min_gap * size
+        and found.within <= config.max_within * size
+        and found.certainty >= MIN_CERTAINTY
+    )
 
 
 class AccountRules:
@@ -54,6 +57,8 @@ class AccountRules:
         self._layout = layout
         self._config = config
         self._signs = config.reward.expected_sign if signs is None else signs
+        self._fewest = 0.0
+        """Most episodes that the smaller of successes and others has had."""
 
     def check(self, flush: Flush) -> list[Finding]:
         """Findings of one iteration."""
@@ -93,16 +98,18 @@ class AccountRules:
     def _against_success(self, flush: Flush) -> Iterator[Finding]:
         config = self._config.reward
         successes, others = float(flush["reward/pooled_successes"]), float(flush["reward/pooled_others"])
+        self._fewest = max(self._fewest, min(successes, others))
         if min(successes, others) < config.min_episodes:
             return
-        correlation = _numbers(flush["reward/success_correlation"])
+        correlation = _numbers(flush["reward/success_correlation_given_command"])
         high, mean = _numbers(flush["reward/success_correlation_high"]), _numbers(flush["reward/mean_per_s"])
         for index, term in enumerate(self._layout.reward_terms):
             if mean[index] > 0 and high[index] < -config.sign_correlation:
                 yield Finding(
                     "reward_against_success",
                     term,
-                    f"pays {mean[index]:.3g}/s, and more where episodes fail: correlation with success "
+                    f"pays {mean[index]:.3g}/s, and more where episodes fail: correlation with "
+                    f"success, the command kept, "
                     f"{correlation[index]:.2f} over {successes:.0f} successes and {others:.0f} others, limit "
                     f"-{config.sign_correlation:g}",
                 )
@@ -111,32 +118,35 @@ class AccountRules:
         probability, limit = float(flush["termination/at_once_p"]), self._config.synchrony.p_value
         if probability < limit:
             share = float(flush["termination/most_at_once"])
+            way_out = "look for a termination that environments share, or for a reset of everything"
+            if not self._layout.scattered_starts:
+                way_out = f"set task.resets.randomize_episode_start=true, or {way_out}"
             yield Finding(
                 "synchronised_resets",
                 "resets",
-                f"up to {share:.1%} of the environments ended in one step; by chance p = {probability:.1g}, limit "
-                f"{limit:.1g}; scatter the episode starts, or look for a termination that is shared",
+                f"up to {share:.1%} of the environments ended together in one step; by chance p = {probability:.1g}, "
+                f"limit {limit:.1g}; {way_out}",
             )
 
     def _exploitation(self, flush: Flush) -> Iterator[Finding]:
         config = self._config.bucket
-        low, within = float(flush["spread/return_icc_low"]), float(flush["spread/return_largest_within"])
-        gap = float(flush["spread/return_gap"] / flush["spread/return_rms"])
-        if not is_exploitation(low, gap, within, config):
+        values = {name: float(flush[f"spread/return_{name}"]) for name in ("icc", "icc_low", "icc_high", "between",
+                  "within", "gap", "median", "rms")}  # fmt: skip
+        found = Spread(**values, certainty=float(flush["spread/return_gap_z"]), groups=int(flush["spread/buckets"]))
+        if not is_exploitation(found, config):
             return
-        large = flush["bucket/episodes"] >= max(2, config.min_episodes)
-        means = flush["bucket/return_mean"]
-        best = int(means.masked_fill(~large, -float("inf")).argmax())
-        worst = int(means.masked_fill(~large, float("inf")).argmin())
-        apart = torch.full_like(means, -1.0)
-        apart[large] = distances_from_median(means[large])
+        means = flush["bucket/reward_per_s"].nan_to_num(found.median)
+        best, worst = int(means.argmax()), int(means.argmin())
         success, labels = [_of_success(share) for share in flush["bucket/success_rate"]], self._layout.bucket_labels
+        farther = best if means[best] - found.median >= found.median - means[worst] else worst
         yield Finding(
             "bucket_exploitation",
-            labels[best if apart[best] >= apart[worst] else worst],
-            f"return {float(means[best]):.3g}{success[best]} in {labels[best]!r} against "
-            f"{float(means[worst]):.3g}{success[worst]} in {labels[worst]!r}; {gap:.2f} of the return away "
-            f"from the median bucket, at most {within:.2f} within a bucket, intraclass correlation at least {low:.2f}",
+            labels[farther],
+            f"earns {float(means[best]):.3g}/s{success[best]} in {labels[best]!r} against "
+            f"{float(means[worst]):.3g}/s{success[worst]} in {labels[worst]!r}; the farthest bucket is "
+            f"{found.gap / abs(found.median):.2f} of the median bucket away, {found.certainty:.0f} standard errors, "
+            f"{found.within / abs(found.median):.2f} within a bucket, intraclass correlation at least "
+            f"{found.icc_low:.2f}",
         )
 
     def _faults(self, flush: Flush) -> Iterator[Finding]:
@@ -146,6 +156,13 @@ class AccountRules:
         share, limit = float(flush["fault/invalid_share"]), self._config.fault.max_share
         if share > limit:
             yield Finding("too_many_faults", "all", f"{share:.2%} of the steps are invalid, limit {limit:.2%}")
+
+    def silent(self) -> dict[str, str]:
+        """Kinds that have not been judged, and why."""
+        needed = self._config.reward.min_episodes
+        if self._fewest >= needed:
+            return {}
+        return {"reward_against_success": f"{self._fewest:.0f} successes, or others, in a window; {needed} are needed"}
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: each iteration is judged by its own metrics."""

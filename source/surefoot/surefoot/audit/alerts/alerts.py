@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from surefoot.audit.accounts.metrics import Flush
 from surefoot.manifest.audit import Action, Audit
 
-_STRENGTH: tuple[Action, ...] = ("stop", "pause", "log")
+_STRENGTH: tuple[Action, ...] = ("stop", "pause", "log", "ignore")
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Alerts:
         self._rules = list(rules)
         self._raised: dict[tuple[str, str], int] = {}
         self._paused: dict[tuple[str, str], int] = {}
+        self._since: dict[tuple[str, str], int] = {}
+        """First of the iterations in a row in which something was found."""
 
     def check(self, iteration: int, flush: Flush, further: Iterable[Finding] = ()) -> list[Alert]:
         """Alerts of an iteration.
@@ -75,12 +77,16 @@ class Alerts:
             flush: Metrics of the iteration.
             further: Findings of rules that need more than the metrics.
         """
-        findings = [finding for rules in self._rules for finding in rules.check(flush)]
-        news = [finding for finding in (*findings, *further) if self._is_news(iteration, finding)]
+        findings = [*(finding for rules in self._rules for finding in rules.check(flush)), *further]
+        keys = {(finding.kind, finding.subject) for finding in findings}
+        self._since = {key: self._since.get(key, iteration) for key in keys}
+        news = [finding for finding in findings if self._is_news(iteration, finding)]
         return [self._alert(iteration, finding) for finding in news]
 
     def _is_news(self, iteration: int, finding: Finding) -> bool:
         key, action = (finding.kind, finding.subject), self._action(finding)
+        if action == "ignore":
+            return False
         last = (self._paused if action == "pause" else self._raised).get(key)
         if action != "stop" and last is not None and iteration - last < self._config.repeat_after:
             return False
@@ -93,7 +99,20 @@ class Alerts:
         return getattr(self._config.actions, finding.kind)
 
     def _alert(self, iteration: int, finding: Finding) -> Alert:
-        return Alert(finding.kind, iteration, finding.subject, finding.message, self._action(finding))
+        since = self._since[finding.kind, finding.subject]
+        message = finding.message if since == iteration else f"{finding.message}; since iteration {since}"
+        return Alert(finding.kind, iteration, finding.subject, message, self._action(finding))
+
+    def silent(self) -> dict[str, str]:
+        """Kinds of alert that could not be raised in this run, and why."""
+        found = {
+            kind: f"switched off by audit.actions.{kind}"
+            for kind in type(self._config.actions).model_fields
+            if getattr(self._config.actions, kind) == "ignore"
+        }
+        for rules in self._rules:
+            found = rules.silent() | found if hasattr(rules, "silent") else found  # pyright: ignore
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """When each alert was last raised, and the rules' own state; pauses belong to the process."""

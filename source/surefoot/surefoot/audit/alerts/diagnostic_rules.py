@@ -35,6 +35,8 @@ class DiagnosticRules:
             "action": Window(config.action.window, 1),
         }
         self._iterations = 0
+        self._rows = (0.0, 0.0)
+        """Most rows of standing, and of following, in a window."""
 
     def check(self, flush: Flush) -> list[Finding]:
         """Findings of one iteration; call it once for each, in order."""
@@ -68,6 +70,7 @@ class DiagnosticRules:
             return []
         terms = len(self._layout.reward_terms)
         rows, following, moving = pooled[2 * terms :].tolist()
+        self._rows = (max(self._rows[0], rows), max(self._rows[1], following))
         findings: list[Finding] = []
         if rows >= config.min_rows and rows > config.max_standing * moving:
             message = f"{rows / moving:.0%} of the steps under a command to move are spent standing, limit"
@@ -84,6 +87,18 @@ class DiagnosticRules:
             return []
         message = f"{share:.0%} of the actions are clipped to {self._layout.action_clip:g}, limit"
         return [Finding("action_saturation", "action", f"{message} {config.max_saturation:.0%}")]
+
+    def silent(self) -> dict[str, str]:
+        """Kinds that have not been judged, and why."""
+        config, found = self._config, dict[str, str]()
+        if min(self._rows) < config.standing.min_rows:
+            found["standing_pays"] = (
+                f"{self._rows[0]:.0f} steps of standing and {self._rows[1]:.0f} of following a command in a window; "
+                f"{config.standing.min_rows} of each are needed"
+            )
+        if self._layout.num_envs < config.constant_term.min_envs:
+            found["constant_term"] = f"{self._layout.num_envs} environments, {config.constant_term.min_envs} are needed"
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """What is in the windows."""

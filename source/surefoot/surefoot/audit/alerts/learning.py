@@ -24,6 +24,15 @@ LEARNING: dict[str, str] = {
     "explained_variance": define(
         "learning/explained_variance", "-", f"1 - variance(return - value) / variance(return) {_VALID}"
     ),
+    "log_ratio": define(
+        "learning/log_ratio",
+        "-",
+        "mean over the first mini-batch, before its step, of |log probability now - when acted|; what the "
+        "normalisers have moved meanwhile",
+    ),
+    "pairing": define(
+        "learning/pairing", "-", "correlation over the first mini-batch of the advantage with return - value; 1"
+    ),
     "learning_rate": define("learning/learning_rate", "-", "learning rate after the update"),
     "action_std": define("learning/action_std", "-", "mean over actions, of the policy's standard deviation"),
     "action_std_min": define("learning/action_std_min", "-", "smallest over actions, of the same"),

@@ -75,6 +75,13 @@ class MemoryMonitor:
             if trend.grows(self._config.min_growth, self._config.min_z)
         ]
 
+    def silent(self) -> dict[str, str]:
+        """Nothing has been judged before the window was full."""
+        needed = self._config.warm_up + self._config.window
+        if self._samples >= needed:
+            return {}
+        return {"memory_growth": f"{self._samples} iterations of this process, {needed} are needed"}
+
     def state_dict(self) -> dict[str, Any]:
         """Nothing: a resumed run has another process, with memory of its own."""
         return {}

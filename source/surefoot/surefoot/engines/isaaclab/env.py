@@ -14,12 +14,12 @@ from surefoot.engines.delays import ObservationDelay
 from surefoot.engines.isaaclab.binder import tells_geometries_apart
 from surefoot.engines.isaaclab.compat import RobotHandle, new_simulation
 from surefoot.engines.isaaclab.compat.newton import soft_contacts, thicken_height_field
-from surefoot.engines.isaaclab.factors import PhysicsFactors
+from surefoot.engines.isaaclab.factors import IsaacLabFactors
 from surefoot.engines.isaaclab.faults import IsaacLabFaults
 from surefoot.engines.isaaclab.probe import check_effect
 from surefoot.engines.isaaclab.robot_model import RobotModel
 from surefoot.engines.isaaclab.robot_state import IsaacLabRobotState
-from surefoot.engines.step import StepResult
+from surefoot.engines.step import PhysicalState, StepResult
 from surefoot.engines.task_env import TaskEnv
 from surefoot.errors import CheckpointError, EngineError
 from surefoot.manifest.manifest import Manifest
@@ -86,7 +86,7 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.load_task()
         if self._model.mj is None:
             self._overrule_usd()
-        self.factors = PhysicsFactors(self, self._model)
+        self.factors = IsaacLabFactors(self, self._model)
         self.factors.apply(torch.arange(self.num_envs, device=self.device))
         check_effect(self, has_reference=self._backend == "newton_mjwarp")
         self.faults = IsaacLabFaults(self)
@@ -152,19 +152,11 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
         self.handle.write_base(env_ids, pos, quat, lin_vel, rotate(quat, ang_vel))
         self.robot_state.invalidate()
 
-    def write_state(
-        self,
-        env_ids: Tensor,
-        *,
-        pos_w: Tensor,
-        quat_w: Tensor,
-        lin_vel_w: Tensor,
-        ang_vel_b: Tensor,
-        joint_pos: Tensor,
-        joint_vel: Tensor,
-    ) -> None:
-        self.write_base(env_ids, pos_w=pos_w, quat_w=quat_w, lin_vel_w=lin_vel_w, ang_vel_b=ang_vel_b)
-        self.handle.write_joints(env_ids, joint_pos, joint_vel)
+    def write_state(self, env_ids: Tensor, state: PhysicalState) -> None:
+        self.write_base(
+            env_ids, pos_w=state.pos_w, quat_w=state.quat_w, lin_vel_w=state.lin_vel_w, ang_vel_b=state.ang_vel_b
+        )
+        self.handle.write_joints(env_ids, state.joint_pos, state.joint_vel)
         self.handle.forget(env_ids)
 
     def write_reset(self, env_ids: Tensor) -> None:

@@ -1,33 +1,33 @@
 """Randomisation factors in Isaac Lab's physics: written from the nominal value each time, and read back.
 
-Axis letters: n environments written to.
+Axis letters: n environments written to, B bodies, J joints, G geometries.
 """
 
-from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from surefoot.engines.isaaclab.compat.parameters import JOINT_PARAMETERS
-from surefoot.engines.isaaclab.nominal import PLACE, TOUCHED_BY, NominalRobot
+from surefoot.engines.factors import PLACE, SHIFT, Base, PhysicsFactors
+from surefoot.engines.isaaclab.compat.joint_parameters import JOINT_PARAMETERS
 from surefoot.errors import EngineError
-from surefoot.manifest.randomization import Factor
+from surefoot.manifest.factors import FACTORS, writable
 
 if TYPE_CHECKING:
     from surefoot.engines.isaaclab.env import IsaacLabEnv
     from surefoot.engines.isaaclab.robot_model import RobotModel
 
-PHYSICS_FACTORS: frozenset[str] = frozenset().union(*TOUCHED_BY.values())
-"""Factors that are numbers of the physics; delays, noise and pushes happen outside it."""
-SUPPORTED = PHYSICS_FACTORS | {"control_delay", "observation_delay", "noise_level", "push_strength", "sensor_bias"}
+MOTOR_QUANTITIES = ("stiffness", "damping", "effort_limit", "saturation_effort")
+_ARRAYS = tuple(dict.fromkeys(("mass", "inertia", "com", *MOTOR_QUANTITIES, *JOINT_PARAMETERS, "friction")))
+"""Of the simulator, in the order of writing: on PhysX a centre of mass is written beside the inertia that is there."""
+SUPPORTED = writable({*_ARRAYS, "link_mass", "link_inertia"})
 
 _TOLERANCE = 1e-6
 _CHECK_EVERY = 256
 """Writes between checks on a GPU, where reading back waits for the device."""
 
 
-class PhysicsFactors:
+class IsaacLabFactors(PhysicsFactors):
     """Writes the factors of the manifest that are numbers of the physics.
 
     Args:
@@ -36,24 +36,26 @@ class PhysicsFactors:
     """
 
     def __init__(self, env: "IsaacLabEnv", model: "RobotModel") -> None:
-        self._handle, self._buckets, self._on_cpu = env.handle, env.buckets, env.device == "cpu"
-        self.names = tuple(name for name in env.buckets.values if name in PHYSICS_FACTORS)
+        self._handle, self._on_cpu, self._calls = env.handle, env.device == "cpu", 0
         robot = env.manifest.robot
-        self._calls = 0
-        base = int(self._handle.body_ids([robot.base_body])[0])
         feet = [geom for geoms in robot.foot_geoms(env.manifest.simulation.contact_model) for geom in geoms]
         self.feet = self._foot_columns(feet, model).to(env.device)
-        quantities = TOUCHED_BY if env.handle.has_dc_motors else TOUCHED_BY.keys() - {"saturation_effort"}
-        held = {name: self._held(name)[0].to(env.device) for name in quantities}
-        self.nominal = NominalRobot(held, base)
-        self._base = base
-        for name in self.names:  # conditions may leave a value to the robot
-            self._buckets.values[name].nan_to_num_(nan=self.nominal.neutral(name))
-        self._check_base(robot.base_body, env.manifest.randomization.factors, imposed=env.conditions is not None)
-
-    def values(self, env_ids: Tensor) -> dict[str, Tensor]:
-        """Values in force of the physics' factors. Shape (n,) each."""
-        return {name: self._buckets.values[name][env_ids] for name in self.names}
+        arrays = [name for name in _ARRAYS if name != "saturation_effort" or env.handle.has_dc_motors]
+        self.whole = {name: self._array(name)[0].to(env.device).double() for name in arrays}
+        """Arrays of one nominal robot. Shapes (B,), (B, 9) for inertias, (B, 3), (J,) for joints, (G,) for friction."""
+        base = int(self._handle.body_ids([robot.base_body])[0])
+        bodies = torch.arange(len(self.whole["mass"]), device=env.device)
+        self._places: dict[str, tuple[str, Any]] = {name: (name, slice(None)) for name in arrays}
+        self._places |= {name: (name, bodies[bodies == base]) for name in ("mass", "inertia", "com")}
+        self._places |= {f"link_{name}": (name, bodies[bodies != base]) for name in ("mass", "inertia")}
+        com, inertia = self.whole["com"][base], self.whole["inertia"][base]
+        super().__init__(
+            env.manifest,
+            env.buckets,
+            imposed=env.conditions is not None,
+            nominal={name: self.whole[array][columns] for name, (array, columns) in self._places.items()},
+            base=Base(float(self.whole["mass"][base]), com, inertia.unflatten(0, (3, 3))),
+        )
 
     def apply(self, env_ids: Tensor) -> None:
         """Write the values in force of some environments.
@@ -75,62 +77,69 @@ class PhysicsFactors:
         """
         check = self._on_cpu or self._calls % _CHECK_EVERY == 0
         self._calls += 1
-        for name, value in self.nominal.quantities(values).items():
+        for name, value in self.arrays(values).items():
             self._write(name, env_ids, value)
             if check:
-                held = self._held(name)
+                held = self._array(name)
                 self._check(name, held[env_ids.to(held.device)], value.to(held.device))
 
-    def _held(self, name: str) -> Tensor:
-        """A quantity as the simulator holds it, of all environments."""
-        if name in JOINT_PARAMETERS or name == "saturation_effort":
-            return self._handle.joint_parameter(name)
+    def held(self, quantity: str) -> Tensor:
+        """A quantity as the simulator holds it, of all environments. Shape (N, k, ...)."""
+        array, columns = self._places[quantity]
+        held = self._array(array)
+        return held[:, columns if isinstance(columns, slice) else columns.to(held.device)]
+
+    def arrays(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the physics must hold, by array; those alone that a given factor touches.
+
+        Args:
+            values: Shape (n,) each.
+        """
+        values = {name: value.double() for name, value in values.items()}
+        parts = self.rows(values)
+        if not {"payload_mass", *PLACE, *SHIFT}.isdisjoint(values):
+            loaded = self.base.loaded(values)
+            inertia = self.nominal["inertia"] * (loaded.mass / self.base.mass)[:, None, None]
+            if loaded.apart is not None:
+                inertia = inertia + loaded.apart.flatten(1).unsqueeze(1)
+            if "payload_mass" in values:
+                parts |= {"mass": loaded.mass.unsqueeze(1), "inertia": inertia}
+            if not {*PLACE, *SHIFT}.isdisjoint(values):
+                parts["com"] = loaded.com.unsqueeze(1)
+        found: dict[str, Tensor] = {}
+        for quantity, part in parts.items():
+            array, columns = self._places[quantity]
+            whole = self.whole[array]
+            found.setdefault(array, whole.expand(len(part), *whole.shape).clone())[:, columns] = part
+        return {name: found[name].float() for name in _ARRAYS if name in found}
+
+    def _array(self, name: str) -> Tensor:
+        """As the simulator holds it, of all environments."""
         if name == "friction":
             friction = self._handle.friction()
             return friction[:, self.feet.to(friction.device)]
-        return {"mass": self._handle.masses, "inertia": self._handle.inertias, "com": self._handle.coms}[name]()
+        by_body = {"mass": self._handle.masses, "inertia": self._handle.inertias, "com": self._handle.coms}
+        return by_body[name]() if name in by_body else self._handle.joint_parameter(name)
 
     def _write(self, name: str, env_ids: Tensor, value: Tensor) -> None:
         handle = self._handle
-        if name in JOINT_PARAMETERS or name == "saturation_effort":
-            handle.write_joint_parameter(name, env_ids, value)
-        elif name == "friction":
+        by_body = {"mass": handle.write_masses, "inertia": handle.write_inertias, "com": handle.write_coms}
+        if name == "friction":
             handle.write_friction(env_ids, self.feet, value)
+        elif name in by_body:
+            by_body[name](env_ids, value)
         else:
-            write = {"mass": handle.write_masses, "inertia": handle.write_inertias, "com": handle.write_coms}[name]
-            write(env_ids, value)
+            handle.write_joint_parameter(name, env_ids, value)
 
     def _check(self, name: str, got: Tensor, written: Tensor) -> None:
         worst = float((got - written).abs().max())
         if not worst <= _TOLERANCE * max(1.0, float(written.abs().max())):
-            suspects = ", ".join(f"randomization.factors.{factor}" for factor in sorted(TOUCHED_BY[name]))
+            touching = [key for key in sorted(FACTORS) if {name, f"link_{name}"} & set(FACTORS[key].quantities)]
+            suspects = ", ".join(f"randomization.factors.{key}" for key in touching)
             raise EngineError(
                 f"The simulator's {name} differs by up to {worst:.3g} from what was written: a factor does not reach "
                 f"the physics. Factors that change it: {suspects}."
             )
-
-    def _check_base(self, body: str, factors: dict[str, Factor], imposed: bool) -> None:
-        """Refuse a base without mass or with an impossible inertia: at all corners of the ranges, or as imposed."""
-        names = [name for name in self.names if name in ("payload_mass", *PLACE)]
-        if not names:
-            return
-        if imposed:
-            columns = torch.stack([self._buckets.values[name].double() for name in names])
-            corners: list[tuple[float, ...]] = [tuple(row) for row in columns.T.tolist()]
-        else:
-            corners = list(product(*((factors[name].edges[0], factors[name].edges[-1]) for name in names)))
-            columns = torch.tensor(corners, dtype=torch.float64, device=self.feet.device).T
-        found = self.nominal.quantities(dict(zip(names, columns, strict=True)))
-        moments = torch.linalg.eigvalsh(found["inertia"][:, self._base].unflatten(1, (3, 3)))
-        possible = (moments[:, 0] > 0) & (moments[:, 2] <= (moments[:, 0] + moments[:, 1]) * 1.001)
-        possible &= found["mass"][:, self._base] > 0
-        for corner, good in zip(corners, possible.tolist(), strict=True):
-            if not good:
-                what = ", ".join(f"{name} {value:g}" for name, value in zip(names, corner, strict=True))
-                raise EngineError(
-                    f"randomization.factors.payload_mass.edges: {what} leaves {body!r} without mass or with an inertia "
-                    f"that no body has; its nominal mass is {self.nominal.base_mass:g} kg."
-                )
 
     def _foot_columns(self, feet: list[str], model: "RobotModel") -> Tensor:
         by_body: dict[str, list[str]] = {}

@@ -9,7 +9,6 @@ Axis letters: n environments.
 """
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import mujoco
@@ -17,9 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from surefoot.engines.isaaclab.compat.joint_parameters import JOINT_PARAMETERS
 from surefoot.engines.isaaclab.compat.newton import manager
-from surefoot.engines.isaaclab.nominal import MOTOR_QUANTITIES
+from surefoot.engines.isaaclab.factors import MOTOR_QUANTITIES
 from surefoot.engines.motor_law import dc_motor_torque
+from surefoot.engines.step import PhysicalState
 from surefoot.errors import EngineError
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def _feel(env: "IsaacLabEnv", names: list[str], height: float) -> None:
     """Step with all factors, and again with one of them at its neutral value."""
     factors, everyone = env.factors, torch.arange(env.num_envs, device=env.device)
     values = factors.values(everyone)
-    touched = {name: (values[name] - factors.nominal.neutral(name)).abs() for name in names}
-    touched = {name: change for name, change in touched.items() if bool(change.max() > 1e-6)}
+    touched = {name: index for name in names if (index := factors.furthest(name)) is not None}
     if not touched:
         return
     same = []
@@ -65,10 +65,9 @@ def _feel(env: "IsaacLabEnv", names: list[str], height: float) -> None:
         factors.write(everyone, values)
         same.append(_stepped(env, height))
     whole, unlike = same[2], (same[2] - same[1]).abs().amax(dim=1)
-    for name, change in touched.items():
-        factors.write(everyone, values | {name: torch.full_like(values[name], factors.nominal.neutral(name))})
+    for name, most in touched.items():
+        factors.write(everyone, factors.without(name, values))
         effect = (_stepped(env, height) - whole).abs().amax(dim=1)
-        most = int(change.argmax())
         if not effect[most] > _FELT * whole[most].abs().max() + 3.0 * unlike[most]:
             raise EngineError(
                 f"randomization.factors.{name}: the simulation moves a robot with {float(values[name][most]):g} as it "
@@ -99,16 +98,13 @@ def _compare(env: "IsaacLabEnv", names: list[str], height: float) -> None:
 
     everyone = factors.values(torch.arange(env.num_envs, device=env.device))
     for name in names:
-        value = everyone[name]
-        neutral = factors.nominal.neutral(name)
-        index = int((value - neutral).abs().argmax())
-        if abs(float(value[index]) - neutral) < 1e-6:
-            continue  # every environment has the neutral value
+        if (index := factors.furthest(name)) is None:
+            continue
         own = {other: column[index : index + 1] for other, column in everyone.items()}
         start = (qpos[index], qvel[index], ctrl[index])
         intended = _step(env, own, start)
-        without = _step(env, own | {name: torch.full_like(own[name], neutral)}, start)
-        _judge(name, float(value[index]), got[index], intended, without, qvel[index])
+        without = _step(env, factors.without(name, own), start)
+        _judge(name, float(own[name]), got[index], intended, without, qvel[index])
 
 
 def _judge(
@@ -149,9 +145,8 @@ def _set_moving(env: "IsaacLabEnv", height: float, by_feet: bool = False) -> Non
     position[:, 2] += robot.base_height
     row = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.7, 0.5, -0.1, 0.0], [0.3, -0.4, 0.5, 0.0]], device=env.device)
     quat, lin_vel, ang_vel = (part.expand(env.num_envs, 4) for part in row)
-    write = partial(
-        env.write_state,
-        ids,
+    state = PhysicalState(
+        pos_w=position,
         quat_w=quat,
         lin_vel_w=lin_vel[:, :3],
         ang_vel_b=ang_vel[:, :3],
@@ -159,11 +154,11 @@ def _set_moving(env: "IsaacLabEnv", height: float, by_feet: bool = False) -> Non
         joint_vel=moving.expand(env.num_envs, -1),
     )
     if by_feet:
-        write(pos_w=position)
+        env.write_state(ids, state)
         env.refresh(ids)
         position[:, 2] -= env.robot_state.read("foot_height").amin(dim=1)
     position[:, 2] += height
-    write(pos_w=position)
+    env.write_state(ids, state)
     env.refresh(ids)
     env.handle.set_targets(targets.expand(env.num_envs, -1))
     env.scene.write_data_to_sim()
@@ -173,7 +168,7 @@ def _step(env: "IsaacLabEnv", values: dict[str, Tensor], start: tuple[np.ndarray
     """Velocities after one step of plain MuJoCo."""
     model = manager()._solver.mj_model.__copy__()
     model.opt.timestep = env.physics_dt
-    written = env.factors.nominal.quantities(values)
+    written = env.factors.arrays(values)
     for name, value in written.items():
         if not (env.handle.has_dc_motors and name in MOTOR_QUANTITIES):
             _write(model, env, name, value[0].double().cpu().numpy())
@@ -190,7 +185,7 @@ def _step(env: "IsaacLabEnv", values: dict[str, Tensor], start: tuple[np.ndarray
 
 def _dc_torques(env: "IsaacLabEnv", written: dict[str, Tensor]) -> list[float]:
     """N m, of the robots that `_set_moving` leaves, Isaac Lab's joint order."""
-    held = {name: written.get(name, env.factors.nominal.held[name]).double() for name in MOTOR_QUANTITIES}
+    held = {name: written.get(name, env.factors.whole[name]).double() for name in MOTOR_QUANTITIES}
     default = env.robot_state.read("default_joint_pos")[env.handle.to_isaac].double()
     moving, targets = (part[env.handle.to_isaac].double() for part in _motion(env))
     wanted = held["stiffness"] * (targets - default) - held["damping"] * moving
@@ -232,7 +227,7 @@ def _write(model: mujoco.MjModel, env: "IsaacLabEnv", name: str, value: np.ndarr
         elif name == "effort_limit":
             model.jnt_actfrcrange[index] = -quantity, quantity
         else:
-            getattr(model, {"armature": "dof_armature", "joint_friction": "dof_frictionloss"}[name])[dof] = quantity
+            getattr(model, JOINT_PARAMETERS[name].mujoco)[dof] = quantity
 
 
 def _write_body(model: mujoco.MjModel, body: int, name: str, value: np.ndarray) -> None:

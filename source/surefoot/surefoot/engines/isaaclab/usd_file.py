@@ -159,6 +159,7 @@ def _bind_material(stage: Usd.Stage, prim: Usd.Prim, path: str, friction: tuple[
     api.CreateRestitutionAttr(0.0)
     for name, value in (("newton:torsionalFriction", friction[1]), ("newton:rollingFriction", friction[2])):
         material.GetPrim().CreateAttribute(name, Sdf.ValueTypeNames.Float).Set(value)
+    material.GetPrim().AddAppliedSchema("PhysxMaterialAPI")  # without it PhysX reads neither mode, and takes the mean
     for name in ("physxMaterial:frictionCombineMode", "physxMaterial:restitutionCombineMode"):
         material.GetPrim().CreateAttribute(name, Sdf.ValueTypeNames.Token).Set("max")
     UsdShade.MaterialBindingAPI.Apply(prim).Bind(material, UsdShade.Tokens.weakerThanDescendants, "physics")

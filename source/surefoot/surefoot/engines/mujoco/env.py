@@ -15,7 +15,7 @@ from surefoot.engines.mujoco.height_field import with_height_field
 from surefoot.engines.mujoco.probe import check_effect
 from surefoot.engines.mujoco.reward_manager import MatrixRewardManager
 from surefoot.engines.mujoco.robot_state import MujocoRobotState
-from surefoot.engines.step import StepResult
+from surefoot.engines.step import PhysicalState, StepResult
 from surefoot.engines.task_env import TaskEnv
 from surefoot.manifest.manifest import Manifest
 from surefoot.randomization.buckets import refuse_unsupported
@@ -36,6 +36,7 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
 
     robot_state: MujocoRobotState
     simulator_errors = (RuntimeError, mujoco.FatalError)
+    torque_of_present_state = True
 
     def __init__(
         self,
@@ -113,6 +114,9 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
     def apply_factors(self, env_ids: Tensor) -> None:
         self.factors.apply(env_ids)
 
+    def model_deviations(self) -> tuple[tuple[str, ...], Tensor]:
+        return self.factors.deviations()
+
     def reward_rates(self) -> Tensor:
         return cast("MatrixRewardManager", self.reward_manager).rates
 
@@ -121,22 +125,13 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
         qvel[env_ids, 0:2] = qvel[env_ids, 0:2] + change[:, 0:2]
         qvel[env_ids, 5] = qvel[env_ids, 5] + change[:, 2]
 
-    def write_state(
-        self,
-        env_ids: Tensor,
-        *,
-        pos_w: Tensor,
-        quat_w: Tensor,
-        lin_vel_w: Tensor,
-        ang_vel_b: Tensor,
-        joint_pos: Tensor,
-        joint_vel: Tensor,
-    ) -> None:
-        qpos, qvel, state = self.sim.data.qpos, self.sim.data.qvel, self.robot_state
-        self.write_base(env_ids, pos_w=pos_w, quat_w=quat_w, lin_vel_w=lin_vel_w, ang_vel_b=ang_vel_b)
+    def write_state(self, env_ids: Tensor, state: PhysicalState) -> None:
+        self.write_base(
+            env_ids, pos_w=state.pos_w, quat_w=state.quat_w, lin_vel_w=state.lin_vel_w, ang_vel_b=state.ang_vel_b
+        )
         rows = env_ids.unsqueeze(1)
-        qpos[rows, state.q_ids] = joint_pos
-        qvel[rows, state.v_ids] = joint_vel
+        self.sim.data.qpos[rows, self.robot_state.q_ids] = state.joint_pos
+        self.sim.data.qvel[rows, self.robot_state.v_ids] = state.joint_vel
 
     def write_base(
         self, env_ids: Tensor, *, pos_w: Tensor, quat_w: Tensor, lin_vel_w: Tensor, ang_vel_b: Tensor

@@ -11,11 +11,11 @@ import warp as wp
 from mjlab.envs import ManagerBasedRlEnv, ManagerBasedRlEnvCfg
 
 from surefoot.engines.device import check_device
+from surefoot.engines.factors import PLACE, SHIFT
 from surefoot.engines.mujoco.batch_sim import BatchSimulation
 from surefoot.engines.mujoco.binder import build_env_cfg
 from surefoot.engines.mujoco.contact_times import use_fast_contact_times
 from surefoot.engines.mujoco.env import MujocoEnv, can_fuse
-from surefoot.engines.mujoco.nominal_model import PLACE, SHIFT
 from surefoot.manifest.manifest import Manifest
 from surefoot.randomization.conditions import Conditions
 

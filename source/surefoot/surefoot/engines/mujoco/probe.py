@@ -44,13 +44,12 @@ def check_effect(env: "MujocoEnv", factors: ModelFactors) -> None:
     sim.reset()
 
     start = tuple(x.double().cpu().numpy() for x in (qpos, qvel, ctrl))
-    everyone = {name: value.double().cpu() for name, value in factors.values(torch.arange(env.num_envs)).items()}
-    for name, value in everyone.items():
-        index = int((value - factors.neutral(name)).abs().argmax())
+    everyone = factors.values(torch.arange(env.num_envs, device=env.device))
+    for name in everyone:
+        if (index := factors.furthest(name)) is None:
+            continue
         own = {other: column[index : index + 1] for other, column in everyone.items()}
         without = {other: column for other, column in own.items() if other != name}
-        if abs(float(own[name]) - factors.neutral(name)) < 1e-6:
-            continue  # every environment has the neutral value
         intended = _step(sim.mj_model, factors, own, start)
         neutral = _step(sim.mj_model, factors, without, start)
         _judge(name, float(own[name]), got[index], intended, neutral, start[1], isinstance(sim, BatchSimulation))

@@ -63,7 +63,7 @@ def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
     """
     if problem := _damage(state):
         raise CheckpointError(f"The environment state is damaged: {problem}.")
-    if state["experiment"] != _experiment(env.manifest):
+    if state["experiment"] not in (_experiment(env.manifest), _experiment(env.manifest, spelled_out=True)):
         raise CheckpointError(
             "The environment state was saved under another manifest (robot, simulation, task, randomization or seed)."
         )
@@ -114,9 +114,16 @@ def _damage(state: Any) -> str:
     return ""
 
 
-def _experiment(manifest: Manifest) -> str:
-    """Hash of what the environment depends on; how it is trained and watched may change between two runs."""
+def _experiment(manifest: Manifest, spelled_out: bool = False) -> str:
+    """Hash of what the environment depends on; how it is trained and watched may change between two runs.
+
+    Args:
+        manifest: The experiment.
+        spelled_out: With an extension that is none, as some states have it; those of before know no extension.
+    """
     parts = {key: value for key, value in manifest.to_plain().items() if key not in ("audit", "ppo", "training")}
+    if manifest.extension is None and not spelled_out:
+        del parts["extension"]
     if manifest.robot.motors == "implicit_pd":  # states of before there was another kind hold
         del parts["robot"]["motors"]
         for joint in parts["robot"]["joints"]:

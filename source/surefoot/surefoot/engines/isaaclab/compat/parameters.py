@@ -8,18 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from surefoot.engines.isaaclab.compat.data import as_tensor
+from surefoot.engines.isaaclab.compat.joint_parameters import JOINT_PARAMETERS
 from surefoot.engines.isaaclab.compat.physx_view import PhysxView
 
-JOINT_PARAMETERS = {
-    "stiffness": ("joint_stiffness", "write_joint_stiffness_to_sim", "stiffness"),
-    "damping": ("joint_damping", "write_joint_damping_to_sim", "damping"),
-    "effort_limit": ("joint_effort_limits", "write_joint_effort_limit_to_sim", "limits"),
-    "armature": ("joint_armature", "write_joint_armature_to_sim", "armature"),
-    "joint_friction": (
-        "joint_friction_coeff", "write_joint_friction_coefficient_to_sim", "joint_friction_coeff",
-    ),
-}  # fmt: skip
-"""Name in the articulation's data, method that writes it (3.0 appends `_index`), and that method's argument."""
 MOTORS = "motors"
 """The one group of actuators."""
 _OWN = ("stiffness", "damping", "effort_limit", "velocity_limit", "saturation_effort")
@@ -94,19 +85,19 @@ class RobotParameters:
             return self._own(name)
         if not self._newton:
             return self._physx().joint_property(name)
-        return as_tensor(getattr(self._robot.data, JOINT_PARAMETERS[name][0]))
+        return as_tensor(getattr(self._robot.data, JOINT_PARAMETERS[name].data))
 
     def write_joint_parameter(self, name: str, env_ids: Tensor, value: Tensor) -> None:
         """One of `JOINT_PARAMETERS`, or of a DC motor's limits. Shape (n, J)."""
         if self._motors is not None and name in _OWN:
             self._own(name)[env_ids] = value
             return
-        _, method, argument = JOINT_PARAMETERS[name]
-        values = {argument: value.contiguous()}
-        if name == "joint_friction" and not self._newton:  # at rest and in motion
-            values["joint_dynamic_friction_coeff"] = values[argument]
+        parameter = JOINT_PARAMETERS[name]
+        values = {parameter.argument: value.contiguous()}
+        if parameter.twin and not self._newton:
+            values[parameter.twin] = values[parameter.argument]
         suffix = "" if self._version == "2.3" else "_index"
-        getattr(self._robot, method + suffix)(**values, env_ids=env_ids)
+        getattr(self._robot, parameter.writer + suffix)(**values, env_ids=env_ids)
 
     def _own(self, name: str) -> Tensor:
         """What a DC motor holds itself, under the name that it has in this version."""

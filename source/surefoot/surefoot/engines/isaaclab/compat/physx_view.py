@@ -11,25 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-JOINT_PROPERTIES = {
-    "stiffness": "dof_stiffnesses",
-    "damping": "dof_dampings",
-    "effort_limit": "dof_max_forces",
-    "armature": "dof_armatures",
-}
-"""Where the view has a joint parameter."""
+from surefoot.engines.isaaclab.compat.joint_parameters import JOINT_PARAMETERS
 
 _OVPHYSX = {
     "masses": "articulation_body_mass",
     "inertias": "articulation_body_inertia",
     "coms": "articulation_body_com_pose",
     "material_properties": "articulation_shape_friction_and_restitution",
-    "dof_stiffnesses": "articulation_dof_stiffness",
-    "dof_dampings": "articulation_dof_damping",
-    "dof_max_forces": "articulation_dof_max_force",
-    "dof_armatures": "articulation_dof_armature",
-    "dof_friction_properties": "articulation_dof_friction_properties",
-}
+} | {parameter.physx: parameter.ovphysx for parameter in JOINT_PARAMETERS.values()}
 """What OvPhysX calls the properties that Isaac Sim's view has methods for."""
 
 
@@ -68,11 +57,10 @@ class PhysxView:
             setter(warp.from_torch(held), warp.from_torch(rows.int()))
 
     def joint_property(self, name: str) -> Tensor:
-        """A joint parameter. Shape (N, J).
-
-        Friction is NaN where its two torques differ: there is one in the manifest, that at rest and in motion.
-        """
-        if name != "joint_friction":
-            return self.get(JOINT_PROPERTIES[name])
-        static, dynamic, _ = self.get("dof_friction_properties").unbind(dim=-1)
-        return torch.where(static == dynamic, static, torch.nan)
+        """A joint parameter; NaN where numbers of PhysX differ that are one in the manifest. Shape (N, J)."""
+        parameter = JOINT_PARAMETERS[name]
+        held = self.get(parameter.physx)
+        if not parameter.columns:
+            return held
+        held = held[..., list(parameter.columns)]
+        return torch.where((held == held[..., :1]).all(dim=-1), held[..., 0], torch.nan)

@@ -9,9 +9,10 @@ import torch
 from surefoot.engines.base import EngineEnv, load_engine
 from surefoot.engines.opengl import choose_opengl
 from surefoot.errors import PanelError
-from surefoot.evaluation.cell_rollout import PanelResult
 from surefoot.evaluation.conditions import panel_conditions, panel_manifest
-from surefoot.evaluation.panel_report import PanelReport
+from surefoot.evaluation.panel import Panel
+from surefoot.evaluation.report import PanelReport
+from surefoot.evaluation.rollout import PanelResult
 from surefoot.manifest import Manifest
 from surefoot.play.film import FRAMES_PER_SECOND
 from surefoot.play.video import VideoFile, check_output, with_caption
@@ -24,16 +25,18 @@ _AFTER_END = 1.0
 """s that a film goes on after a fall."""
 
 
-def check_films(count: int, cells: int, out: Path) -> None:
+def check_films(count: int, panel: Panel, out: Path) -> None:
     """Refuse films that could not be made, before the evaluation is spent on them.
 
     Raises:
-        PanelError: Too many.
+        PanelError: Too many, or the panel is drawn.
         RunFolderError: They could not be written.
         MissingExtra: No OpenGL that draws without a screen.
     """
-    if not 1 <= count <= cells:
-        raise PanelError(f"--films: expected 1 to {cells}, the panel's cells, got {count}.")
+    if panel.drawn:  # what a robot draws depends on its number in the batch, and a film has a batch of one
+        raise PanelError(f"--films: panel {panel.name} draws its conditions; films need a panel that imposes them.")
+    if not 1 <= count <= len(panel.cells):
+        raise PanelError(f"--films: expected 1 to {len(panel.cells)}, the panel's cells, got {count}.")
     check_output(out.with_name(f"{out.stem}_film.mp4"), ".mp4")
     choose_opengl()
 
@@ -42,7 +45,6 @@ def film_worst(
     checkpoint: Checkpoint,
     task: Manifest,
     report: PanelReport,
-    result: PanelResult,
     engine: str,
     device: str,
     count: int,
@@ -53,6 +55,7 @@ def film_worst(
     It is the cell's episode with the earliest fall, or else with the largest error. Draws are those of the evaluation;
     in a batch of one the policy's sums may round differently, so that after some seconds the motion may differ.
     """
+    result = report.result
     manifest = panel_manifest(task, result.panel, result.panel.seed)
     conditions = panel_conditions(result.panel, manifest)
     policy = load_policy(checkpoint, manifest, device)

@@ -1,0 +1,1 @@
+"""What the manifest says, computed once more beside the training and compared with what the training has."""

@@ -1,0 +1,63 @@
+"""The ground is felt with the friction that a robot has: it brakes a sliding robot by friction times gravity."""
+
+from typing import Any
+
+import pytest
+import torch
+
+import engines_here
+from surefoot.manifest import compose_manifest
+from surefoot.randomization.conditions import Conditions, Kicks, Timetable
+from surefoot.replay.run import replay_manifest
+from surefoot_tasks import manifest_root
+
+TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
+GRAVITY, CONTROL_STEP = 9.81, 0.02
+
+
+@pytest.mark.parametrize("ground", [(), (("flat", 0.0, 0),)], ids=["plane", "tile"])
+def test_a_sliding_robot_is_braked_by_its_own_friction(engine: str, ground: tuple[Any, ...]) -> None:
+    """So low that the robot slides upright; the ground's own friction, next to none, must not count."""
+    friction = torch.tensor([0.05, 0.1, 0.15])
+    none, zero = torch.full((3, 1), torch.inf), torch.zeros(3)
+    conditions = Conditions(
+        keys=torch.arange(3),
+        factors={"friction": friction, "payload_mass": zero, "control_delay": zero},
+        tiles=torch.zeros(3, dtype=torch.long),
+        kicks=Kicks(none, none, torch.zeros(3, 1, 3)),
+        timetable=Timetable(torch.zeros(3, 1), torch.zeros(3, 1, 3)),
+        ground=ground,
+    )
+    builder = engines_here.Builder(engine)
+    firm = engines_here.FIRM if ground else ()
+    # Feet that have sunk into a height field meet the sides of its prisms, which brakes by up to 0.1 g here.
+    drag = 0.1 if ground and engines_here.physics(engine) in ("mujoco", "newton_mjwarp") else 0.0
+    task = replay_manifest(compose_manifest(manifest_root(), TASK, ["randomization.bucket_by=[]", *firm]))
+    env = builder(task, evaluation=True, conditions=conditions)
+    env.reset()
+    still = torch.zeros(3, 12)
+    for _ in range(50):
+        env.step(still)
+    read = env.robot_state.read
+    forward = torch.stack([torch.cos(heading(env)), torch.sin(heading(env)), zero], dim=1)
+    env.write_base(
+        torch.arange(3),
+        pos_w=read("base_pos_w").clone(),
+        quat_w=read("base_quat_w").clone(),
+        lin_vel_w=forward,
+        ang_vel_b=torch.zeros(3, 3),
+    )
+    env.refresh(torch.arange(3))
+    speed = []
+    for _ in range(6):
+        env.step(still)
+        speed.append((read("base_lin_vel_w") * forward).sum(dim=1).clone())
+    builder.close()
+    felt = (speed[1] - speed[5]) / (4 * CONTROL_STEP * GRAVITY)
+    assert bool(((felt > 0.85 * friction) & (felt < 1.15 * friction + drag)).all()), felt.tolist()
+
+
+def heading(env: Any) -> torch.Tensor:
+    """Yaw of each robot, rad. Shape (3,)."""
+    w, x, y, z = env.robot_state.read("base_quat_w").unbind(dim=1)
+    return torch.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
