@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def by_hand(folder: Path) -> tuple[list[str], bool]:
-    """A line for each panel that `surefoot evaluate` put this run through, and whether one of them says of new ground."""
+    """A line for each panel that `surefoot evaluate` put this run through, and whether one was of new conditions."""
     from surefoot.errors import PanelError
     from surefoot.evaluation.compare import read_report
     from surefoot.runs.locate import panel_reports
