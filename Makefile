@@ -1,5 +1,6 @@
 # Words for people and for CI. Each sets up .venv by itself; needs Python 3.11 to 3.13 and make.
 #   make train [TASK=...] [ARGS="--num_envs 1024 ppo.gamma=0.98"]   train, evaluate the last two checkpoints, and the last one on the full contact model
+#   make play [ARGS="--video walk.mp4"]   show the newest run in the browser
 #   make test  [ARGS="tests/unit -k manifest"]                      all tests
 #   make test-isaaclab [PHYSICS="newton_mjwarp ovphysx"] [ARGS="-k crosscheck"]   the tests on Isaac Lab 3.0; needs Python 3.12
 #   make test-isaaclab2   what users of Isaac Lab 2.3 need, on a double of Isaac Sim; needs Python 3.11
@@ -11,10 +12,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: train test test-isaaclab test-isaaclab2 check format bench setup setup-isaaclab
+.PHONY: train play test test-isaaclab test-isaaclab2 check format bench setup setup-isaaclab
 
 TASK ?= Surefoot-Velocity-Flat-Unitree-Go1-v0
 RUNS ?= runs
+RUN ?= latest
 ARGS ?=
 PYTHON ?=
 TORCH_INDEX ?=
@@ -41,6 +43,9 @@ train: $(STAMP)
 	set -e; last=$$(ls -t $(RUNS)/$(TASK)/*/model_*.pt | head -n 1); \
 	for checkpoint in $$(ls -t "$$(dirname "$$last")"/model_*.pt | head -n 2 | tac); do $(BIN)/python scripts/evaluate.py --checkpoint "$$checkpoint"; done; \
 	$(BIN)/python scripts/evaluate.py --checkpoint "$$last" simulation=full
+
+play: $(STAMP)
+	$(BIN)/python scripts/play.py $(RUN) $(ARGS)
 
 # An engine that is named must be there: without it the tests fail instead of being skipped.
 test: $(STAMP)

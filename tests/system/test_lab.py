@@ -59,6 +59,8 @@ def test_its_policy_is_evaluated_exported_and_accounted_for(trained: Path) -> No
     for words in (("export", "latest"), ("accounts", "latest"), ("record", "latest"), ("manifest", "hash", "latest")):
         done = command(trained, *words)
         assert done.returncode == 0, done.stderr
+        if words[0] == "record":
+            assert "by hand  my_lab_walk_v1 at update" in done.stdout and "NOT EVALUATED" not in done.stdout
     (metadata,) = trained.glob("runs/*/*/exported/*.json")
     assert json.loads(metadata.read_text())["labs"] == {"my_lab": "my-lab 0.1.0"}
 

@@ -11,20 +11,19 @@ docs/metrics.md defines the numbers, docs/panels.md the panels.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options and overrides."""
     parser.add_argument("--checkpoint", type=Path, help="a file, a run folder (its newest checkpoint), or `latest`")
     parser.add_argument("--task", help="default: the manifest inside the checkpoint")
-    parser.add_argument(
-        "--panel", help="name of a panel in manifests/panels, or a YAML file; default: 36 commands (command_grid_v3)"
-    )
+    parser.add_argument("--panel", help="name of a panel, or a YAML file; default: command_grid_v3")
     parser.add_argument("--engine", default="mujoco")
     parser.add_argument("--device", default="cpu", help="cpu or cuda:N")
     parser.add_argument("--replicates", type=int, help="episodes per command, 8; a panel has its own")
     parser.add_argument("--duration", type=float, help="s, 10; a panel has its own")
-    parser.add_argument("--warm_up", type=float, help="s at the start that no mean counts, 0; a panel has its own")
+    parser.add_argument("--warm-up", type=float, help="s at the start that no mean counts, 0; a panel has its own")
     parser.add_argument("--films", type=int, default=0, help="with --panel: film so many of the worst cells")
     parser.add_argument("--seed", type=int, help="in place of the panel's")
     parser.add_argument("--threads", type=int, default=0, help="physics threads on a CPU; 0 means all cores")
@@ -39,45 +38,51 @@ def run(args: argparse.Namespace) -> None:
     from surefoot.runs.locate import checkpoint_file
     from surefoot_tasks import manifest_root
 
-    parser, manifests = args.parser, manifest_root()
+    parser = args.parser
     named, words = one_run(args.checkpoint, args.overrides, "policy to evaluate")
-    checkpoint, overrides = checkpoint_file(named), overrides_in(words, parser)
+    args.checkpoint, args.overrides = checkpoint_file(named), overrides_in(words, parser)
     if args.task is not None:
-        check_task(manifests, args.task)
+        check_task(manifest_root(), args.task)
+
+    from surefoot.engines.base import with_presets
+    from surefoot.evaluation.evaluate import COMMAND_GRID
+
+    args.engine, args.overrides = with_presets(args.engine, args.overrides)
     changes = {key: getattr(args, key) for key in ("replicates", "duration", "warm_up")}
     if args.panel is not None and any(value is not None for value in changes.values()):
         parser.error("--panel has its own replicates, duration and warm-up")
-    changes["seed"] = args.seed
+    _evaluate(args, args.panel or COMMAND_GRID, changes | {"seed": args.seed})
 
-    from surefoot.engines.base import with_presets
+
+def _evaluate(args: argparse.Namespace, panel: str, changes: dict[str, Any]) -> None:
     from surefoot.errors import PanelError
-    from surefoot.evaluation.evaluate import COMMAND_GRID, choose_panel, evaluate_checkpoint
+    from surefoot.evaluation.evaluate import choose_panel, evaluate_checkpoint
     from surefoot.evaluation.films import check_films, film_worst
     from surefoot.evaluation.provenance import check_writable, report_path, task_manifest
     from surefoot.evaluation.report_files import write_heatmap, write_parquet
     from surefoot.evaluation.report_text import report_text
     from surefoot.runs.checkpoint import load
+    from surefoot_tasks import manifest_root
 
-    engine, overrides = with_presets(args.engine, overrides)
-    panel = args.panel or COMMAND_GRID
+    manifests = manifest_root()
     shipped, chosen = choose_panel(panel, manifests), choose_panel(panel, manifests, changes)
     if args.json is not None:
         check_writable(args.json)
-    loaded = load(checkpoint)
-    task = task_manifest(loaded.manifest, manifests, args.task, overrides)
-    out = args.json or report_path(loaded, chosen, shipped, task, engine, bool(overrides))
+    loaded = load(args.checkpoint)
+    task = task_manifest(loaded.manifest, manifests, args.task, args.overrides)
+    out = args.json or report_path(loaded, chosen, shipped, task, args.engine, bool(args.overrides))
     check_writable(out)
     if out.suffix != ".json":
         raise PanelError(f"--json {out}: expected a name that ends in .json; the other files take its name.")
     if args.films:
         check_films(args.films, chosen, out)
     report = evaluate_checkpoint(
-        checkpoint,
+        args.checkpoint,
         panel,
         manifests=manifests,
         task=args.task,
-        overrides=overrides,
-        engine=engine,
+        overrides=args.overrides,
+        engine=args.engine,
         device=args.device,
         changes=changes,
         num_threads=args.threads,
@@ -89,5 +94,5 @@ def run(args: argparse.Namespace) -> None:
     write_heatmap(heatmap, report)
     print(f"Report: {out}, {parquet.name}, {heatmap.name}")
     if args.films:
-        for path in film_worst(loaded, task, report, engine, args.device, args.films, out):
+        for path in film_worst(loaded, task, report, args.engine, args.device, args.films, out):
             print(f"Film: {path}")

@@ -31,24 +31,31 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(to_json(record).decode(), end="")
     else:
-        print(show.text(record, alive=trainer_lease(folder).holder() is not None, by_hand=by_hand(folder)))
+        lines, held_out = by_hand(folder)
+        alive = trainer_lease(folder).holder() is not None
+        print(show.text(record, alive=alive, by_hand=lines, held_out_by_hand=held_out))
 
 
-def by_hand(folder: Path) -> list[str]:
-    """A line for each panel that `surefoot evaluate` put this run through."""
+def by_hand(folder: Path) -> tuple[list[str], bool]:
+    """A line for each panel that `surefoot evaluate` put this run through, and whether one was of new conditions."""
     from surefoot.errors import PanelError
     from surefoot.evaluation.compare import read_report
     from surefoot.runs.locate import panel_reports
 
     lines: list[str] = []
+    held_out = False
     for name, path in panel_reports(folder).items():
         try:
             report = read_report(path)
         except PanelError as error:
             lines.append(str(error))
             continue
-        success = report["held_out"]["success_rate"]
-        score = "not valid" if not report["valid"] else "no cell" if success["value"] is None else ""
-        shown = score or f"success {success['value']:.0%} ({success['low']:.0%} to {success['high']:.0%})"
-        lines.append(f"{name} at update {report['iteration']}: held out, {shown}: {path.name}")
-    return lines
+        group = "held_out" if report["held_out"]["success_rate"]["value"] is not None else "in_distribution"
+        success = report[group]["success_rate"]
+        shown = "no episode" if success["value"] is None else f"success {success['value']:.0%}"
+        if success["value"] is not None:
+            shown += f" ({success['low']:.0%} to {success['high']:.0%})"
+        held_out |= report["valid"] and group == "held_out"
+        shown = shown if report["valid"] else "not valid"
+        lines.append(f"{name} at update {report['iteration']}: {group.replace('_', ' ')}, {shown}: {path.name}")
+    return lines, held_out

@@ -78,7 +78,7 @@ def _old_grid(report: dict[str, Any]) -> str:
     differ = [f"{name} {of} (now {now[name]})" for name, of in old.items() if name in now and of != now[name]]
     return (
         "a report of the command grid before it was a panel: it has no single episodes, and other versions of metrics: "
-        f"{', '.join(differ) or 'unknown'}. Evaluate again: python scripts/evaluate.py --checkpoint "
+        f"{', '.join(differ) or 'unknown'}. Evaluate again: surefoot evaluate --checkpoint "
         f"{report.get('checkpoint')}"
     )
 
@@ -134,7 +134,7 @@ def check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
         wrong.append("cells, although the panel's hash is the same: one of the files was changed")
     if wrong:
         old = [
-            f" {which} was measured by older formulas; evaluate it again: python scripts/evaluate.py --checkpoint "
+            f" {which} was measured by older formulas; evaluate it again: surefoot evaluate --checkpoint "
             f"{report['checkpoint']} --panel {report['panel']}"
             for which, report in (("A", a), ("B", b))
             if a["metric_versions"] != b["metric_versions"] and _outdated(report)

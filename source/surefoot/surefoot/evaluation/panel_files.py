@@ -22,7 +22,7 @@ def load_panel(panel: str | Path, manifests: Path) -> Panel:
     """Read a panel.
 
     Args:
-        panel: A name in `manifests/panels`, here or of a lab, or the path of a YAML file.
+        panel: A name in `manifests/panels`, or the path of a YAML file.
         manifests: Folder of the manifests.
 
     Raises:
@@ -80,7 +80,8 @@ def _parent_file(parent: Any, path: Path, manifests: Path, heirs: tuple[str, ...
         raise PanelError(f"{path}: extends: a circle: {circle}")
     if len(chain) >= MAX_CHAIN:
         raise PanelError(f"{path}: extends: more than {MAX_CHAIN} panels in a chain; write out one of them.")
-    known = {name: manifests / FOLDER / f"{name}.yaml" for name in panel_names(manifests)}
+    named = {name: labs.find(manifests, f"{FOLDER}/{name}.yaml") for name in panel_names(manifests)}
+    known = {name: found for name, found in named.items() if found is not None}
     known = {beside.stem: beside for beside in path.parent.glob("*.yaml") if beside.stem != path.stem} | known
     if parent not in known:
         raise PanelError(f"{path}: extends: no panel {parent!r}, shipped or beside. {did_you_mean(parent, known)}")

@@ -6,13 +6,14 @@ from surefoot.jobs.show import number, transfer_lines
 from surefoot.runs.schema import Evaluation, Record
 
 
-def text(record: Record, alive: bool, by_hand: Sequence[str] = ()) -> str:
+def text(record: Record, alive: bool, by_hand: Sequence[str] = (), held_out_by_hand: bool = False) -> str:
     """The page.
 
     Args:
         record: Of one run.
         alive: Whether its trainer runs.
         by_hand: Evaluations in the run folder that no schedule asked for, a line each.
+        held_out_by_hand: Whether one of these was of conditions that training never had.
     """
     status = record.status
     if status == "running" and not alive:
@@ -24,9 +25,9 @@ def text(record: Record, alive: bool, by_hand: Sequence[str] = ()) -> str:
         + (f", {len(record.manifests)} in turn" if len(record.manifests) > 1 else ""),
         f"{record.engine or 'engine not recorded'} on {record.device}, {record.hardware}",
         "",
-        *_scale(record, bool(by_hand)),
+        *_scale(record, held_out_by_hand),
         "",
-        *_quality(record, bool(by_hand)),
+        *_quality(record, held_out_by_hand),
         *(f"by hand  {line}" for line in by_hand),
         "",
         *_problems(record),
