@@ -14,7 +14,7 @@ from pathlib import Path
 
 import surefoot.cli
 from surefoot.crosscheck import report
-from surefoot.crosscheck.run import Evaluation, Question, crosscheck, parse_sides
+from surefoot.crosscheck.run import PolicyCheck, Question, crosscheck, parse_sides
 from surefoot.reporting import write_json
 from surefoot_tasks import manifest_root
 
@@ -41,7 +41,7 @@ def main() -> None:
 
     evaluation = None
     if args.checkpoint is not None:
-        evaluation = Evaluation(args.checkpoint, args.replicates, args.duration)
+        evaluation = PolicyCheck(args.checkpoint, args.replicates, args.duration)
     question = Question(
         task=args.task,
         manifests=manifest_root(),

@@ -7,7 +7,7 @@ import argparse
 
 import surefoot.cli
 from surefoot.manifest import compose_manifest
-from surefoot.mdp.layout import observation_size
+from surefoot.mdp.observation_layout import observation_size
 from surefoot_tasks import list_tasks, manifest_root
 
 

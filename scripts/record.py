@@ -13,7 +13,7 @@ import surefoot.cli
 from surefoot.errors import RunFolderError
 from surefoot.jobs.job import to_json
 from surefoot.jobs.lease import trainer_lease
-from surefoot.runs import show
+from surefoot.runs import show_record
 from surefoot.runs.run_record import read_run_record, with_news
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     if args.json:
         print(to_json(record).decode(), end="")
     else:
-        print(show.text(record, alive=trainer_lease(args.run).holder() is not None))
+        print(show_record.text(record, alive=trainer_lease(args.run).holder() is not None))
 
 
 if __name__ == "__main__":

@@ -16,12 +16,12 @@ from pathlib import Path
 import surefoot.cli
 from surefoot.engines.base import with_presets
 from surefoot.manifest import compose_manifest
-from surefoot.replay import closed_loop, report
-from surefoot.replay.film import check_film, film
+from surefoot.replay import closed_loop, gap_report
+from surefoot.replay.comparison_film import check_film, film
 from surefoot.replay.floor import read_floors, writer_of
 from surefoot.replay.plots import draw
-from surefoot.replay.rollout import NEEDS
-from surefoot.replay.run import MAX_ENVS, run_replay
+from surefoot.replay.replay_modes import NEEDS
+from surefoot.replay.trace_run import MAX_ENVS, run_replay
 from surefoot.reporting import finite, write_json
 from surefoot.traces import read_card, read_trace
 from surefoot_tasks import manifest_root
@@ -67,8 +67,8 @@ def main() -> None:
     result = run_replay(trace, manifest, mode=args.mode, **how)
     writer = writer_of(trace.header)
     floor = read_floors(manifest_root()).score(result.manifest, writer, result.engine, args.mode, args.horizon)
-    plain = report.to_plain(result) | {"writer": writer, "floor": floor}
-    print(report.text(plain))
+    plain = gap_report.to_plain(result) | {"writer": writer, "floor": floor}
+    print(gap_report.text(plain))
     pictures = draw(result, args.out)
     write_json(args.out / f"{args.mode}.json", plain)
     print(f"Report: {args.out / args.mode}.json\nPictures: {', '.join(str(picture) for picture in pictures)}")

@@ -14,11 +14,11 @@ import argparse
 from pathlib import Path
 
 import surefoot.cli
+from surefoot.traces.cards_and_suites import check_card, find_card
 from surefoot.traces.describe import describe
 from surefoot.traces.importer import import_trace
 from surefoot.traces.joint_orders import read_joint_orders
 from surefoot.traces.profile import profile_names, read_profile
-from surefoot.traces.shipped import check_card, find_card
 from surefoot_tasks import manifest_root
 
 

@@ -12,7 +12,7 @@ from composed_tasks import composed
 from engines_here import isaaclab_backend, make_isaaclab_env
 from surefoot.engines.isaaclab import compat
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable
-from surefoot.terrain.grid import HeightGrid
+from surefoot.terrain.ground import HeightGrid
 from surefoot.terrain.layout import TerrainLayout
 from surefoot.terrain.tiles import TileGeometry
 

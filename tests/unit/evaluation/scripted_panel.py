@@ -22,7 +22,7 @@ from surefoot.evaluation.panel import Panel
 from surefoot.evaluation.panel_files import read_panel
 from surefoot.manifest import Manifest
 from surefoot.mdp.commands import VelocityCommands
-from surefoot.mdp.imposed import ImposedPushes
+from surefoot.mdp.prescribed_kicks import PrescribedKicks
 from surefoot.randomization.buckets import Buckets
 from surefoot.randomization.streams import Streams
 
@@ -84,7 +84,7 @@ class ScriptedPanelEnv(EngineEnv):
         self.buckets = Buckets(self.manifest.randomization, self.streams, imposed=conditions.factors)
         self.commands = VelocityCommands(self.manifest.task.commands, self.robot_state.command, self.streams)
         self.commands.follow(conditions.timetable)
-        self.pushes = ImposedPushes(conditions.kicks, self.robot_state)
+        self.pushes = PrescribedKicks(conditions.kicks, self.robot_state)
         self.kicks: list[tuple[int, int, list[float]]] = []
         """Step, environment, change in the world frame."""
         self._script, self._mass, self._step = script, mass, 0

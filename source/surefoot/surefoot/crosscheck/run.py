@@ -13,11 +13,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from surefoot.crosscheck.compare import compare_definitions
-from surefoot.crosscheck.differences import compare_physics
-from surefoot.crosscheck.plan import make_plan
+from surefoot.crosscheck.definitions import compare_definitions
+from surefoot.crosscheck.physics_drift import compare_physics
 from surefoot.crosscheck.probe_file import Probe, read_probe
-from surefoot.crosscheck.report import Outcome
+from surefoot.crosscheck.probe_plan import make_plan
+from surefoot.crosscheck.report import CrosscheckResult
 from surefoot.engines.base import ENGINES
 from surefoot.errors import CrosscheckError, unknown_name
 from surefoot.files import write_atomically
@@ -40,7 +40,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class PolicyCheck:
     """A policy's evaluation on both engines."""
 
     checkpoint: Path
@@ -61,7 +61,7 @@ class Question:
     """For both."""
     num_envs: int = 24
     num_threads: int = 1
-    evaluation: Evaluation | None = None
+    evaluation: PolicyCheck | None = None
     quiet: bool = field(default=False, kw_only=True)
 
 
@@ -108,7 +108,7 @@ def _interpreter(engine: str, interpreters: dict[str, str]) -> str:
     return interpreters.get(engine, interpreters.get(engine.partition(":")[0], sys.executable))
 
 
-def crosscheck(question: Question, folder: Path) -> Outcome:
+def crosscheck(question: Question, folder: Path) -> CrosscheckResult:
     """Probe, compare, evaluate.
 
     Args:
@@ -139,7 +139,7 @@ def crosscheck(question: Question, folder: Path) -> Outcome:
         for time in (1, 2)
     }
     a, b = probes[0, 1], probes[1, 1]
-    return Outcome(
+    return CrosscheckResult(
         task=question.task,
         a=a,
         b=b,
@@ -187,7 +187,7 @@ def _work(question: Question, side: Side, job: dict[str, Any], out: Path, stem: 
     out.unlink(missing_ok=True)
     if not question.quiet:
         print(f"{job['kind']} on {side.engine} ({side.device}) ...", file=sys.stderr, flush=True)
-    command = [side.python, "-m", "surefoot.crosscheck.worker", str(job_path)]
+    command = [side.python, "-m", "surefoot.crosscheck.engine_process", str(job_path)]
     try:
         with log.open("w") as file:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False)

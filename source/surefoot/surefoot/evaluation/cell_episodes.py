@@ -18,7 +18,7 @@ from surefoot.engines.step import StepResult
 from surefoot.evaluation import metrics
 from surefoot.evaluation.first_episodes import Ends
 from surefoot.evaluation.panel import Panel
-from surefoot.mdp.imposed import ImposedPushes
+from surefoot.mdp.prescribed_kicks import PrescribedKicks
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class CellRecorder:
 
     def __init__(self, env: EngineEnv, panel: Panel) -> None:
         task, self._dt = env.manifest.task, env.manifest.simulation.step_dt
-        assert isinstance(env.pushes, ImposedPushes), "built without conditions"
+        assert isinstance(env.pushes, PrescribedKicks), "built without conditions"
         self._env, self._pushes = env, env.pushes
         self._clip, self._scale = task.actions.clip, task.actions.scale
         self._warm_up = round(panel.warm_up / self._dt)

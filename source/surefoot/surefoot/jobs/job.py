@@ -89,10 +89,10 @@ def read_job(path: Path) -> Job:
     return job
 
 
-Kind = TypeVar("Kind", bound=Section)
+Document = TypeVar("Document", bound=Section)
 
 
-def read_document(path: Path, kind: type[Kind], what: str) -> Kind:
+def read_document(path: Path, kind: type[Document], what: str) -> Document:
     """Read a JSON file against a schema.
 
     Raises:

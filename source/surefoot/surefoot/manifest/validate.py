@@ -18,7 +18,7 @@ def validate(plain: dict[str, Any], source: Source | str = "manifest") -> Manife
     Raises:
         ManifestError: With one line for each problem.
     """
-    from surefoot.mdp.check import term_problems  # terms need the schema's classes
+    from surefoot.mdp.term_check import term_problems  # terms need the schema's classes
 
     source = Source(source) if isinstance(source, str) else source
     manifest = check(_with_mappings(plain, source), Manifest, source.of)

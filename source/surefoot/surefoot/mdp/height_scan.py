@@ -9,7 +9,7 @@ from torch import Tensor
 
 from surefoot.manifest.terrain import HeightScan
 from surefoot.mdp import frames
-from surefoot.terrain.grid import HeightGrid
+from surefoot.terrain.ground import HeightGrid
 
 
 class ScanPattern:

@@ -10,9 +10,8 @@ from torch import Tensor
 from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp import frames
-from surefoot.mdp.contact_time import ContactTime
 from surefoot.mdp.fields import field
-from surefoot.mdp.gait import GaitClock
+from surefoot.mdp.foot_clocks import ContactTime, GaitClock
 from surefoot.mdp.height_scan import ScanPattern
 from surefoot.mdp.imu import specific_force
 from surefoot.terrain.ground import Ground

@@ -14,7 +14,8 @@ from torch import Tensor
 from surefoot.engines.base import EngineEnv
 from surefoot.errors import TraceError
 from surefoot.mdp import frames
-from surefoot.replay.windows import Windows, sampled, sampled_quat
+from surefoot.replay.windows import Windows, interpolated, interpolated_quat
+from surefoot.traces import rotation
 from surefoot.traces.trace import FloatArray, Trace
 
 _STANCE = 0.003
@@ -125,7 +126,7 @@ def _orientation(trace: Trace, sources: dict[str, str], level: bool) -> FloatArr
     sources["orientation"] = "heading from base_quat_w, tilt from imu_quat"
     half = 0.5 * (_yaw(quats[0]) - _yaw(quats[1]))
     zero = np.zeros_like(half)
-    return _product(np.stack([np.cos(half), zero, zero, np.sin(half)], axis=1), quats[1])
+    return rotation.multiply(np.stack([np.cos(half), zero, zero, np.sin(half)], axis=1), quats[1])
 
 
 def _yaw(quat: FloatArray) -> FloatArray:
@@ -151,23 +152,9 @@ def _differentiated(trace: Trace, quat: FloatArray) -> FloatArray:
     """Angular velocity in the base frame by central differences of the orientation."""
     index = np.arange(len(quat))
     before, after = np.maximum(index - 1, 0), np.minimum(index + 1, len(quat) - 1)
-    turn = _product(quat[before] * np.array([1.0, -1.0, -1.0, -1.0]), quat[after])
+    turn = rotation.multiply(rotation.conjugate(quat[before]), quat[after])
     turn = np.where(turn[:, :1] < 0, -turn, turn)
     return 2.0 * turn[:, 1:] / (trace.time[after] - trace.time[before])[:, None]
-
-
-def _product(a: FloatArray, b: FloatArray) -> FloatArray:
-    aw, ax, ay, az = a.T
-    bw, bx, by, bz = b.T
-    return np.stack(
-        [
-            aw * bw - ax * bx - ay * by - az * bz,
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-        ],
-        axis=1,
-    )
 
 
 def _feet(trace: Trace, env: EngineEnv, quat: FloatArray, ang_vel: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -207,11 +194,11 @@ class BaseTable:
 
     def __init__(self, trace: Trace, base: BaseMotion, windows: Windows, dt: float, count: int) -> None:
         def line(values: FloatArray) -> FloatArray:
-            return sampled(trace, windows, values, dt=dt, count=count)
+            return interpolated(trace, windows, values, dt=dt, count=count)
 
         self.parts = {
             "pos_w": line(base.pos_w),
-            "quat_w": sampled_quat(trace, windows, base.quat_w, dt=dt, count=count),
+            "quat_w": interpolated_quat(trace, windows, base.quat_w, dt=dt, count=count),
             "lin_vel_w": line(base.lin_vel_w),
             "ang_vel_b": line(base.ang_vel_b),
         }

@@ -20,8 +20,8 @@ from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 from surefoot.mdp import frames, tracking
 from surefoot.replay.base_motion import BaseMotion, base_motion, base_signals
 from surefoot.replay.log_conditions import log_conditions
-from surefoot.replay.run import bucket_values
-from surefoot.replay.windows import Windows, cut_windows, held, sampled, sampled_quat
+from surefoot.replay.trace_run import bucket_values
+from surefoot.replay.windows import Windows, cut_windows, interpolated, interpolated_quat, last_given
 from surefoot.rl.policy import load_policy
 from surefoot.runs.checkpoint import check_fits, load
 from surefoot.traces.card import TraceCard
@@ -223,12 +223,12 @@ def _of_log(trace: Trace, base: BaseMotion, window: Windows) -> dict[str, float]
     dt, ends = window.step_dt, window.num_steps + 1
 
     def line(values: FloatArray) -> Tensor:
-        return torch.tensor(sampled(trace, window, values, dt=dt, count=ends)[1:, 0])
+        return torch.tensor(interpolated(trace, window, values, dt=dt, count=ends)[1:, 0])
 
     def given(name: str) -> Tensor:
-        return torch.tensor(held(trace, window, trace.signals[name], dt=dt, count=window.num_steps)[:, 0])
+        return torch.tensor(last_given(trace, window, trace.signals[name], dt=dt, count=window.num_steps)[:, 0])
 
-    quat = torch.tensor(sampled_quat(trace, window, base.quat_w, dt=dt, count=ends)[1:, 0])
+    quat = torch.tensor(interpolated_quat(trace, window, base.quat_w, dt=dt, count=ends)[1:, 0])
     command = given("command")
     out = dict.fromkeys(METRICS, float("nan"))
     if trace.has("base_lin_vel_w"):

@@ -18,9 +18,9 @@ from surefoot.manifest import Manifest, validate
 from surefoot.manifest.base import Name, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 from surefoot.manifest.document import document_text, read_document
 from surefoot.replay import gap as gaps
-from surefoot.replay.rollout import NEEDS, Mode
-from surefoot.replay.run import ReplayResult, bucket_conditions, bucket_values, replay_manifest, run_replay
+from surefoot.replay.replay_modes import NEEDS, Mode
 from surefoot.replay.simulated import simulated_logs
+from surefoot.replay.trace_run import ReplayResult, bucket_conditions, bucket_values, replay_manifest, run_replay
 from surefoot.traces.header import TraceHeader
 from surefoot.traces.trace import FloatArray, Trace
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from surefoot.replay.explain import FEWEST
+from surefoot.replay.bucket_evidence import FEWEST
 from surefoot.traces.trace import FloatArray
 
 SCORE_VERSION = 1

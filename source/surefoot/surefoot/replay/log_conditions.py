@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable
-from surefoot.replay.run import bucket_conditions
-from surefoot.replay.windows import Windows, held
+from surefoot.replay.trace_run import bucket_conditions
+from surefoot.replay.windows import Windows, last_given
 from surefoot.traces.card import TraceCard
 from surefoot.traces.trace import FloatArray, Trace
 
@@ -38,7 +38,7 @@ def log_conditions(
 
 def _timetable(trace: Trace, window: Windows, buckets: int) -> Timetable:
     """The log's commands, an entry for each change."""
-    commands = held(trace, window, trace.signals["command"], dt=window.step_dt, count=window.num_steps)[:, 0]
+    commands = last_given(trace, window, trace.signals["command"], dt=window.step_dt, count=window.num_steps)[:, 0]
     changed = np.concatenate([[True], (np.diff(commands, axis=0) != 0).any(axis=1)])
     times = torch.tensor(np.flatnonzero(changed) * window.step_dt, dtype=torch.float32)
     table = torch.tensor(commands[changed], dtype=torch.float32)

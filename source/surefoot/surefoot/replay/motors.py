@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from surefoot.manifest.robot import Robot
-from surefoot.replay.windows import Windows, held
+from surefoot.replay.windows import Windows, last_given
 from surefoot.traces.card import TraceCard
 from surefoot.traces.trace import FloatArray, Trace
 
@@ -98,7 +98,7 @@ class MotorTable:
         lead: float = 0.0,
     ) -> None:
         def table(values: FloatArray) -> Tensor:
-            found = held(trace, windows, values, dt=dt, count=count + before, first=-before, lead=lead)
+            found = last_given(trace, windows, values, dt=dt, count=count + before, first=-before, lead=lead)
             return torch.tensor(found, dtype=torch.float32, device=device)
 
         self.value = table(trace.get(signal, joints))

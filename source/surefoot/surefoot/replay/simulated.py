@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from surefoot.engines.base import EngineEnv, physics_name
-from surefoot.replay.touching import step_and_touching
+from surefoot.replay.window_rollout import step_and_touching
 from surefoot.traces.header import SignalInfo, TraceHeader
 from surefoot.traces.trace import FloatArray, Trace
 

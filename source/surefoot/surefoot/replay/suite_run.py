@@ -13,13 +13,13 @@ from surefoot.engines.base import physics_name
 from surefoot.errors import SurefootError
 from surefoot.files import write_atomically
 from surefoot.manifest import Manifest
-from surefoot.replay import closed_loop, report
+from surefoot.replay import closed_loop, gap_report
 from surefoot.replay import gap as gaps
 from surefoot.replay.floor import writer_of
 from surefoot.replay.plots import draw
-from surefoot.replay.rollout import Mode
-from surefoot.replay.run import run_replay
+from surefoot.replay.replay_modes import Mode
 from surefoot.replay.suite import ReadySuite, ReadyTrace, suite_task
+from surefoot.replay.trace_run import run_replay
 from surefoot.reporting import finite
 
 Verdict = Literal["pass", "fail", "unknown"]
@@ -136,10 +136,14 @@ def _gap(setting: _Setting, one: ReadyTrace, mode: Mode) -> dict[str, Any]:
         num_threads=setting.threads,
         seed=setting.seed,
     )
-    best = result.explanation.best
+    best = result.evidence.best
     alone = {name: values[:, best] for name, values in result.replayed.simulated.items()}
     low, high = gaps.score_interval(result.replayed.real, alone)
-    plain: dict[str, Any] = report.to_plain(result) | {"low": low, "high": high, "writer": writer_of(one.trace.header)}
+    plain: dict[str, Any] = gap_report.to_plain(result) | {
+        "low": low,
+        "high": high,
+        "writer": writer_of(one.trace.header),
+    }
     draw(result, setting.out / one.card.name)
     setting.kept.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps({"sha256": _digest(plain), "report": plain}).encode())

@@ -152,7 +152,7 @@ def _outside_segments(
     return ~inside
 
 
-def sampled(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
+def interpolated(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
     """A signal at equally spaced times of each window, between samples on a straight line.
 
     Args:
@@ -176,13 +176,13 @@ def sampled(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, co
     return np.where(share == 0, values[left], np.where(share == 1, values[right], _mix(values, left, right, share)))
 
 
-def sampled_quat(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
+def interpolated_quat(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
     """The same for unit quaternions: neighbours on one side of the sphere, normalised after."""
-    mixed = sampled(trace, windows, rotation.continuous(values), dt=dt, count=count)
+    mixed = interpolated(trace, windows, rotation.continuous(values), dt=dt, count=count)
     return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
 
 
-def held(
+def last_given(
     trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int, first: int = 0, lead: float = 0.0
 ) -> FloatArray:
     """A command at equally spaced times of each window: the last one that was given, or the trace's first.

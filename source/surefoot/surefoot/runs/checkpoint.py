@@ -152,7 +152,7 @@ def check_fits(checkpoint: Checkpoint, manifest: Manifest) -> None:
     Raises:
         CheckpointError: Shows both layouts side by side.
     """
-    from surefoot.mdp.layout import observation_layout
+    from surefoot.mdp.observation_layout import observation_layout
 
     own = checkpoint.manifest
     rows: list[str] = []

@@ -20,7 +20,7 @@ from surefoot.runs.evaluations import (
     read_omitted,
     transfer_of,
 )
-from surefoot.runs.schema import AlertCounts, Faults, ManifestSpan, Record, Status, Training
+from surefoot.runs.record_schema import AlertCounts, Faults, ManifestSpan, Record, Status, Training
 
 FILE_NAME = "run_record.json"
 _STARTS = "starts.jsonl"

@@ -121,11 +121,11 @@ class TerrainLayout:
         return cls(tuple(tiles), classes, geometry, columns, heights, (np.array(places) - middle) * geometry.size)
 
 
-IMPOSED = TileGeometry(size=32.0)
+EVALUATION_TILE = TileGeometry(size=32.0)
 """Of tiles that an evaluation names: large enough to walk 15 m straight ahead."""
 
 
-def imposed_layout(tiles: Sequence[tuple[str, float, int]]) -> TerrainLayout:
+def evaluation_layout(tiles: Sequence[tuple[str, float, int]]) -> TerrainLayout:
     """Tiles that an evaluation names by class, difficulty and seed, shaped by the classes' defaults.
 
     Built once for equal tiles in a row.
@@ -135,7 +135,7 @@ def imposed_layout(tiles: Sequence[tuple[str, float, int]]) -> TerrainLayout:
 
 @lru_cache(maxsize=1)
 def _imposed(tiles: tuple[tuple[str, float, int], ...]) -> TerrainLayout:
-    return TerrainLayout.from_tiles(tiles, IMPOSED)
+    return TerrainLayout.from_tiles(tiles, EVALUATION_TILE)
 
 
 def generated_layout(generator: TerrainGenerator) -> TerrainLayout:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.traces import rotation
-from surefoot.traces.header import Finding
+from surefoot.traces.header import TraceFinding
 
 FloatArray = NDArray[np.float64]
 _ALIKE = 0.8
@@ -120,7 +120,7 @@ class Agreement:
             self._size += float(np.linalg.norm(force[good], axis=1).sum())
             self._count += int(good.sum())
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[TraceFinding]:
         """Everything found."""
         out = self._of_rate("dq", "q", self._joints) if self._joints is not None else []
         if self._turning is not None:
@@ -132,7 +132,7 @@ class Agreement:
                 out += self._of_rate("gyro", "imu_quat", told)
         return out + self._of_force()
 
-    def _of_rate(self, name: str, position: str, pair: _Pair) -> list[Finding]:
+    def _of_rate(self, name: str, position: str, pair: _Pair) -> list[TraceFinding]:
         if abs(pair.alike) > _ALIKE:
             slope = pair.slope
             if 1 / _FACTOR < slope < _FACTOR:
@@ -148,7 +148,7 @@ class Agreement:
         text = f"{parts[0]} is the rate of another component, that of {parts[1]}; in which order is each?"
         return [self._finding(name, text, len(others), parts[0])]
 
-    def _of_force(self) -> list[Finding]:
+    def _of_force(self) -> list[TraceFinding]:
         if self._count < _ENOUGH:
             return []
         size, up = self._size / self._count, float(self._up[2]) / self._count
@@ -163,9 +163,11 @@ class Agreement:
             return [self._finding("acc", text, self._count)]
         return []
 
-    def _finding(self, name: str, text: str, count: int, column: str = "") -> Finding:
+    def _finding(self, name: str, text: str, count: int, column: str = "") -> TraceFinding:
         column = column or name
-        return Finding(kind="units", severity="refusal", message=text, source=self._source, column=column, count=count)
+        return TraceFinding(
+            kind="units", severity="refusal", message=text, source=self._source, column=column, count=count
+        )
 
 
 def _turned(quat: FloatArray, span: int) -> FloatArray:

@@ -169,10 +169,6 @@ class TraceCard(Section):
                 )
         return self
 
-    def mode_at(self, time: float) -> Segment | None:
-        """The segment at a time, s since the first sample."""
-        return next((segment for segment in self.segments if segment.start <= time < segment.end), None)
-
 
 def read_card(path: Path) -> TraceCard:
     """Read a card.

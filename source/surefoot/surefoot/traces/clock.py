@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from surefoot.traces.header import Finding
+from surefoot.traces.header import TraceFinding
 
 _BLOCK = 32
 """Samples per block in which two clocks are compared: messages come late, never early, so the least lag counts."""
@@ -118,9 +118,9 @@ class ClockLog:
         """Hz."""
         return 1e9 / self._median if self._median else 0.0
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[TraceFinding]:
         """Everything found, worst first."""
-        out: list[Finding] = []
+        out: list[TraceFinding] = []
         if self._backward:
             worst = max(back for _, back in self._backward)
             out.append(
@@ -145,11 +145,11 @@ class ClockLog:
             out.append(self._finding("burst", "note", self._bursts, text))
         return out + self._against_check()
 
-    def _against_check(self) -> list[Finding]:
+    def _against_check(self) -> list[TraceFinding]:
         if len(self._lags) < 8:
             return []
         rows, time, lag = np.array(self._lags).T
-        out: list[Finding] = []
+        out: list[TraceFinding] = []
         middle = np.arange(3, len(lag) - 2)
         step = np.array([np.median(lag[at : at + 3]) - np.median(lag[at - 3 : at]) for at in middle])
         limit = max(0.005, 2 * self._median * 1e-9)
@@ -166,8 +166,8 @@ class ClockLog:
             out.append(self._finding("drift", "warning", [int(rows[0])], text))
         return out
 
-    def _finding(self, kind: str, severity: str, rows: list[int], text: str, count: int | None = None) -> Finding:
-        return Finding.model_validate(
+    def _finding(self, kind: str, severity: str, rows: list[int], text: str, count: int | None = None) -> TraceFinding:
+        return TraceFinding.model_validate(
             {
                 "kind": kind, "severity": severity, "message": text, "source": self.source, "column": self.column,
                 "row": rows[0] + 1, "count": count or len(rows),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.traces import rotation
-from surefoot.traces.header import Finding
+from surefoot.traces.header import TraceFinding
 from surefoot.traces.signals import SIGNALS
 
 FloatArray = NDArray[np.float64]
@@ -101,7 +101,7 @@ class QualityLog:
             row, begin = int(rows[ends[-1]]), int(stamp[ends[-1]])
         self._held = (row, begin, values[-1].copy())
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[TraceFinding]:
         """Everything found."""
         out = [self._unit_finding(name, beyond) for name, beyond in self._beyond.items()]
         for name, (row, count) in self._norm.items():
@@ -114,7 +114,7 @@ class QualityLog:
             out.append(self._finding("frozen", "warning", "q", row, len(self._frozen), text))
         return out + self._tilt_finding()
 
-    def _unit_finding(self, name: str, beyond: _Beyond) -> Finding:
+    def _unit_finding(self, name: str, beyond: _Beyond) -> TraceFinding:
         signal = SIGNALS[name]
         bound = self.joint_limit if name in ("q", "q_des") else signal.bound
         text = f"{beyond.value:.6g} {signal.unit} in signal {name}, beyond any robot's {bound:g}"
@@ -124,7 +124,7 @@ class QualityLog:
             text += f"; is the log in {other}?" if other else "; wrong unit?"
         return self._finding("units", "refusal" if wrong else "warning", beyond.column, beyond.row, beyond.count, text)
 
-    def _tilt_finding(self) -> list[Finding]:
+    def _tilt_finding(self) -> list[TraceFinding]:
         norms = np.linalg.norm(self._gravity, axis=1)
         if norms.min() < 1:
             return []
@@ -137,8 +137,8 @@ class QualityLog:
         text = f"down differs by {angle:.1f} deg between base_quat_w and imu_quat; estimated mount.quat: [{quat}]"
         return [self._finding("offset", "warning", "base_quat_w", 0, self.samples, text)]
 
-    def _finding(self, kind: str, severity: str, column: str, row: int, count: int, text: str) -> Finding:
-        return Finding.model_validate(
+    def _finding(self, kind: str, severity: str, column: str, row: int, count: int, text: str) -> TraceFinding:
+        return TraceFinding.model_validate(
             {
                 "kind": kind, "severity": severity, "message": text, "source": self.source, "column": column,
                 "row": row + 1, "count": count,

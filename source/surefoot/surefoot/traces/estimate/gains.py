@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from surefoot.traces.estimate.result import Estimated
+from surefoot.traces.estimate.estimated import Estimated
 from surefoot.traces.trace import Trace
 
 FloatArray = NDArray[np.float64]

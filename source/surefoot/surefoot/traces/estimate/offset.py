@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.signal import correlate, correlation_lags
 
 from surefoot.traces import rotation
-from surefoot.traces.estimate.result import Estimated
+from surefoot.traces.estimate.estimated import Estimated
 from surefoot.traces.trace import Trace
 
 FloatArray = NDArray[np.float64]

@@ -15,11 +15,11 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import get_types_from_idl, get_types_from_msg
 
 from surefoot.errors import TraceError, did_you_mean
-from surefoot.traces.header import Finding
+from surefoot.traces.header import TraceFinding
 from surefoot.traces.profile import Topic
+from surefoot.traces.sources.batches import RawBatch, Request, to_ns
+from surefoot.traces.sources.decompression import MAX_BLOCK, check_file, decompressed, limit_chunks
 from surefoot.traces.sources.messages import Decoder, header_stamp, typestore
-from surefoot.traces.sources.raw import RawBatch, Request, to_ns
-from surefoot.traces.sources.unpacked import MAX_BLOCK, check_file, limit_chunks, unpacked
 
 _BATCH_MESSAGES = 4_096
 _STAMP_FIELDS = ("header.stamp.sec", "header.stamp.nanosec")
@@ -36,7 +36,7 @@ class Bag:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.findings: list[Finding] = []
+        self.findings: list[TraceFinding] = []
         self.files = self._files()
         target = path if path.is_dir() and not self.findings else self.files[0]
         if target.is_dir() and _compression(target) == "file":
@@ -107,7 +107,7 @@ class Bag:
             blob = item[2]
             if self._packed:
                 where = f"{self.path}, {item[0].topic}, message {read + 1}"
-                blob = self._guard(lambda data=blob: unpacked(data, MAX_BLOCK), f"{where}: cannot be unpacked")
+                blob = self._guard(lambda data=blob: decompressed(data, MAX_BLOCK), f"{where}: cannot be unpacked")
             read += 1
             yield item[1], blob
 
@@ -125,7 +125,7 @@ class Bag:
             listed = ", ".join(file.name for file in there) or "none"
             raise TraceError(f"{self.path}: metadata.yaml names {named or 'no files'}; bag files there: {listed}.")
         self.findings.append(
-            Finding(
+            TraceFinding(
                 kind="other", severity="note", source=str(self.path.name),
                 message=f"metadata.yaml names {named or 'no files'}; the only bag file, {there[0].name}, was read",
             )

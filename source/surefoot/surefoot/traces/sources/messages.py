@@ -14,8 +14,8 @@ from rosbags.typesys.store import Typestore
 
 from surefoot.errors import TraceError, did_you_mean
 from surefoot.traces.joint_orders import positions
+from surefoot.traces.sources.batches import Request
 from surefoot.traces.sources.message_types import DEFINITIONS
-from surefoot.traces.sources.raw import Request
 
 _PRIMITIVES = {
     "bool": "?", "octet": "u1", "byte": "u1", "char": "u1", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from surefoot.errors import TraceError, did_you_mean
 from surefoot.traces.profile import Stamp
-from surefoot.traces.sources.raw import BATCH_ROWS, RawBatch, Request, to_ns
+from surefoot.traces.sources.batches import BATCH_ROWS, RawBatch, Request, to_ns
 
 _BLOCK_BYTES = 8 * 1024**2
 _MAX_NPZ_BYTES = 8 * 10**9
