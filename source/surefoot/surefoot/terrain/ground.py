@@ -17,6 +17,7 @@ class HeightGrid:
     def __init__(self, layout: TerrainLayout, device: str) -> None:
         heights = torch.tensor(layout.heights, device=device).flatten()
         nx, self._stride = layout.heights.shape
+        # A cell's far corner is read by the index of its near one; its side corners lie 1 and `stride` points further.
         self._low, self._side, self._far = heights, heights[1:], heights[self._stride + 1 :]
         self.per_metre = 1.0 / layout.resolution
         """Cells."""
@@ -45,6 +46,7 @@ class HeightGrid:
         """
         shape = u.shape
         u, v = u.clamp_(0, self._last_x).flatten(), v.clamp_(0, self._last_y).flatten()
+        # Truncation is the floor here, because nothing is negative after the clamp.
         near = torch.add(v.to(torch.int32), u.to(torch.int32), alpha=self._stride)
         u, v = u.frac_(), v.frac_()
         # From the near corner along the longer way to the side corner, then along the shorter way to the far one.
@@ -67,6 +69,7 @@ class Ground:
         self.layout = layout
         self.grid = HeightGrid(layout, device)
         centers = torch.tensor(layout.centers, dtype=torch.float32, device=device)
+        # Zeros: the platform of every tile is at height 0 (terrain/layout.py).
         self._centers = torch.cat((centers, torch.zeros(len(centers), 1, device=device)), dim=1)
         self._class_ids = torch.tensor(layout.class_ids, device=device)
         self.tiles = tiles.to(device=device, dtype=torch.int64)
