@@ -33,6 +33,7 @@ class GaitClock:
 
     def foot_height_target(self, is_moving: Tensor) -> Tensor:
         """Height of each foot over the ground, m: half a sine in swing, 0 in stance and while standing."""
+        # In stance, the second half of the cycle, the sine is negative.
         lift = torch.sin(2 * math.pi * self.foot_phase()).clamp(min=0)
         return self._swing_height * lift * is_moving.unsqueeze(1)
 
@@ -51,12 +52,15 @@ class ContactTime:
 
     def step(self, in_contact: Tensor) -> None:
         """Advance by one control step; `in_contact` has shape (num_envs, num_feet)."""
+        # Before the time advances: a foot that stood has 0, and lands nowhere.
         torch.logical_and(in_contact, self.air_time > 0, out=self.touchdown)
+        # The step that ends with the landing is part of the swing.
         torch.where(self.touchdown, self.air_time + self._dt, self.last_air_time, out=self.last_air_time)
         self.air_time.add_(self._dt).masked_fill_(in_contact, 0.0)
 
     def reset(self, env_ids: Tensor) -> None:
         """Forget the history of some environments."""
+        # With 0 in the air the first contact of the new episode is no touchdown.
         self.air_time[env_ids] = 0
         self.last_air_time[env_ids] = 0
         self.touchdown[env_ids] = False

@@ -114,6 +114,7 @@ def observation_mirror(manifest: Manifest, group_name: GroupName) -> MirrorMap:
                 f"observation term {block.func!r} is declared to mirror as {kind!r}, which takes {len(one.index)} "
                 f"numbers for robot {manifest.robot.name!r}; the term returns {block.size}."
             )
+        # A history is the term's numbers step after step, each of which mirrors alike.
         for step in range(block.history):
             offset = block.start + step * block.size
             index += [offset + i for i in one.index]
@@ -138,6 +139,7 @@ def _block_mirror(kind: str, size: int, manifest: Manifest) -> MirrorMap:
         return MirrorMap(tuple(index), (1.0,) * len(index))
     if kind == "joints":
         return action_mirror(robot)
+    # A mirrored rotation turns the other way, so axial vectors have the opposite signs of plain ones.
     signs = {"vector": (1.0, -1.0, 1.0), "axial": (-1.0, 1.0, -1.0), "planar": (1.0, -1.0, -1.0)}
     if kind in signs:
         return MirrorMap((0, 1, 2), signs[kind])

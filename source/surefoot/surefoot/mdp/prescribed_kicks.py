@@ -22,6 +22,7 @@ class PrescribedKicks:
     def __init__(self, kicks: Kicks, state: RobotState) -> None:
         self._kicks, self._state = kicks, state
         num_envs, self._most = kicks.at.shape
+        # A kick at infinity is none.
         self.enabled = bool(torch.isfinite(kicks.at).any())
         self._done = torch.zeros(num_envs, dtype=torch.int64, device=kicks.at.device)
         """Kicks of the running episode so far. Shape (num_envs,)."""
@@ -38,10 +39,12 @@ class PrescribedKicks:
     def step(self, dt: float) -> tuple[Tensor, Tensor]:
         """Advance by `dt`, s; see `Pushes.step`."""
         self._time += dt
+        # After the last kick the index stays on it; `due` is false then.
         place = self._done.clamp(max=self._most - 1).unsqueeze(1)
         at = self._kicks.at.gather(1, place).squeeze(1)
         phase = self._kicks.phase.gather(1, place).squeeze(1)
         clock = self._state.gait.phase
+        # Behind the clock by no more than a step: it has just passed.
         passed = torch.remainder(clock - phase, 1.0) < self._state.gait.advance + 1e-4  # rounding of the clock
         due = (self._done < self._most) & (self._time >= at - 1e-6)  # 1e-6: times are sums of control steps
         self.kicked = due & (phase.isnan() | passed)

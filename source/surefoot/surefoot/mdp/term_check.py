@@ -43,6 +43,7 @@ def bind_term(kind: Kind, func_name: str, params: Params, where: str) -> TermBin
     signature = inspect.signature(func).parameters
     free = [name for name in signature if name not in READABLE]
     for name in params:
+        # The function would get the argument twice.
         if name in READABLE and name in signature:
             raise ManifestError(f"{func_name} reads {name!r} from RobotState; remove it", f"{where}.params.{name}")
         if name not in free:
@@ -62,8 +63,10 @@ def bind_term(kind: Kind, func_name: str, params: Params, where: str) -> TermBin
 def _check_values(func: Term, params: Params, where: str) -> None:
     hints = get_type_hints(func, include_extras=True)
     for name, value in params.items():
+        # A user's own function may have no annotations.
         if name not in hints:
             continue
+        # Strict: a number in quotes is text, as everywhere in a manifest.
         adapter: TypeAdapter[Any] = TypeAdapter(hints[name], config=ConfigDict(strict=True, allow_inf_nan=False))
         try:
             adapter.validate_python(value)
@@ -112,6 +115,7 @@ def _check(
     except ManifestError as error:
         problems.append(error)
         return None
+    # A pattern that matches no joint would be a term that is always zero.
     if "joint_names" in binding.reads and "joints" in params:
         problem = _pattern_problem(str(params["joints"]), manifest.robot.joint_names)
         if problem:
