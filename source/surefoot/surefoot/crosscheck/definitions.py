@@ -43,6 +43,7 @@ def compare_definitions(a: Probe, b: Probe, changed: Sequence[tuple[str, Any, An
         raise CrosscheckError("The two probes have different numbers of environments or rounds. Probe both again.")
     checks = [check_equal("manifest", key, one, two) for key, one, two in changed]
     checks += _layout(a, b)
+    # In another order every later number would differ, and say nothing new.
     if a.header["joints"] == b.header["joints"] and a.header["feet"] == b.header["feet"]:
         checks += [*_start(a, b), *_fields(a, b), *_observations(a, b), *_terms(a, b)]
         checks += [*joint_checks(a, b), *foot_checks(a, b), *touch_checks(a, b), *_on_the_ground(a, b)]
@@ -95,9 +96,11 @@ def _fields(a: Probe, b: Probe) -> Iterator[Check]:
             yield Check("fields", "imu_lin_acc_b", "ambiguous", reason=_UNKNOWN_ACCELERATION)
             continue
         if name in _AIR_TIMES and not (a.header.get("present_contact", True) and b.header.get("present_contact", True)):
+            # One control step, and a little for rounding.
             late = Tolerance(SINGLE.relative, 1.01 * a.header["definition"]["step_dt"], "contact a physics step old")
             yield check_values("fields", name.removeprefix("field/"), one[name], two[name], late, _airborne(a, b))
             continue
+        # Close to the ground one solver may touch where the other does not.
         contact = feels_contact(FIELDS[name.removeprefix("field/")])
         where = _airborne(a, b) if contact else _running(one, two)
         yield _field("fields", name.removeprefix("field/"), one, two, where)
@@ -124,6 +127,7 @@ def _terms(a: Probe, b: Probe) -> Iterator[Check]:
             if (not contact or _feels(a, kind, name)) and (reason := _stale(a, b, kind, name)):
                 yield Check(kind, name, "ambiguous", reason=reason)
                 continue
+            # Both are computed before the resets of a step, so an episode that ends counts too.
             where = _airborne(a, b) if contact else None
             yield check_values(kind, name, one[values][..., first], two[values][..., second], where=where)
 
@@ -133,6 +137,7 @@ def _on_the_ground(a: Probe, b: Probe) -> Iterator[Check]:
     one, two = a.part("ground"), b.part("ground")
     stands = np.logical_not(np.concatenate((one["ended"], two["ended"])).any(axis=0))
     yield check_values("on the ground", "foot_in_contact", one["contact"], two["contact"], SETTLED, stands)
+    # Their sum: how four feet share a load is the solver's choice.
     forces = one["force"][:, 2], two["force"][:, 2]
     yield check_values("on the ground", "foot_force_w, vertical sum", *forces, LANDING, stands)
     if "imu" in one and "imu" in two:
@@ -144,6 +149,7 @@ def _on_the_ground(a: Probe, b: Probe) -> Iterator[Check]:
                 values = _take(one[group], two[group], columns)
                 yield check_values("on the ground", f"{group}.{term}", *values, tolerance, stands)
     slides = np.logical_and(stands, np.logical_not(one["slide_ended"] | two["slide_ended"]))
+    # What flight could not show gets a second look here.
     unseen = _zero_in_the_air(a, b)
     for name, first, second in _shared_terms(a, b, "rewards"):
         if name in unseen:
@@ -242,6 +248,7 @@ def never_exercised(checks: Sequence[Check]) -> list[str]:
     exercised: dict[str, bool] = {}
     for check in checks:
         if check.part in ("fields", "observations", "rewards", "terminations", "on the ground"):
+            # `foot_slip_l2, sliding` was a look at foot_slip_l2.
             name = check.name.split(",")[0]
             exercised[name] = exercised.get(name, False) or check.status != "not exercised"
     return [name for name, seen in exercised.items() if not seen]

@@ -39,6 +39,7 @@ def _probe(job: dict[str, Any]) -> None:
         num_threads=job["num_threads"],
     )
     write_probe(Path(job["out"]), probe_engine(env, plan, job["engine"]))
+    # Last, because some simulators end the process here.
     env.close()
 
 

@@ -51,6 +51,7 @@ def _motor(one: dict[str, Array], two: dict[str, Array], joint: int) -> dict[str
     return {
         name: (diagonal(one, key, scale), diagonal(two, key, scale))
         for name, key, scale in (
+            # Negative: the motor pulls back from where the joint was put.
             ("stiffness", "torque_of_position", -1.0 / JOINT_OFFSET),
             ("damping", "torque_of_velocity", -1.0 / JOINT_SPEED),
             ("torque of action 1", "torque_of_action", 1.0),
@@ -78,6 +79,7 @@ def foot_checks(a: Probe, b: Probe) -> Iterator[Check]:
     for index, foot in enumerate(a.header["feet"]):
         name, patterns = f"{foot}: contact", (one["contact"][index].tolist(), two["contact"][index].tolist())
         gaps = [
+            # One foot alone has no next one.
             float(np.diff(np.sort(probe["height"][index]))[0]) if len(probe["height"]) > 1 else 1.0
             for probe in (one, two)
         ]
@@ -94,6 +96,7 @@ def foot_checks(a: Probe, b: Probe) -> Iterator[Check]:
 def touch_checks(a: Probe, b: Probe) -> Iterator[Check]:
     """Terminations that read contact: on its back, the robot touches the ground below the same height."""
     heights = a.arrays["belly/height"]
+    # Robots hang evenly spaced, so a height is known to one step at best.
     step = float(heights[1] - heights[0])
     names = [[name for name, _ in probe.header["definition"]["terminations"]] for probe in (a, b)]
     for name in a.header["contact_terms"]["terminations"]:

@@ -49,6 +49,7 @@ def compare_physics(a: Probe, b: Probe, repeated: tuple[Probe, Probe]) -> list[P
 
 
 def _apart(a: Probe, b: Probe, part: str, quantity: str, steps: int) -> tuple[float | None, float | None, int]:
+    # Whoever ended on one engine has started anew there, and is compared no more.
     ended = a.arrays[f"{part}/ended"][:steps].any(axis=0) | b.arrays[f"{part}/ended"][:steps].any(axis=0)
     one, two = (probe.arrays[f"{part}/{quantity}"][steps - 1][~ended].astype(np.float64) for probe in (a, b))
     if one.size == 0:

@@ -68,6 +68,7 @@ def _versions() -> dict[str, str]:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
+            # No environment has all of them.
             continue
     return found
 

@@ -41,6 +41,7 @@ _EPISODE = 1000
 def start(env: EngineEnv, plan: ProbePlan) -> dict[str, Tensor]:
     """The first episodes: what was drawn for them, what is seen of them, and what the simulator holds."""
     return {
+        # Copies throughout: engines hand out memory that the next step overwrites.
         **{group: value.clone() for group, value in env.get_observations().items()},
         **{f"field/{name}": value for name, value in fields(env).items()},
         **{f"factor/{name}": value.clone() for name, value in env.buckets.values.items()},
@@ -80,7 +81,9 @@ def fall(env: EngineEnv, plan: ProbePlan) -> dict[str, Tensor]:
     moving = torch.zeros_like(pose.lin_vel_w)
     moving[:, 0] = 1.0
     env.step_to(zero, dataclasses.replace(pose, lin_vel_w=moving))
+    # Feet that are still at rest are those of the last physics step.
     follows = (of_first_robot(env, "foot_vel_w") - moving[0]).abs().max() < 1e-3
+    # An accelerometer in free fall shows nothing, one at rest shows gravity.
     falls = (
         env.robot_state.imu_offset is not None and of_first_robot(env, "imu_lin_acc_b").norm() < 0.5 * STANDARD_GRAVITY
     )
@@ -119,6 +122,7 @@ def joints(env: EngineEnv, plan: ProbePlan) -> dict[str, Tensor]:
         env.step_to(clip * one, pose)
         row["torque_limit"] = of_first_robot(env, "joint_torque")
         env.step_to(zero, pose)
+        # From rest again, and now with the engine's own physics.
         env.step(one)
         row["moved_by_action"], row["reaction"] = (
             of_first_robot(env, "joint_pos_rel"),
@@ -148,6 +152,7 @@ def feet(env: EngineEnv, plan: ProbePlan) -> dict[str, Tensor]:
         lower[:, 2] -= height.min() + PENETRATION
         write(env, dataclasses.replace(tilted, pos=lower))
         env.step(zero)
+        # Heights are those of before the physics step: contact may have pushed the foot out since.
         rows.append({"contact": of_first_robot(env, "foot_in_contact"), "height": height})
         leave_the_ground(env)
     return stacked(rows)

@@ -58,6 +58,7 @@ def make_plan(manifest: Manifest, num_envs: int) -> ProbePlan:
     joints, shape = manifest.robot.joints, (ROUNDS, num_envs)
 
     def uniform(low: float | NDArray[np.float64], high: float | NDArray[np.float64], size: int) -> Floats:
+        # In the engines' precision, so that nothing is rounded on the way.
         return rng.uniform(low, high, (*shape, size)).astype(np.float32)
 
     kind = np.arange(num_envs) % 3
@@ -86,6 +87,7 @@ def _orientations(
     rng: np.random.Generator, shape: tuple[int, int], largest_tilt: NDArray[np.float64], anywhere: NDArray[np.bool_]
 ) -> Floats:
     """Any heading with a tilt of up to `largest_tilt`, rad, or a uniform rotation. Both of shape (N,)."""
+    # Normal numbers of unit length are uniform over rotations; uniform ones are not.
     uniform = rng.normal(size=(*shape, 4))
     uniform /= np.linalg.norm(uniform, axis=-1, keepdims=True)
     yaw, direction = rng.uniform(-np.pi, np.pi, (2, *shape))

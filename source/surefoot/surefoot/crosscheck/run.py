@@ -87,6 +87,7 @@ def parse_sides(engines: str, pythons: Sequence[str], overrides: Sequence[str], 
     interpreters: dict[str, str] = {}
     for text in pythons:
         engine, sign, path = text.partition("=")
+        # An interpreter may be named for one backend, or for an engine with all of its backends.
         if not sign or engine not in {*names, *(name.partition(":")[0] for name in names)}:
             raise CrosscheckError(f"--python: expected ENGINE=PATH with an engine of {engines!r}, got {text!r}.")
         interpreters[engine] = path
@@ -125,10 +126,12 @@ def crosscheck(question: Question, folder: Path) -> CrosscheckResult:
         for side in question.sides
     ]
     if question.evaluation is not None:
+        # Refused now, not after both engines have been probed.
         policy = load(question.evaluation.checkpoint)
         for manifest in manifests:
             check_fits(policy, manifest)
     _make_folder(folder)
+    # One plan for both, with the seed of the first one's manifest.
     plan = make_plan(manifests[0], question.num_envs)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **cast("dict[str, Any]", dataclasses.asdict(plan)))
@@ -136,6 +139,7 @@ def crosscheck(question: Question, folder: Path) -> CrosscheckResult:
     probes = {
         (index, time): _probe(question, side, manifest, folder, f"{'ab'[index]}{time}")
         for index, (side, manifest) in enumerate(zip(question.sides, manifests, strict=True))
+        # Twice: what an engine differs by from itself is the floor of any difference.
         for time in (1, 2)
     }
     a, b = probes[0, 1], probes[1, 1]
@@ -184,6 +188,7 @@ def _work(question: Question, side: Side, job: dict[str, Any], out: Path, stem: 
     common = {"engine": side.engine, "device": side.device, "num_threads": question.num_threads, "out": str(out)}
     job_path, log = stem.with_name(f"{stem.name}.job.json"), stem.with_name(f"{stem.name}.log")
     write_atomically(job_path, json.dumps(job | common, indent=2).encode())
+    # A file of an earlier run would pass for this one's answer.
     out.unlink(missing_ok=True)
     if not question.quiet:
         print(f"{job['kind']} on {side.engine} ({side.device}) ...", file=sys.stderr, flush=True)

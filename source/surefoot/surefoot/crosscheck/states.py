@@ -71,6 +71,7 @@ def fields(env: EngineEnv) -> dict[str, Tensor]:
     if state.imu_offset is None:
         names.remove("imu_lin_acc_b")
     values = {name: cast("Tensor", state.read(name)).clone() for name in names}
+    # Engines put their environments at other places of the world.
     values["base_pos_w"] = values["base_pos_w"] - state.episode_origins()
     values["foot_pos_w"] = values["foot_pos_w"] - state.episode_origins().unsqueeze(1)
     return values
