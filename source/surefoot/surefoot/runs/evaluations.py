@@ -68,6 +68,7 @@ def newest_valid(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
     found: dict[str, Evaluation] = {}
     for entry in evaluations:
         before = found.get(entry.event)
+        # By iteration, not by job: a checkpoint may be evaluated after later ones.
         if entry.status == "valid" and (before is None or entry.iteration >= before.iteration):
             found[entry.event] = entry
     return found

@@ -45,10 +45,12 @@ class RunRecordKeeper:
         """Take in one iteration."""
         totals = self._totals
         samples, steps = int(flush[learning.SAMPLES]), max(1, iteration - self._counted_until)
+        # Of several iterations since the last one only this has an account; all are taken to be of equal size.
         totals.uncounted += (samples - totals.samples) * (steps - 1) // steps
         totals.iterations, totals.samples, self._counted_until = iteration, samples, iteration
         totals.seconds += float(flush[learning.SECONDS])
         totals.invalid_steps += float(flush[_INVALID])
+        # Kinds of faults and their counts come in one order, that of the accounts.
         counts = cast("list[float]", flush[_STEPS].tolist())  # pyright: ignore[reportUnknownMemberType]
         for kind, count in zip(fault_kinds, counts, strict=True):
             totals.fault_steps[kind] = totals.fault_steps.get(kind, 0.0) + count

@@ -12,6 +12,7 @@ def text(record: Record, alive: bool) -> str:
         alive: Whether its trainer runs.
     """
     status = record.status
+    # Nobody is left to write the record of a killed run.
     if status == "running" and not alive:
         status = "running, but its process is gone: killed, or the machine went down"
     lines = [
@@ -60,6 +61,7 @@ def _quality(record: Record) -> list[str]:
         lines += [f"         transfer: {line}" for line in transfer_lines(entry.transfer)]
     if not record.is_held_out:
         way_out = "Schedule a panel (docs/events.md), or scripts/evaluate.py --panel."
+        # First, so that no number is read before it.
         lines.insert(0, f"quality  HELD OUT: NOT EVALUATED. The numbers above say nothing about new ground. {way_out}")
     if record.best is not None:
         lines.append(f"best     model_best.pt: update {record.best.iteration}, score {record.best.score:.4g}")
