@@ -67,6 +67,7 @@ def main(arguments: list[str], evaluate: Evaluate | None = None) -> None:
         arguments: Run folder, job, process number of the worker.
         evaluate: Does a job; default: that of its kind.
     """
+    # First of all, so that a worker that is killed during the imports leaves nothing behind.
     die_with(int(arguments[2]))
     start = time.monotonic()
     folder, identity = EventFolder(Path(arguments[0])), arguments[1]
@@ -81,12 +82,14 @@ def main(arguments: list[str], evaluate: Evaluate | None = None) -> None:
     except SurefootError as error:
         finding, problem = None, str(error)
     outcome = Outcome(job=job, finding=finding, fault=problem, seconds=time.monotonic() - start)
+    # The worker trusts this file, whatever the exit code: a simulator may take the process down at its end.
     write_atomically(out / OUTCOME, to_json(outcome))
 
 
 def die_with(parent: int) -> None:
     """Be killed when the worker dies, however it dies: nobody else would read the outcome."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # It may have died before the call above, and then no signal comes.
     if os.getppid() != parent:
         sys.exit("the worker ended")
 

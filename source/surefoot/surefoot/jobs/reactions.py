@@ -53,6 +53,7 @@ def broken(limit: Limit, result: Result) -> str | None:
     finding = result.finding
     assert finding is not None
     if limit.metric == "score":
+        # A score has no interval: either end of it is the score itself.
         metric = Metric(value=finding.score, low=finding.score, high=finding.score)
     else:
         metric = finding.groups[limit.group].get(limit.metric, Metric(value=None))
@@ -85,6 +86,7 @@ def new_failures(result: Result, before: Result | None, iteration: int) -> list[
     alerts: list[Alert] = []
     for tag in result.finding.tags:
         name, _, verdict = tag.rpartition("=")
+        # A tag that was not there before is no pass.
         passed = f"{name}=pass" in old
         if verdict == "fail" and (passed or (name.startswith("gap/") and tag not in old)):
             text = f"iteration {result.job.iteration}: {_failure(name, result.finding.transfer)}"
@@ -142,6 +144,7 @@ def stop_message(alerts: Sequence[Alert], folder: Path | None, iteration: int) -
         lines.append(
             f"To go on all the same: python scripts/train.py --resume {folder} {silent} --allow-manifest-change"
         )
+    # Lines up with `error: `, which the command line puts before the first.
     return "\n       ".join(lines)
 
 

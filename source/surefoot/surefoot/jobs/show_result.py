@@ -23,6 +23,7 @@ def lines(result: Result) -> list[str]:
     for label, group in (("held out", finding.held_out), ("in distribution", finding.in_distribution)):
         if group:
             out.append(f"    {label:<15}  " + "  ".join(f"{name} {number(metric)}" for name, metric in group.items()))
+        # Said aloud, so that numbers of training ground are not taken for held-out ones.
         elif label == "held out":
             out.append(f"    {label:<15}  nothing: this kind of event ({job.kind}) measures nothing held out")
     out += [f"    {line}" for line in transfer_lines(finding.transfer)]

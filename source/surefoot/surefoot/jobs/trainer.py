@@ -122,6 +122,7 @@ class RunEvents:
             iteration: PPO iterations done.
         """
         start = time.perf_counter()
+        # Only at the first look after a start: later results are reacted to as they come.
         alerts = [] if self._looked else self._stops_again(iteration)
         self._looked = True
         for job in self.folder.result_ids():
@@ -197,10 +198,12 @@ class RunEvents:
         if self._worker is not None:
             self._worker.encourage()
         try:
+            # Before the pin is let go, which may be the last name of the best checkpoint.
             best = keep_best(self.folder, self._results) if result.valid and job.keep_best else None
         except RunFolderError as error:
             return [*alerts, Alert(reactions.FAULT, iteration, job.event, str(error), self.plan.schedule.on_fault)]
         if best is not None:
+            # Not the pin or the iteration's file, which may be gone when the order is written.
             source = self.folder.run / CHECKPOINT
             waiting = [event for event in self.plan.events if event.config.on_best]
             self._orders += [Order(event, best.job.iteration, source, best) for event in waiting]
@@ -240,6 +243,7 @@ class RunEvents:
     def _write(self, now: int) -> None:
         while self._orders:
             self._write_job(self._orders[0], now)
+            # After it was written: a full disk raises above, and the order is tried again.
             self._orders.pop(0)
         if self._log_is_behind:
             self._write_log()
@@ -252,6 +256,7 @@ class RunEvents:
         event = order.event
         checkpoint = order.source(self.folder)
         same = (event.name, order.iteration, event.content.sha256, event.config.seed)
+        # A resumed run comes by iterations whose jobs were written before it was killed.
         twins = [j for j in self._jobs.values() if (j.event, j.iteration, j.content_sha256, j.seed) == same]
         if twins and checkpoint is not None and sha256_of(checkpoint) in [job.checkpoint_sha256 for job in twins]:
             return
@@ -288,6 +293,7 @@ class RunEvents:
         waiting = self.waiting() if self.plan.mode == "inline" else []
         for job in [job for job in waiting if self.folder.result(job) is None]:
             print(f"{job}: evaluating here, training waits", flush=True)
+            # A worker that was started by hand must not do the same job meanwhile.
             self.folder.worker.acquire()
             try:
                 evaluate_here(self.folder, self._jobs[job], self.plan.evaluate)

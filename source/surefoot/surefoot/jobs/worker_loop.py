@@ -99,6 +99,7 @@ class WorkerLoop:
         log = self._folder.log.relative_to(self._folder.run)
         if (left := self._outcome(job)) is not None:  # a worker was killed just before it wrote the result
             return self._result(job, left, attempt)
+        # The claim outlives this process, so a job that kills its worker each time gets here in the end.
         if attempt > job.attempts:
             return fault(job, f"its worker died {job.attempts} times; see {log}", job.attempts)
         while True:
@@ -111,9 +112,11 @@ class WorkerLoop:
             except BaseException:  # told to end: that is not the job's fault
                 claim.untake()
                 raise
+            # Before the exit code: a simulator may crash after everything was written.
             if (outcome := self._outcome(job)) is not None:
                 return self._result(job, outcome, attempt)
             seconds = time.monotonic() - start
+            # It ended by itself and would again; only what was killed by a signal is tried again.
             if code >= 0:
                 return fault(job, f"the evaluation failed with exit code {code}; see {log}", attempt, seconds)
             name = signal.Signals(-code).name
@@ -140,7 +143,9 @@ class WorkerLoop:
         Raises:
             TimeoutError: It took too long and was killed.
         """
+        # Or what an earlier attempt left would pass for this one's outcome.
         (report_folder(self._folder, job) / OUTCOME).unlink(missing_ok=True)
+        # Libraries read these as they are loaded, so they are set before the process begins.
         threads = {name: str(job.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         process = subprocess.Popen(
             [*self._evaluate, str(self._folder.run), job.id, str(os.getpid())],
@@ -157,6 +162,7 @@ class WorkerLoop:
                 if time.monotonic() > deadline:
                     raise TimeoutError
         finally:
+            # Told to end, or out of time: the evaluation must not go on alone.
             if process.poll() is None:
                 process.kill()
                 process.wait()

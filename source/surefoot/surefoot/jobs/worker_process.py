@@ -49,11 +49,13 @@ class WorkerProcess:
         """Start the worker where there is none, kill it where it hangs; returns at once."""
         holder = self._folder.worker.holder()
         if holder is not None:
+            # A process number means nothing on another machine, and must not be killed here.
             if self._is_silent() and holder.is_near(Identity.own()):
                 with suppress(OSError):
                     os.kill(holder.pid, signal.SIGKILL)  # what it evaluates dies with it
                 self._beat = (None, 0.0)
             return
+        # It may still be importing, and have no lease yet.
         if (self._process is not None and self._process.poll() is None) or self._clock() < self._next:
             return
         if self._starts >= MOST_STARTS:
@@ -81,6 +83,7 @@ class WorkerProcess:
             beat = self._folder.worker.path.stat().st_mtime_ns
         except OSError:
             return False
+        # Only changes of the file's time count, by this process's clock: a clock that is set kills no worker.
         if beat != self._beat[0]:
             self._beat = (beat, self._clock())
         return self._clock() - self._beat[1] > SILENT_AFTER
@@ -90,6 +93,7 @@ class WorkerProcess:
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
             return
+        # SIGTERM first: the worker then kills what it evaluates and gives its lease back.
         process.terminate()
         try:
             process.wait(timeout=10.0)
