@@ -84,6 +84,7 @@ def compare_buckets(
     if num_windows < 1 or num_buckets != int(np.prod(radices, dtype=np.int64)):
         raise ValueError(f"Expected errors of shape ({'*'.join(map(str, radices))}, W >= 1), got {window.shape}.")
     score = np.sqrt(window.mean(axis=1))
+    # How often each window is drawn says all of a resample, in one product with all buckets.
     picks = rng.multinomial(num_windows, np.full(num_windows, 1 / num_windows), size=RESAMPLES)  # (R, W)
     resampled = np.sqrt(picks @ window.T / num_windows)  # (R, B)
     winner = resampled.argmin(axis=1)
@@ -96,6 +97,7 @@ def _evidence(
     name: str, axis: int, radices: tuple[int, ...], score: FloatArray, share: FloatArray, num_windows: int
 ) -> FactorEvidence:
     others = tuple(index for index in range(len(radices)) if index != axis)
+    # The last factor of `bucket_by` varies fastest, as in C order.
     marginal: FloatArray = share.reshape(radices).sum(axis=others)
     lowest: FloatArray = score.reshape(radices).min(axis=others)
     spread, threshold = float(np.ptp(lowest)), max(MATERIAL * float(lowest.min()), MATERIAL_ABS)
@@ -118,5 +120,6 @@ def bucket_centres(edges: tuple[float, ...], whole: bool) -> NDArray[np.float64]
     if not whole:
         return 0.5 * (values[:-1] + values[1:])
     high = values[1:].copy()
+    # Intervals of whole numbers do not share their edges, but for the last, which holds its upper one.
     high[:-1] -= 1
     return np.floor(0.5 * (values[:-1] + high))

@@ -55,6 +55,7 @@ def film(
     best, manifest = result.evidence.best, result.manifest
     values = {name: column[best : best + 1] for name, column in result.values.items()}
     every = result.windows.num_steps * result.windows.step_dt
+    # Whole windows: the last one would end in the middle of a motion.
     shown = result.windows.start[: max(1, round(seconds / every))]
     windows = Windows(shown, result.windows.num_steps, result.windows.step_dt)
     conditions = bucket_conditions(values, windows=1)
@@ -63,6 +64,7 @@ def film(
     )
     recorded = Drawer(manifest.robot, SIZE)
     try:
+        # Whole control steps between frames; the file's rate follows, so that time is true.
         stride = max(1, round(1 / (FRAMES_PER_SECOND * windows.step_dt)))
         with VideoFile(path, (2 * SIZE[0], SIZE[1]), 1 / (windows.step_dt * stride)) as video:
             frames = _Frames(result, windows, recorded, env, video, stride)

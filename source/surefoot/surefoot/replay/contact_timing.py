@@ -97,9 +97,11 @@ def thresholds(values: FloatArray, flag: bool = False) -> tuple[float, float]:
         return 0.5, 0.5
     if len(finite) < 2:
         raise ValueError("no samples")
+    # Quantiles, because a peak at touchdown is no load and a spike no rest.
     rest, most = np.quantile(finite, (0.05, 0.95))
     upper = finite[finite > 0.5 * (rest + most)]
     load = float(np.median(upper)) if len(upper) else float(most)
+    # The median: a few large changes at touchdown and lift-off are no noise.
     noise = float(np.median(np.abs(np.diff(finite))))
     if load - rest <= QUIET * noise or load == rest:
         raise ValueError(f"{load:.3g} loaded and {rest:.3g} unloaded cannot be told apart at changes of {noise:.2g}")
@@ -117,6 +119,7 @@ def events(time: FloatArray, values: FloatArray, lands: float, lifts: float) -> 
     """
     valid = np.isfinite(values)
     time, values = time[valid], values[valid]
+    # Between the thresholds (-1) a foot is what it was: hysteresis against chatter.
     mark = np.where(values > lands, 1, np.where(values < lifts, 0, -1))
     clear = np.flatnonzero(mark >= 0)
     if len(clear) == 0:
@@ -133,7 +136,9 @@ def _alternating(first: bool, at: FloatArray) -> Events:
     """Split changes into kinds, without phases that are too short: each takes both of its ends with it."""
     kept: list[float] = []
     for moment in at:
+        # 1e-9: phases are differences of sums of physics steps.
         if kept and moment - kept[-1] < SHORTEST - 1e-9:
+            # Both ends of a short phase go, or landings and lift-offs would no longer alternate.
             kept.pop()
         else:
             kept.append(float(moment))
@@ -216,6 +221,7 @@ def _foot(
 
 def _window(log: FloatArray, sim: FloatArray, inside: tuple[float, float]) -> tuple[list[float], NDArray[np.int64]]:
     """Errors of matched events; events of the log and unmatched ones, the same of the simulation."""
+    # Twice the reach: an event just outside may have its counterpart inside, and must be there to claim it.
     log = log[(log >= inside[0] - 2 * REACH) & (log <= inside[1] + 2 * REACH)]
     pairs = matched(log, sim)
     counts = [(inside[0] <= times) & (times <= inside[1]) for times in (log, sim)]

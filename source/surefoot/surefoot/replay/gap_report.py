@@ -41,6 +41,7 @@ def to_plain(result: ReplayResult) -> dict[str, Any]:
         "persistence": result.persistence,
         "weights": gap.weights,
         "absent": list(gap.absent),
+        # `gap.weights` has what was compared, those without weight included.
         "signals": {name: _signal(result, name, joints) for name in gap.weights},
         "energy_ratio": _energy(result),
         "contact": _contact(result.contact),
@@ -62,6 +63,7 @@ def to_plain(result: ReplayResult) -> dict[str, Any]:
 def _signal(result: ReplayResult, name: str, joints: tuple[str, ...]) -> dict[str, Any]:
     gap, best, dt = result.gap, result.evidence.best, result.windows.step_dt
     real, simulated = result.replayed.real[name], result.replayed.simulated[name][:, best]
+    # Signals are of all joints or of three axes.
     components = joints if real.shape[2] == len(joints) else ("x", "y", "z")
 
     def listed(values: FloatArray) -> dict[str, float]:

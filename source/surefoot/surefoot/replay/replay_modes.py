@@ -29,6 +29,7 @@ _SLOWEST = 1.6
 
 def signals_of_mode(trace: Trace, mode: Mode) -> tuple[str, ...]:
     """Signals that a mode gives, starts from or compares; where one is missing, nothing can be said of a window."""
+    # A column of nothing but NaN is no signal: it would make every window invalid.
     compared = ("tau",) if trace.has("tau") and np.isfinite(trace.signals["tau"]).any() else ()
     return tuple(dict.fromkeys((*NEEDS[mode], *gain_signals(trace), *base_signals(trace), *compared)))
 
@@ -64,6 +65,7 @@ def replay_windows(
             f"{trace.path}: a sample every {1e3 * trace.step:.3g} ms, but the task compares every {1e3 * step_dt:.3g} "
             "ms; what happens in between is not in the log. Take a task with longer control steps, or a faster log."
         )
+    # Recorded torques were measured at the motor: no delay lies before them.
     late = 0.0 if delays is None or mode == "torque" else float(delays.max()) * manifest.simulation.timestep
     given = "tau" if mode == "torque" else "q_des"
     return cut_windows(

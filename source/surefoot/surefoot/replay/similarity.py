@@ -46,6 +46,7 @@ def lag(real: FloatArray, simulated: FloatArray, dt: float) -> FloatArray:
         Shape (c,); NaN where a signal does not move or the highest correlation is at the edge of `MAX_LAG`.
     """
     steps = real.shape[0]
+    # Short windows: a third of their samples has to be left for comparing.
     reach = min(round(MAX_LAG / dt), steps // 3)
     shifts = np.arange(-reach, reach + 1)
     curve = np.stack(
@@ -63,6 +64,7 @@ def lag(real: FloatArray, simulated: FloatArray, dt: float) -> FloatArray:
         if 0 < top < len(shifts) - 1:
             before, at, after = values[top - 1 : top + 2]
             bend = before - 2 * at + after
+            # Without a bend there is no parabola: the top is taken as it is.
             out[column] = dt * (shifts[top] + (0.5 * (before - after) / bend if bend < 0 else 0.0))
     return out
 
@@ -81,15 +83,18 @@ def spectral_distance(real: FloatArray, simulated: FloatArray, dt: float) -> Flo
 
     def power(values: FloatArray) -> FloatArray:
         _, density = scipy_signal.periodogram(values, fs=1 / dt, window="hann", detrend="constant", axis=0)
+        # Without the mean, which `correlation` does not see either.
         return density[1:].mean(axis=1)  # (frequencies, c)
 
     mine, theirs = power(simulated), power(real)
     total = theirs.sum(axis=0)
     order = np.argsort(-theirs, axis=0)
+    # Power of all stronger frequencies: the one that passes 99 % is still in.
     before = np.take_along_axis(theirs, order, axis=0).cumsum(axis=0) - np.take_along_axis(theirs, order, axis=0)
     used = np.zeros_like(theirs, dtype=bool)
     np.put_along_axis(used, order, before < 0.99 * total, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
+        # A simulation that stands still has no power, and no logarithm.
         decibel = 10 * np.log10(np.maximum(mine, 1e-12 * total) / theirs)
         mean = np.where(used, decibel**2, 0).sum(axis=0) / used.sum(axis=0)
     return np.where((total > 0) & _moves(real), np.sqrt(mean), np.nan)

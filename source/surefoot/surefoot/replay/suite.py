@@ -105,6 +105,7 @@ def ready_suite(name: str, root: Path, data: Path, engine: str) -> ReadySuite:
     suite = read_suite(root, name)
     cards = tuple(find_card(root, entry.card) for entry in suite.traces)
     physics = physics_name(engine)
+    # Only this engine's: a floor measured for another one must not change the suite's hash here.
     floors = tuple(floor for floor in read_floors(root).floors if floor.engine == physics)
     floors = Floors(schema_version=1, floors=floors)
     profiles = {card.data.profile for card in cards} - {CANONICAL}
@@ -188,6 +189,7 @@ def check_trace(found: ReadyTrace, suite: TraceSuite, task: Manifest) -> None:
     for mode in found.entry.modes:
         needs = CLOSED_LOOP_NEEDS if mode == "closed_loop" else NEEDS[mode]
         trace.require(*needs, purpose=f"mode {mode}")
+        # The command has no joints.
         for name in (name for name in needs if name != "command"):
             trace.indices(name, joints)
         if mode == "closed_loop":

@@ -98,6 +98,7 @@ def run_suite(
                     found.policies.append(_policy(setting, one, checkpoint))
                 else:
                     found.replays.append(_judged(setting, one, _gap(setting, one, mode)))
+            # One trace that cannot be measured leaves the others' numbers standing, and the report not valid.
             except SurefootError as error:
                 found.reasons.append(f"{one.card.name}/{mode}: {error}")
     return found
@@ -146,6 +147,7 @@ def _gap(setting: _Setting, one: ReadyTrace, mode: Mode) -> dict[str, Any]:
     }
     draw(result, setting.out / one.card.name)
     setting.kept.mkdir(parents=True, exist_ok=True)
+    # At once, so that a job that is killed later goes on from here.
     write_atomically(path, json.dumps({"sha256": _digest(plain), "report": plain}).encode())
     return plain
 
@@ -162,6 +164,7 @@ def _judged(setting: _Setting, one: ReadyTrace, plain: dict[str, Any]) -> dict[s
 def _key(setting: _Setting, one: ReadyTrace, mode: Mode) -> str:
     """Of everything that a gap depends on."""
     suite, task = setting.ready.suite, setting.task.to_plain()
+    # Rewards, observations and learning do not touch a gap, and must not make it measured again.
     physics = {key: task[key] for key in ("robot", "simulation", "randomization")}
     physics |= {key: task["task"][key] for key in ("terrain", "actions")}
     parts = {

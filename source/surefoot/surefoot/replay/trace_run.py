@@ -81,8 +81,10 @@ def replay_manifest(manifest: Manifest, gains: Gains | None = None) -> Manifest:
     plain["randomization"]["bucket_by"] = [name for name in manifest.randomization.bucket_by if name != TERRAIN_CLASS]
     plain["task"]["actions"]["delay_steps"] = [0, 0]  # delays come from the factor and are kept in the replay
     for group in ("actor", "critic"):
+        # Nobody observes: noise would only cost draws.
         plain["task"]["observations"][group]["noise"] = False
     factors = plain["randomization"]["factors"]
+    # Without noise its level has nothing to scale.
     factors.pop("noise_level", None)
     # Physics steps one by one: a factor that is always zero, so that the engine does not run them in one call.
     factors.setdefault("control_delay", {"edges": [0, 0], "mode": "startup"})
@@ -136,6 +138,7 @@ def run_replay(
     )
     try:
         base = base_motion(trace, env, level=True)
+        # Applied by the replay, for each physics step, with the log's own targets from before a window's start.
         delay = torch.tensor(np.tile(values["control_delay"], at_once)).long()
         gains = sample_gains(trace, manifest.robot, card)
         replayed = Replay(env, len(labels), delay, lead=lead).run(trace, base, windows, mode, gains)
@@ -145,11 +148,13 @@ def run_replay(
 
 
 def _check(trace: Trace, card: TraceCard | None, horizon: float, lead: float) -> None:
+    # Written so that NaN is refused too.
     if not abs(lead) <= MAX_LEAD:
         raise TraceError(f"lead: expected at most {MAX_LEAD:g} s either way, got {lead:g} s.")
     if not 0 < horizon < math.inf:
         raise TraceError(f"horizon: expected more than 0 s, got {horizon:g} s.")
     sources, log = trace.header.sources, trace.header.log_sha256
+    # Where nobody said, a trace of one file has the hash of that file.
     log = log or (sources[0].sha256 if len(sources) == 1 else "")
     if card is not None and log and log != card.data.sha256:
         raise TraceError(
@@ -182,6 +187,7 @@ def bucket_values(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, FloatA
 def bucket_conditions(values: dict[str, FloatArray], windows: int) -> Conditions:
     """Impose the factors: all buckets for the first window, all for the second, and so on. Values of shape (B,)."""
     count = windows * len(next(iter(values.values())))
+    # A kick at infinity is none.
     nothing = torch.full((count, 1), math.inf)
     return Conditions(
         keys=torch.zeros(count, dtype=torch.int64),

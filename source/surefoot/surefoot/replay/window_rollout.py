@@ -116,6 +116,7 @@ class Replay:
         self._stiffness = torch.tensor([joint.stiffness for joint in robot.joints], device=env.device)
         self._damping = torch.tensor([joint.damping for joint in robot.joints], device=env.device)
         self._limit = strength * torch.tensor([joint.effort_limit for joint in robot.joints], device=env.device)
+        # What the motors have now: equal gains are not written again in every physics step.
         self._written: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -179,8 +180,10 @@ class Replay:
         )
         motion = BaseTable(trace, base, windows, self._timestep, steps + 1 if mode == "actuator" else 1)
         self._start(trace, windows, motion)
+        # Faults of the resets and of the batch before are no faults of this one.
         env.faults.start(torch.zeros(env.num_envs, len(env.manifest.robot.joints), device=env.device))
         out = {name: [] for name in names}
+        # One more than physics steps: the state after the last one is looked at with its targets in force.
         for step in range(steps + 1):
             if mode == "actuator":
                 env.write_base(self._everyone, **self._spread_base(motion, step))
@@ -202,6 +205,7 @@ class Replay:
 
     def _targets(self, table: MotorTable, step: int, mode: Mode) -> Tensor:
         """Joint targets in force in a physics step; gains that come with them are written. Shape (N, J)."""
+        # Targets begin `_longest` steps before the window, for the latest bucket; torques are never late.
         row = torch.full_like(self._window, step) if mode == "torque" else step + self._longest - self._delay
         value = table.value[row, self._window]
         if not table.has_gains:
@@ -212,6 +216,7 @@ class Replay:
         self._write_gains(stiffness, damping)
         if mode == "torque":
             return self._for_torque(value, stiffness, damping)
+        # Only where needed: reading it drops all that was cached, in every physics step.
         position = self._read("joint_pos") if bool(free.any()) else value
         return torch.where(free, position + added, value + added / stiffness)
 
@@ -228,6 +233,7 @@ class Replay:
         """
         torque = torch.where(torque.abs() >= self._limit * (1 - 1e-6), 1.01 * torque, torque)
         on_stiffness, on_damping = self._factors
+        # What the motor's damping will take off again.
         push = torque + on_damping * damping * self._read("joint_vel")
         return self._read("joint_pos") + push / (on_stiffness * stiffness)
 
@@ -258,6 +264,7 @@ class Replay:
         env, joints = self._env, self._env.manifest.robot.joint_names
         env.reset()
         self._written = None  # a reset may write the factors anew
+        # Window by window, as the environments are numbered.
         rows = windows.start.repeat(self._num_buckets)
         env.write_state(
             self._everyone,
