@@ -152,6 +152,7 @@ class TraceCard(Section):
     @model_validator(mode="after")
     def _check_segments(self) -> Self:
         for index, (before, after) in enumerate(zip(self.segments, self.segments[1:], strict=False)):
+            # Ends and starts are written in decimals, and may differ in the last bit.
             if after.start < before.end - 1e-9:
                 raise KeyedError(
                     f"segments.{index + 1}.start",

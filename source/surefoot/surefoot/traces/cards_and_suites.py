@@ -90,6 +90,7 @@ def read_suite(root: Path, name: str) -> TraceSuite:
     Raises:
         UnknownName, ManifestError: No such suite or card, a card of another robot, or it does not fit the schema.
     """
+    # Suites share their folder with three other files.
     names = [path.stem for path in (root / "traces").glob("*.yaml") if path.stem not in _OTHER_FILES]
     if name not in names:
         raise unknown_name("Trace suite", name, names)
@@ -150,6 +151,7 @@ def _checked(card: TraceCard, data: Path) -> Path:
             f"{log}: no such file; card {card.name!r} describes it. Set {OFFLINE} to the folder that has it; "
             "scripts/fetch_traces.py downloads public ones."
         )
+    # Before it is imported: gains and segments of the card are those of exactly this file.
     found = file_sha256(log)
     if found != card.data.sha256:
         raise TraceError(f"{log}: sha256 {found}, its card says {card.data.sha256}; another file, or damaged.")

@@ -41,6 +41,7 @@ class _Topic:
     """Of the samples of the last batch, in the log."""
 
     def batches(self, source: LogSource) -> Iterator[Part]:
+        # Two signals may be made from one field.
         requests = list(dict.fromkeys(request for binding in self.bindings for request in binding.requests))
         offset = round(self.topic.clock_offset * 1e9)
         for raw in source.read(self.topic, requests):
@@ -98,9 +99,11 @@ def import_trace(
                 writer.write(stamp, signals)
             findings = source.findings + [found for part in (base, *others) for found in part.clock.findings()]
             findings += quality.findings() + agreement.findings() + _overlap(base, others, cursors)
+            # At the end, so that one refusal names everything; the writer then leaves no file.
             _refuse(log, findings, accept, quality.samples)
             rates = {part.name: round(part.clock.rate, 3) for part in (base, *others)}
             sources = _sources(source)
+            # A folder is more than the files that were read: its card has the hash of all of them.
             whole = file_sha256(log) if log.is_dir() else sources[0].sha256
             update = {"findings": tuple(findings), "rates_hz": rates, "sources": sources, "log_sha256": whole}
             return writer.finish(header.model_copy(update=update))
@@ -143,6 +146,7 @@ def _header(name: str, profile: ImportProfile, orders: JointOrders, topics: list
         feet=profile.feet,
         signals={
             signal: SignalInfo(origin=found[signal][1].source.origin, source=_said(*found[signal]))
+            # In the order of the list of signals, not of the profile: equal content has equal columns.
             for signal in SIGNALS
             if signal in found
         },
@@ -181,6 +185,7 @@ def _overlap(base: _Topic, others: list[_Topic], cursors: list[Cursor]) -> list[
             f"{share:.1%} of the samples of {base.clock.source} have one of this topic within "
             f"{part.topic.tolerance:g} s ({span}); do the clocks agree? clock_offset shifts one"
         )
+        # Nothing in common at all is no log of one run.
         severity = "warning" if cursor.matched else "refusal"
         out.append(TraceFinding(kind="offset", severity=severity, message=text, source=part.clock.source))
     return out

@@ -67,11 +67,13 @@ class QualityLog:
         if "imu_quat" in signals and "base_quat_w" in signals:
             pair = [rotation.gravity_b(signals[name]) for name in ("imu_quat", "base_quat_w")]
             good = np.isfinite(pair[0]).all(axis=1) & np.isfinite(pair[1]).all(axis=1)
+            # Sums over the log: while a robot walks, single samples disagree.
             self._gravity += np.stack([part[good].sum(axis=0) for part in pair])
         self.samples += len(stamp)
 
     def _check_bound(self, name: str, values: FloatArray, rows: NDArray[np.int64]) -> None:
         bound = self.joint_limit if name in ("q", "q_des") else SIGNALS[name].bound
+        # Comparing with NaN is false, and a missing sample is no finding.
         with np.errstate(invalid="ignore"):
             beyond = np.abs(values) > bound
         if not beyond.any():
@@ -86,6 +88,7 @@ class QualityLog:
     def _check_frozen(self, values: FloatArray, rows: NDArray[np.int64], stamp: NDArray[np.int64]) -> None:
         """Stretches in which no position and no velocity changes at all."""
         previous = values[:1] if self._held is None else self._held[2][None]
+        # Exactly equal: real encoders flicker in the last bit.
         same = (np.concatenate([previous, values[:-1]]) == values).all(axis=1)
         row, begin = (int(rows[0]), int(stamp[0])) if self._held is None else self._held[:2]
         # np.diff of the flags finds the ends; a stretch that goes on is kept for the next batch.
@@ -126,6 +129,7 @@ class QualityLog:
 
     def _tilt_finding(self) -> list[TraceFinding]:
         norms = np.linalg.norm(self._gravity, axis=1)
+        # Too few samples, or directions that cancel, point nowhere.
         if norms.min() < 1:
             return []
         imu, base = self._gravity / norms[:, None]

@@ -46,6 +46,7 @@ class SignalReader:
             raw = np.stack([values[request.field] for request in self.requests], axis=1)
         else:
             array = values[self.requests[0].field]
+            # One component needs no second axis in a file.
             array = array[:, None] if array.ndim == 1 else array
             if array.ndim != 2 or array.shape[1] <= max(self.elements):
                 raise TraceError(
@@ -55,8 +56,10 @@ class SignalReader:
             raw = array[:, list(self.elements)]
         missing = np.zeros(raw.shape, bool)
         for sentinel in self.sentinels:
+            # Before conversion, as profiles name them.
             missing |= np.abs(raw - sentinel) <= _SENTINEL_TOLERANCE * abs(sentinel)
         out = np.where(missing, np.nan, raw * self.factor)
+        # Angles are in rad by now: the factor of degrees is in `scale`.
         return rotation.from_rpy(out) if self.source.convert == "rpy" else out
 
 
@@ -70,6 +73,7 @@ def signal_reader(
     """
     joints = orders.get(profile.joints).joints
     signal = SIGNALS[name]
+    # Names as the log writes them; the trace has its own order of the same joints.
     parts = list(signal.components([joint.removesuffix(profile.joint_suffix) for joint in joints], profile.feet))
     if source.convert == "rpy":
         parts, scale = ["roll", "pitch", "yaw"], source.scale * (np.pi / 180 if source.unit == "deg" else 1.0)
@@ -108,11 +112,13 @@ def apply_mount(profile: ImportProfile, signals: dict[str, FloatArray]) -> None:
     mount = profile.mount
     if mount is None or "base_quat_w" not in signals:
         return
+    # From base to captured body, which is the mount's inverse, and from there to the world.
     quat = rotation.multiply(signals["base_quat_w"], rotation.conjugate(np.array(mount.quat)))
     signals["base_quat_w"] = quat
     lever = rotation.rotate(quat, np.array(mount.pos))
     if "base_pos_w" in signals:
         signals["base_pos_w"] = signals["base_pos_w"] - lever
     if "base_lin_vel_w" in signals and "gyro" in signals:
+        # A point off the origin of a turning body moves by omega x lever.
         turn = np.cross(rotation.rotate(quat, signals["gyro"]), lever)
         signals["base_lin_vel_w"] = signals["base_lin_vel_w"] - turn

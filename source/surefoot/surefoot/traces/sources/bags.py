@@ -39,6 +39,7 @@ class Bag:
         self.findings: list[TraceFinding] = []
         self.files = self._files()
         target = path if path.is_dir() and not self.findings else self.files[0]
+        # The reader unpacks such files on the disk as it opens them, without a limit.
         if target.is_dir() and _compression(target) == "file":
             for file in self.files:
                 check_file(file)
@@ -75,6 +76,7 @@ class Bag:
         if not connections:
             raise TraceError(f"{self.path}: topic {topic.topic!r} not found. {did_you_mean(topic.topic, self.topics)}")
         kind = connections[0].msgtype
+        # Recorders may write a topic with two versions of its type; one layout cannot read both.
         if len({(found.msgtype, found.msgdef.data) for found in connections}) > 1:
             kinds = ", ".join(sorted({found.msgtype for found in connections}))
             raise TraceError(
@@ -144,6 +146,7 @@ class Bag:
             parse = lambda: get_types_from_idl(definition.data)  # noqa: E731
         types = self._guard(parse, f"{self.path}: the bag's definition of {connection.msgtype} cannot be read")
         for name in types:
+            # The store refuses another definition of a name that it knows.
             self._store.fielddefs.pop(name, None)
             self._store.types.pop(name, None)
         self._guard(lambda: self._store.register(types), f"{self.path}: definition of {connection.msgtype}")

@@ -59,5 +59,6 @@ def to_ns(values: NDArray[Any], unit: str, where: str) -> NDArray[np.int64]:
     if bad.any():
         row = int(np.argmax(bad))
         raise TraceError(f"{where}, row {row + 1}: a stamp in {unit} cannot be {values[row]!r}.")
+    # Whole units apart, so that the product with the factor does not round a second time.
     whole = np.floor(values)
     return whole.astype(np.int64) * factor + np.rint((values - whole) * factor).astype(np.int64)

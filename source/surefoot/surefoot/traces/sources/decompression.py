@@ -37,6 +37,7 @@ def decompressed(data: bytes, most: int, decoder: Callable[[], Any] = zstd.ZstdD
     left = most
     while data:
         stream = decoder()
+        # One byte more than allowed is enough to know.
         part = stream.decompress(data, max_length=left + 1)
         left -= len(part)
         if left < 0:
@@ -44,6 +45,7 @@ def decompressed(data: bytes, most: int, decoder: Callable[[], Any] = zstd.ZstdD
         if not stream.eof:
             raise ValueError("the compressed data end too early")
         parts.append(part)
+        # Compressors may write several frames, one after the other.
         data = stream.unused_data or b""
     return b"".join(parts)
 

@@ -113,6 +113,7 @@ class LogSource:
         return path
 
     def _names(self) -> list[str]:
+        # No links: in an unpacked or shared folder they may lead anywhere.
         return sorted(path.name for path in self._inside.iterdir() if path.is_file() and not path.is_symlink())
 
 
