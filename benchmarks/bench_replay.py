@@ -18,10 +18,10 @@ from surefoot.manifest import Manifest, compose_manifest
 from surefoot.manifest.factors import FACTORS
 from surefoot.replay import gap
 from surefoot.replay.base_motion import base_motion
-from surefoot.replay.explain import explain
-from surefoot.replay.rollout import Replay
-from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
+from surefoot.replay.bucket_evidence import compare_buckets
 from surefoot.replay.simulated import simulated_logs
+from surefoot.replay.trace_run import bucket_conditions, bucket_values, replay_manifest
+from surefoot.replay.window_rollout import Replay
 from surefoot.replay.windows import cut_windows
 from surefoot_tasks import manifest_root
 
@@ -81,7 +81,7 @@ def bench(factor: str, cases: int) -> str:
     for case, (log, own) in enumerate(zip(logs, truth, strict=True)):
         replayed = replay.run(log, base_motion(log, env), windows, "open_loop")
         errors = gap.measure(replayed.real, replayed.simulated).window
-        (evidence,) = explain(errors, (factor,), (count,), np.random.default_rng(0)).factors
+        (evidence,) = compare_buckets(errors, (factor,), (count,), np.random.default_rng(0)).factors
         right += evidence.best == own
         identified += evidence.identified
         wrongly += evidence.identified and evidence.best != own

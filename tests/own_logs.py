@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 import engines_here
 from surefoot.engines.base import load_engine
 from surefoot.manifest import Manifest, compose_manifest
-from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.replay.simulated import simulated_logs
+from surefoot.replay.trace_run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.traces import Trace
 from surefoot_tasks import manifest_root
 

@@ -12,8 +12,8 @@ from surefoot.engines.base import load_engine
 from surefoot.errors import CheckpointError, TraceError
 from surefoot.manifest import Manifest
 from surefoot.replay.closed_loop import METRICS, run_closed_loop, text, to_plain
-from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.replay.simulated import simulated_logs
+from surefoot.replay.trace_run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.traces import Trace, TraceCard
 from surefoot.traces.card import Perturbation, Segment
 from surefoot.traces.header import SignalInfo

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from cases import manifest, small_env
-from surefoot.crosscheck.compare import compare_definitions, never_exercised
-from surefoot.crosscheck.plan import make_plan
-from surefoot.crosscheck.probe import probe_engine
+from surefoot.crosscheck.definitions import compare_definitions, never_exercised
+from surefoot.crosscheck.probe_engine import probe_engine
 from surefoot.crosscheck.probe_file import Probe
+from surefoot.crosscheck.probe_plan import make_plan
 from surefoot.engines.mujoco import make_env
 from surefoot.engines.mujoco.env import MujocoEnv
 from surefoot.engines.mujoco.robot_state import MujocoRobotState

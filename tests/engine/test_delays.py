@@ -7,7 +7,7 @@ from cases import random_actions
 from randomized import env_with
 from surefoot.engines.delays import ControlDelay, ObservationDelay
 from surefoot.engines.mujoco.env import MujocoEnv
-from surefoot.mdp.layout import observation_layout
+from surefoot.mdp.observation_layout import observation_layout
 
 CALM = ["task.observations.actor.noise=false", "randomization.push.lin_vel_xy=0", "randomization.push.ang_vel_z=0"]
 

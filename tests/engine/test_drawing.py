@@ -8,7 +8,7 @@ from surefoot.engines.drawing.ground import WINDOW
 from surefoot.engines.drawing.stage import Stage, check_drawable
 from surefoot.errors import EngineError
 from surefoot.manifest import compose_manifest
-from surefoot.terrain.grid import HeightGrid
+from surefoot.terrain.ground import HeightGrid
 from surefoot.terrain.layout import TerrainLayout
 from surefoot_tasks import manifest_root
 

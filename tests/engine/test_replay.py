@@ -11,9 +11,9 @@ from surefoot.engines.base import load_engine
 from surefoot.errors import TraceError
 from surefoot.replay import plots
 from surefoot.replay.base_motion import base_motion
-from surefoot.replay.report import text, to_plain
-from surefoot.replay.rollout import Mode
-from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest, run_replay
+from surefoot.replay.gap_report import text, to_plain
+from surefoot.replay.replay_modes import Mode
+from surefoot.replay.trace_run import bucket_conditions, bucket_values, replay_manifest, run_replay
 from surefoot.traces import Trace, read_card
 from surefoot.traces.header import SourceFile
 from surefoot_tasks import manifest_root
@@ -38,7 +38,7 @@ def test_a_planted_change_is_explained_by_its_bucket(
     logs = logs_of(changed, trot(changed, sway=sway), **{factor: planted})
     for value, log in zip(planted, logs, strict=True):
         result = run_replay(log, changed, mode="open_loop", horizon=0.2)
-        (evidence,) = result.explanation.factors
+        (evidence,) = result.evidence.factors
         assert evidence.best == np.searchsorted(bounds, value, side="right") - 1
         assert evidence.identified
 
@@ -77,7 +77,7 @@ def test_friction_of_feet_that_do_not_slip_is_said_not_to_be_identified() -> Non
     standing = task("friction", "[0.8,1.0,1.2]")
     targets = np.tile(np.array(standing.robot.default_joint_pos), (300, 1)).astype(np.float32).astype(float)
     (log,) = logs_of(standing, targets, friction=[0.9])
-    (evidence,) = run_replay(log, standing, mode="open_loop", horizon=0.2).explanation.factors
+    (evidence,) = run_replay(log, standing, mode="open_loop", horizon=0.2).evidence.factors
     assert not evidence.identified and "change the score by" in evidence.reason
 
 
@@ -149,7 +149,7 @@ def test_the_picture_of_pairs_has_each_pair_of_intervals_where_it_belongs() -> N
     assert (drawn.get_ylabel(), drawn.get_xlabel()) == ("payload_mass", "control_delay")
     assert len(said) == 6 and said[1, 1] == 0.0  # column: delay of 1 step, row: 1 to 3 kg
     assert said[2, 0] == pytest.approx(result.gap.scores[2], abs=5e-4)
-    assert np.argmax(drawn.images[0].get_array()) == result.explanation.best == 4
+    assert np.argmax(drawn.images[0].get_array()) == result.evidence.best == 4
 
 
 def test_refusals_before_a_simulator_starts() -> None:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from own_logs import task, trot
 from surefoot.engines.base import load_engine
 from surefoot.manifest import Manifest
-from surefoot.replay.rollout import Mode
-from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest, run_replay
+from surefoot.replay.replay_modes import Mode
 from surefoot.replay.simulated import LoggedGains, simulated_logs
+from surefoot.replay.trace_run import bucket_conditions, bucket_values, replay_manifest, run_replay
 from surefoot.traces import Trace, TraceCard
 
 FRICTION = ("friction", "[0.8,0.8]")
@@ -79,7 +79,7 @@ def test_factors_act_on_the_gains_of_the_log() -> None:
     log = log_of(stiff, stiffer, targets)
     said = dict(log.signals) | {"kp": gains.stiffness, "tau_ff": gains.torque}
     result = run_replay(Trace(log.header, log.stamp, said), stiff, mode="open_loop", horizon=0.2)
-    assert result.explanation.best == 2 and result.gap.scores[2] < 1e-4 and result.gap.scores[1] > 0.05
+    assert result.evidence.best == 2 and result.gap.scores[2] < 1e-4 and result.gap.scores[1] > 0.05
 
 
 def test_a_motor_without_stiffness_gets_its_torque_all_the_same() -> None:

@@ -11,7 +11,7 @@ from surefoot.engines.mujoco import make_env
 from surefoot.errors import EngineError, MissingExtra, UnknownName
 from surefoot.manifest import Manifest
 from surefoot.manifest.robot import Robot
-from surefoot.mdp.layout import action_mirror
+from surefoot.mdp.observation_layout import action_mirror
 
 GRAVITY = 9.81
 

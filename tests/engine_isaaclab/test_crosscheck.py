@@ -10,7 +10,7 @@ import pytest
 
 import engines_here
 from composed_tasks import small_ground
-from surefoot.crosscheck.report import Outcome
+from surefoot.crosscheck.report import CrosscheckResult
 from surefoot.crosscheck.run import Question, crosscheck, parse_sides
 from surefoot.manifest import compose_manifest
 from surefoot_tasks import manifest_root
@@ -20,7 +20,7 @@ MUJOCO_PYTHON = os.environ.get("SUREFOOT_MUJOCO_PYTHON", str(ROOT / ".venv/bin/p
 """Interpreter that has the engine `mujoco`; `make setup` makes the default one."""
 TASK, ROUGH = "Surefoot-Velocity-Flat-Unitree-Go1-v0", "Surefoot-Velocity-Rough-Unitree-Go1-v0"
 
-Ask = Callable[..., Outcome]
+Ask = Callable[..., CrosscheckResult]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def ask(tmp_path: Path) -> Ask:
     if not Path(MUJOCO_PYTHON).is_file() or subprocess.run(found, capture_output=True).returncode:
         pytest.skip(f"no engine 'mujoco' in {MUJOCO_PYTHON} (make setup; or SUREFOOT_MUJOCO_PYTHON)")
 
-    def compare(*overrides: str, task: str = TASK) -> Outcome:
+    def compare(*overrides: str, task: str = TASK) -> CrosscheckResult:
         small = small_ground(compose_manifest(manifest_root(), task, []))
         pythons = [f"mujoco={MUJOCO_PYTHON}", f"isaaclab={sys.executable}"]
         own = [f"{side}:{text}" for side in "ab" for text in small] + [f"b:{text}" for text in overrides]

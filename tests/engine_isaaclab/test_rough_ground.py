@@ -13,7 +13,7 @@ from engines_here import isaaclab_backend, make_isaaclab_env
 from surefoot.engines.isaaclab import compat
 from surefoot.engines.step import PhysicalState
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable
-from surefoot.terrain.grid import HeightGrid
+from surefoot.terrain.ground import HeightGrid
 from surefoot.terrain.layout import TerrainLayout
 from surefoot.terrain.tiles import TileGeometry
 

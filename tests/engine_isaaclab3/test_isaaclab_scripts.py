@@ -14,7 +14,7 @@ import torch
 from live import skipping_absent_models
 from surefoot.audit.record.record_file import read_record
 from surefoot.manifest import Manifest, compose_manifest
-from surefoot.mdp.layout import observation_size
+from surefoot.mdp.observation_layout import observation_size
 from surefoot.rl.policy import build_network, load_actor
 from surefoot.runs import checkpoint
 from surefoot_tasks import list_tasks, manifest_root

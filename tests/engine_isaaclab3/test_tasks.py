@@ -8,7 +8,7 @@ import torch
 from composed_tasks import small_ground
 from live import batch, skipping_absent_models
 from surefoot.manifest import compose_manifest
-from surefoot.mdp.layout import observation_size
+from surefoot.mdp.observation_layout import observation_size
 from surefoot.rl.train import train
 from surefoot_tasks import list_tasks, manifest_root
 

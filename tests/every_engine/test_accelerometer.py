@@ -16,7 +16,7 @@ from surefoot.engines.step import PhysicalState
 from surefoot.manifest import compose_manifest
 from surefoot.mdp.frames import rotate
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable
-from surefoot.replay.run import replay_manifest
+from surefoot.replay.trace_run import replay_manifest
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"

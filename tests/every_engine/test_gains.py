@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from surefoot.manifest import compose_manifest
-from surefoot.replay.run import replay_manifest
+from surefoot.replay.trace_run import replay_manifest
 from surefoot_tasks import manifest_root
 
 TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"

@@ -10,7 +10,7 @@ from torch import Tensor
 from surefoot.audit.accounts.fault_kinds import FAULT_KINDS
 from surefoot.manifest import Manifest, override_manifest
 from surefoot.mdp import registry
-from surefoot.mdp.layout import observation_layout
+from surefoot.mdp.observation_layout import observation_layout
 
 NUM = 4
 OVERRIDES = [

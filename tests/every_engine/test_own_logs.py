@@ -11,9 +11,9 @@ import own_logs
 from own_logs import logs_of, task, trot
 from surefoot.manifest import Manifest, override_manifest
 from surefoot.replay.closed_loop import METRICS, run_closed_loop
-from surefoot.replay.report import text, to_plain
-from surefoot.replay.rollout import Mode
-from surefoot.replay.run import run_replay
+from surefoot.replay.gap_report import text, to_plain
+from surefoot.replay.replay_modes import Mode
+from surefoot.replay.trace_run import run_replay
 from surefoot.traces import Trace
 from surefoot.traces.header import SignalInfo
 from trained import checkpoint_content
@@ -45,7 +45,7 @@ def test_a_log_has_gap_zero_in_its_own_bucket(
 ) -> None:
     """The other bucket is far from it."""
     result = run_replay(log, loaded, mode=mode, engine=engine, horizon=0.2)
-    assert len(result.windows) == 5 and result.explanation.best == 1
+    assert len(result.windows) == 5 and result.evidence.best == 1
     other = 0.005 if mode == "actuator" else 0.05
     # Logged torques lead away from the log by themselves: they do not correct what the first steps lacked.
     assert result.gap.scores[1] < (0.7 if mode == "torque" and own_logs.remembers_contacts(engine) else nothing)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 import engines_here
 from surefoot.manifest import Manifest, validate
 from surefoot.replay.floor import floor_targets, nominal
-from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.replay.simulated import simulated_logs
+from surefoot.replay.trace_run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.traces import Trace, write_trace
 from surefoot.traces.header import SignalInfo
 

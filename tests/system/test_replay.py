@@ -16,8 +16,8 @@ from surefoot.engines.base import physics_name
 from surefoot.engines.opengl import choose_opengl
 from surefoot.errors import MissingExtra
 from surefoot.manifest import compose_manifest
-from surefoot.replay.run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.replay.simulated import simulated_logs
+from surefoot.replay.trace_run import bucket_conditions, bucket_values, replay_manifest
 from surefoot.traces.trace_file import write_trace
 from surefoot_tasks import manifest_root
 

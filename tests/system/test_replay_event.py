@@ -26,7 +26,7 @@ from surefoot.jobs.queue import EventFolder
 from surefoot.manifest import compose_manifest
 from surefoot.replay.job import GAP, POLICY, evaluate
 from surefoot.rl.train import train
-from surefoot.runs import show
+from surefoot.runs import show_record
 from surefoot.runs.run_record import read_run_record, with_news
 from surefoot.traces import read_trace
 from surefoot_tasks import manifest_root
@@ -107,7 +107,7 @@ def test_a_worker_replays_the_suite_beside_a_panel_and_everything_arrives(
     assert pictures(folder) == {"Event/logs/own/open_loop_overlay", "Event/logs/swapped/actuator_overlay"}
     said = capsys.readouterr().out
     assert "swapped/actuator: gap " in said and "fail     gap/swapped/actuator" in said
-    page = show.text(with_news(folder, record), alive=False)
+    page = show_record.text(with_news(folder, record), alive=False)
     assert "transfer: own/open_loop: gap " in page and "gap/swapped/actuator=fail" in page
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from surefoot.engines.base import EngineEnv
     from surefoot.evaluation.compare import MetricComparison
     from surefoot.evaluation.report import PanelReport
-    from surefoot.replay.run import ReplayResult
+    from surefoot.replay.trace_run import ReplayResult
     from surefoot.rl.policy import Policy
 
 Run = str | Path
@@ -191,7 +191,7 @@ def replay_trace(
         card: The trace's card: segments and gains.
         options: See `surefoot.replay.run.run_replay`.
     """
-    from surefoot.replay.run import run_replay
+    from surefoot.replay.trace_run import run_replay
     from surefoot.traces import read_card, read_trace
 
     manifest = task if isinstance(task, Manifest) else load_manifest(task)

@@ -11,7 +11,7 @@ from torch import Tensor
 from surefoot.audit.alerts.leak import LeakDetector
 from surefoot.audit.alerts.leak_watch import LeakWatch
 from surefoot.manifest import override_manifest
-from surefoot.mdp.layout import observation_size
+from surefoot.mdp.observation_layout import observation_size
 from surefoot_tasks import audit_config
 from table_state import TableState
 

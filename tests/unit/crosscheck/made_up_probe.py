@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from surefoot.crosscheck.parts import JOINT_OFFSET, JOINT_SPEED
 from surefoot.crosscheck.probe_file import Array, Probe
+from surefoot.crosscheck.probe_parts import JOINT_OFFSET, JOINT_SPEED
 
 NUM, ROUNDS, STEPS = 6, 2, 10
 JOINTS, FEET = ["left_hip", "right_hip"], ["left", "right"]

@@ -23,7 +23,7 @@ from surefoot.evaluation.panel_files import read_panel
 from surefoot.evaluation.rollout import PanelResult, run_cells
 from surefoot.manifest import Manifest
 from surefoot.mdp.commands import VelocityCommands
-from surefoot.mdp.imposed import ImposedPushes
+from surefoot.mdp.prescribed_kicks import PrescribedKicks
 from surefoot.randomization.buckets import Buckets
 from surefoot.randomization.pushes import Pushes
 from surefoot.randomization.streams import Streams
@@ -87,7 +87,7 @@ class ScriptedPanelEnv(EngineEnv):
         self.buckets = Buckets(self.manifest.randomization, self.streams, imposed=imposed)
         self.commands = VelocityCommands(self.manifest.task.commands, self.robot_state.command, self.streams)
         self.commands.follow(conditions.timetable)
-        self.pushes = ImposedPushes(conditions.kicks, self.robot_state)
+        self.pushes = PrescribedKicks(conditions.kicks, self.robot_state)
         if panel.drawn:
             self.pushes = Pushes(self.manifest.randomization.push, self.num_envs, self.streams)
             self.pushes.enabled = False

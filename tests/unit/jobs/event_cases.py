@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.errors import SurefootError
-from surefoot.jobs import evaluate as child
+from surefoot.jobs import do_job as child
 from surefoot.jobs.job import Finding, Job, Metric, job_id, time_of_day
 from surefoot.jobs.lease import Identity
 from surefoot.jobs.queue import EventFolder

@@ -13,8 +13,8 @@ import pytest
 from event_cases import COMMAND, ZERO, add_job, calls, finding, make_run, pids, runs, scripted, until
 from surefoot import files
 from surefoot.audit.alerts.alerts import Alert
-from surefoot.jobs import process as processes
 from surefoot.jobs import trainer as trainers
+from surefoot.jobs import worker_process as processes
 from surefoot.jobs.job import Result, answered
 from surefoot.jobs.kinds import Content
 from surefoot.jobs.lease import trainer_lease

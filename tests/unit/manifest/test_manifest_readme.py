@@ -12,7 +12,7 @@ from surefoot.manifest import Manifest
 from surefoot.manifest.factors import FACTORS
 from surefoot.mdp.observations import MIRROR
 from surefoot.mdp.registry import term_names
-from surefoot.traces.shipped import TraceSuite
+from surefoot.traces.cards_and_suites import TraceSuite
 from surefoot_tasks import manifest_root
 
 TEXT, SUITES = (manifest_root() / "README.md").read_text().split("## Trace suites")

@@ -8,9 +8,15 @@ from scipy.spatial.transform import Rotation
 
 from surefoot.errors import TermError
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
-from surefoot.mdp.check import bind_term
-from surefoot.mdp.layout import MirrorMap, action_mirror, observation_layout, observation_mirror, observation_size
+from surefoot.mdp.observation_layout import (
+    MirrorMap,
+    action_mirror,
+    observation_layout,
+    observation_mirror,
+    observation_size,
+)
 from surefoot.mdp.registry import register_term
+from surefoot.mdp.term_check import bind_term
 from surefoot_tasks import manifest_root
 from table_state import TableState
 

@@ -7,7 +7,7 @@ import torch
 
 from surefoot.errors import EngineError, ManifestError
 from surefoot.manifest import Manifest, validate
-from surefoot.mdp.layout import observation_layout, observation_mirror
+from surefoot.mdp.observation_layout import observation_layout, observation_mirror
 from surefoot.terrain import TerrainLayout, TileGeometry
 from surefoot.terrain.ground import Ground
 from table_state import TableState

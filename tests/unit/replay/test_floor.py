@@ -10,7 +10,7 @@ from surefoot.engines.isaaclab.compat import versions
 from surefoot.errors import ManifestError
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.replay.floor import Floor, Floors, add_floor, floor_targets, nominal, read_floors
-from surefoot.replay.rollout import NEEDS
+from surefoot.replay.replay_modes import NEEDS
 from surefoot.replay.suite import ready_suite
 from surefoot_tasks import manifest_root
 

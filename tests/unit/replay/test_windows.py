@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from surefoot.errors import TraceError
-from surefoot.replay.windows import cut_windows, held, sampled, sampled_quat
+from surefoot.replay.windows import cut_windows, interpolated, interpolated_quat, last_given
 from surefoot.traces import Trace
 from surefoot.traces.card import Estimate, Gains, Segment, TraceCard
 from trace_cases import trace_of
@@ -78,7 +78,7 @@ def test_no_window_left_says_why() -> None:
 def test_between_samples_on_a_straight_line() -> None:
     trace = line(51)
     windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("dq",))
-    values = sampled(trace, windows, trace.signals["dq"], dt=0.005, count=5)
+    values = interpolated(trace, windows, trace.signals["dq"], dt=0.005, count=5)
     assert values.shape == (5, 5, 12)
     assert np.allclose(values[:, 1, 0], [0.2, 0.205, 0.21, 0.215, 0.22], atol=1e-12)
 
@@ -88,20 +88,20 @@ def test_a_time_at_a_sample_gives_the_sample_itself_whatever_its_neighbours_are(
     trace.signals["dq"][9] = np.nan
     trace.signals["dq"][11] = np.nan
     windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("q",))
-    assert sampled(trace, windows, trace.signals["dq"], dt=0.02, count=1)[0, 1, 0] == trace.signals["dq"][10, 0]
+    assert interpolated(trace, windows, trace.signals["dq"], dt=0.02, count=1)[0, 1, 0] == trace.signals["dq"][10, 0]
 
 
 def test_a_command_is_held_until_the_next_one() -> None:
     trace = line(51)
     windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("dq",))
-    values = held(trace, windows, trace.signals["dq"], dt=0.005, count=6, first=-1)[:, 1, 0]
+    values = last_given(trace, windows, trace.signals["dq"], dt=0.005, count=6, first=-1)[:, 1, 0]
     assert values.tolist() == pytest.approx([0.18, 0.2, 0.2, 0.2, 0.2, 0.22])
 
 
 def test_before_the_first_command_the_first_one_holds() -> None:
     trace = line(51)
     windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("dq",))
-    assert held(trace, windows, trace.signals["dq"], dt=0.005, count=3, first=-2)[:, 0, 0].tolist() == [0, 0, 0]
+    assert last_given(trace, windows, trace.signals["dq"], dt=0.005, count=3, first=-2)[:, 0, 0].tolist() == [0, 0, 0]
 
 
 def test_quaternions_of_either_sign_are_one_orientation() -> None:
@@ -111,7 +111,7 @@ def test_quaternions_of_either_sign_are_one_orientation() -> None:
     quat = np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], axis=1)
     quat[::2] *= -1
     windows = cut_windows(trace, num_steps=10, step_dt=0.02, needs=("dq",))
-    got = sampled_quat(trace, windows, quat, dt=0.01, count=3)[:, 1]
+    got = interpolated_quat(trace, windows, quat, dt=0.01, count=3)[:, 1]
     yaw = 2 * np.arctan2(got[:, 3], got[:, 0])
     assert np.allclose(np.angle(np.exp(1j * (yaw - [0.2, 0.21, 0.22]))), 0, atol=1e-9)
 
@@ -169,5 +169,5 @@ def test_a_missing_quaternion_spoils_none_after_it() -> None:
     quat = np.tile([1.0, 0.0, 0.0, 0.0], (51, 1))
     quat[5], quat[30:] = np.nan, -quat[30:]
     windows = cut_windows(line(51), num_steps=10, step_dt=0.02, needs=("q",))
-    got = sampled_quat(trace, windows, quat, dt=0.01, count=21)
+    got = interpolated_quat(trace, windows, quat, dt=0.01, count=21)
     assert np.isnan(got[:, 0]).any() and np.abs(got[:, 1:, 0]) == pytest.approx(1.0)

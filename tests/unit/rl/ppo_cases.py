@@ -8,7 +8,7 @@ from rsl_rl.algorithms import PPO
 from tensordict import TensorDict
 
 from surefoot.manifest import compose_manifest
-from surefoot.mdp.layout import observation_mirror
+from surefoot.mdp.observation_layout import observation_mirror
 from surefoot.rl.config import runner_config
 from surefoot_tasks import manifest_root
 

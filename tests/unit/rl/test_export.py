@@ -13,7 +13,7 @@ import torch
 
 from surefoot.errors import CheckpointError, RunFolderError
 from surefoot.manifest import Manifest, compose_manifest
-from surefoot.mdp.layout import observation_size
+from surefoot.mdp.observation_layout import observation_size
 from surefoot.rl.export import export_policy, policy_metadata
 from surefoot.rl.policy import build_network, load_policy
 from surefoot.runs import checkpoint

@@ -15,12 +15,12 @@ from surefoot.jobs.best import keep_best
 from surefoot.jobs.job import Finding, Metric, answered, fault
 from surefoot.jobs.lease import trainer_lease
 from surefoot.jobs.queue import EventFolder
-from surefoot.jobs.reactions import Handled, Omitted
+from surefoot.jobs.reactions import Omitted, ReactionLog
 from surefoot.manifest import Manifest, validate
 from surefoot.runs import run_folder
+from surefoot.runs.record_schema import Record
 from surefoot.runs.run_record import Totals, read_run_record, refresh, with_news, write_run_record
-from surefoot.runs.schema import Record
-from surefoot.runs.show import text
+from surefoot.runs.show_record import text
 
 TOTALS = Totals(iterations=3, samples=6000, seconds=2.0, fault_steps={"nan": 3.0, "bounds": 0.0}, invalid_steps=3.0)
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "record.py"
@@ -131,7 +131,7 @@ def test_throughput_never_stands_alone(folder: EventFolder, manifest: Manifest, 
 
 
 def test_what_was_left_out_or_damaged_is_a_fault(folder: EventFolder, manifest: Manifest):
-    handled = Handled(folder.path, 0)
+    handled = ReactionLog(folder.path, 0)
     handled.omit(Omitted("panel", 2, "the queue was full"))
     handled.write()
     folder.set_aside(folder.jobs / f"{add_job(folder, '').id}.json")

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from surefoot.errors import SurefootError
 from surefoot.manifest.terrain import TerrainClass, TerrainCurriculum, TerrainGenerator
 from surefoot.terrain import TerrainLayout, Tile, TileGeometry, tile_heights
-from surefoot.terrain.grid import HeightGrid
-from surefoot.terrain.ground import Ground
+from surefoot.terrain.ground import Ground, HeightGrid
 from surefoot.terrain.layout import generated_layout
 
 SMALL = TileGeometry(size=2.0, platform=0.5, resolution=0.1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from surefoot.traces.clock import ClockLog, gaps
-from surefoot.traces.header import Finding
+from surefoot.traces.header import TraceFinding
 
 STEP = 2_000_000
 
@@ -24,7 +24,7 @@ def watched(
     return log, np.concatenate(keep)
 
 
-def found(log: ClockLog) -> dict[str, Finding]:
+def found(log: ClockLog) -> dict[str, TraceFinding]:
     """Findings by kind."""
     return {finding.kind: finding for finding in log.findings()}
 

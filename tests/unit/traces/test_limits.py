@@ -17,7 +17,7 @@ from surefoot.errors import TraceError
 from surefoot.traces import importer
 from surefoot.traces.importer import import_trace
 from surefoot.traces.sources import bags
-from surefoot.traces.sources import unpacked as limits
+from surefoot.traces.sources import decompression as limits
 
 NUM = 50
 
@@ -42,11 +42,11 @@ def test_a_block_is_unpacked_up_to_its_limit_and_not_beyond():
         (lz4_compress(data), LZ4FrameDecompressor),
         (zstd.compress(data[:400]) + zstd.compress(data[400:]), zstd.ZstdDecompressor),
     ):
-        assert limits.unpacked(packed, 1000, decoder) == data
+        assert limits.decompressed(packed, 1000, decoder) == data
         with pytest.raises(ValueError, match=r"more than 0\.000999 MB come out of \d+ compressed bytes; refused"):
-            limits.unpacked(packed, 999, decoder)
+            limits.decompressed(packed, 999, decoder)
         with pytest.raises(ValueError, match="end too early"):
-            limits.unpacked(packed[:-5], 1000, decoder)
+            limits.decompressed(packed[:-5], 1000, decoder)
 
 
 def test_a_bomb_takes_no_more_memory_than_its_limit():
@@ -56,7 +56,7 @@ def test_a_bomb_takes_no_more_memory_than_its_limit():
     bomb = b"".join(packer.compress(block) for _ in range(16)) + packer.flush()
     assert len(bomb) < 100_000
     with pytest.raises(ValueError, match=r"more than 1 MB come out"):
-        limits.unpacked(bomb, 1_000_000)
+        limits.decompressed(bomb, 1_000_000)
 
 
 def test_chunks_of_an_mcap_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

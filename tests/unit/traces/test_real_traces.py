@@ -10,12 +10,12 @@ import pytest
 from log_cases import imported
 from surefoot.errors import TraceError, UnknownName
 from surefoot.traces import Trace, read_trace, rotation
+from surefoot.traces.cards_and_suites import card_names, check_card, find_card, import_card, read_suite
 from surefoot.traces.describe import describe
 from surefoot.traces.estimate import estimate_gains, find_modes
 from surefoot.traces.estimate.offset import mocap_offset
 from surefoot.traces.fetch import read_sources
 from surefoot.traces.plot import plot_trace
-from surefoot.traces.shipped import card_names, check_card, find_card, import_card, read_suite
 from surefoot_tasks import manifest_root
 
 DATA = Path(os.environ.get("SUREFOOT_SHARED", manifest_root().parent.parent / "shared")) / "traces"

@@ -43,12 +43,12 @@ def run(args: argparse.Namespace) -> None:
     overrides = overrides_in(args.overrides, args.parser)
 
     from surefoot.crosscheck import report
-    from surefoot.crosscheck.run import Evaluation, Question, crosscheck, parse_sides
+    from surefoot.crosscheck.run import PolicyCheck, Question, crosscheck, parse_sides
     from surefoot.reporting import write_json
 
     evaluation = None
     if args.checkpoint is not None:
-        evaluation = Evaluation(checkpoint_file(args.checkpoint), args.replicates, args.duration)
+        evaluation = PolicyCheck(checkpoint_file(args.checkpoint), args.replicates, args.duration)
     question = Question(
         task=args.task,
         manifests=manifest_root(),

@@ -24,7 +24,6 @@ def run(args: argparse.Namespace) -> None:
 
     from surefoot.jobs.job import to_json
     from surefoot.jobs.lease import trainer_lease
-    from surefoot.runs import show
     from surefoot.runs.run_record import read_run_record, with_news
 
     record = with_news(folder, read_run_record(folder))
@@ -33,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         lines, held_out = by_hand(folder)
         alive = trainer_lease(folder).holder() is not None
-        print(show.text(record, alive=alive, by_hand=lines, held_out_by_hand=held_out))
+        print(show_record.text(record, alive=alive, by_hand=lines, held_out_by_hand=held_out))
 
 
 def by_hand(folder: Path) -> tuple[list[str], bool]:

@@ -51,11 +51,11 @@ def run(args: argparse.Namespace) -> None:
 
     from surefoot.engines.base import with_presets
     from surefoot.manifest import compose_manifest
-    from surefoot.replay import closed_loop, report
-    from surefoot.replay.film import check_film, film
+    from surefoot.replay import closed_loop, gap_report
+    from surefoot.replay.comparison_film import check_film, film
     from surefoot.replay.floor import read_floors, writer_of
     from surefoot.replay.plots import draw
-    from surefoot.replay.run import MAX_ENVS, run_replay
+    from surefoot.replay.trace_run import MAX_ENVS, run_replay
     from surefoot.reporting import finite, write_json
     from surefoot.traces import read_card, read_trace
 
@@ -76,8 +76,8 @@ def run(args: argparse.Namespace) -> None:
     result = run_replay(trace, manifest, mode=args.mode, **how)
     writer = writer_of(trace.header)
     floor = read_floors(manifest_root()).score(result.manifest, writer, result.engine, args.mode, args.horizon)
-    plain = report.to_plain(result) | {"writer": writer, "floor": floor}
-    print(report.text(plain))
+    plain = gap_report.to_plain(result) | {"writer": writer, "floor": floor}
+    print(gap_report.text(plain))
     pictures = draw(result, args.out)
     write_json(args.out / f"{args.mode}.json", plain)
     print(f"Report: {args.out / args.mode}.json\nPictures: {', '.join(str(picture) for picture in pictures)}")

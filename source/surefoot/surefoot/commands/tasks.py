@@ -43,7 +43,7 @@ def _about(name: str) -> str:
 
 def _sizes(names: list[str]) -> list[tuple[str, ...]]:
     from surefoot.manifest import compose_manifest
-    from surefoot.mdp.layout import observation_size
+    from surefoot.mdp.observation_layout import observation_size
     from surefoot_tasks import manifest_root
 
     rows: list[tuple[str, ...]] = [("task", "robot", "control", "actions", "actor obs", "critic obs", "manifest")]

@@ -34,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Call, print."""
+    from surefoot.traces.cards_and_suites import check_card, find_card
     from surefoot.traces.describe import describe
     from surefoot.traces.importer import import_trace
     from surefoot.traces.joint_orders import read_joint_orders
     from surefoot.traces.profile import read_profile
-    from surefoot.traces.shipped import check_card, find_card
     from surefoot_tasks import manifest_root
 
     root = manifest_root()

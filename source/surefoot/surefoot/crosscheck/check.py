@@ -67,6 +67,7 @@ def check_values(
     """
     if a.shape != b.shape:
         return Check(part, name, "differs", reason=f"shapes {a.shape} | {b.shape}")
+    # NumPy refuses to subtract truth values, and unsigned numbers wrap.
     one, two = a.astype(np.float64), b.astype(np.float64)
     if where is not None:
         one, two = one[where], two[where]
@@ -81,6 +82,7 @@ def check_values(
     one, two = one[finite], two[finite]
     largest = float(max(np.abs(one).max(), np.abs(two).max()))
     difference, allowed = float(np.abs(one - two).max()), tolerance.relative * largest + tolerance.absolute
+    # Two zeros agree without having been put to the test.
     if largest == 0.0:
         return Check(part, name, "not exercised", 0.0, 0.0, allowed, "zero everywhere on both engines")
     status: Status = "equal" if difference <= allowed else "differs"

@@ -41,6 +41,7 @@ def write_probe(path: Path, probe: Probe) -> None:
     """Write `path` (JSON) and, before it, the NPZ archive beside it; both whole or absent."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **cast("dict[str, Any]", probe.arrays))
+    # First: where a header is, its numbers are too.
     write_atomically(path.with_suffix(".npz"), buffer.getvalue())
     header = {"schema_version": SCHEMA_VERSION, **probe.header}
     write_json(path, header)

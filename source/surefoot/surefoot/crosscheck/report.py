@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from surefoot.crosscheck.check import Check
-from surefoot.crosscheck.compare import never_exercised
-from surefoot.crosscheck.differences import Difference
+from surefoot.crosscheck.definitions import never_exercised
+from surefoot.crosscheck.physics_drift import PhysicsDifference
 from surefoot.crosscheck.probe_file import Probe
 from surefoot.reporting import number
 
@@ -15,14 +15,14 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CrosscheckResult:
     """Everything that a crosscheck found."""
 
     task: str
     a: Probe
     b: Probe
     checks: list[Check]
-    differences: list[Difference]
+    differences: list[PhysicsDifference]
     evaluations: tuple[dict[str, Any], ...] = ()
     """Summaries as in an evaluation's report, one an engine; empty without a policy."""
 
@@ -32,7 +32,7 @@ class Outcome:
         return [check for check in self.checks if check.status == "differs"]
 
 
-def to_plain(outcome: Outcome) -> dict[str, Any]:
+def to_plain(outcome: CrosscheckResult) -> dict[str, Any]:
     """The whole outcome as plain values."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -49,7 +49,7 @@ def to_plain(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def table(outcome: Outcome, every: bool = False) -> str:
+def table(outcome: CrosscheckResult, every: bool = False) -> str:
     """Definitions by part, whatever is not equal, physics beside the floors, the evaluation.
 
     Args:
@@ -62,7 +62,7 @@ def table(outcome: Outcome, every: bool = False) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
-def _heading(outcome: Outcome) -> str:
+def _heading(outcome: CrosscheckResult) -> str:
     lines = [f"{outcome.task}: {outcome.a.header['num_envs']} environments"]
     for letter, probe in (("a", outcome.a), ("b", outcome.b)):
         versions = ", ".join(f"{name} {version}" for name, version in probe.header["versions"].items())
@@ -101,7 +101,7 @@ def _rows(checks: list[Check], every: bool) -> str:
     return "\n".join(lines)
 
 
-def _physics(rows: list[Difference], names: tuple[str, str]) -> str:
+def _physics(rows: list[PhysicsDifference], names: tuple[str, str]) -> str:
     head = f"{'a-b RMS':>9} {'a-b most':>9} | {'a-a most':>9} {'b-b most':>9}"
     lines = [f"{'physics':<10} {'':<12} {'steps':>5} | {head} | robots"]
     for row in rows:
@@ -124,7 +124,7 @@ def _evaluations(summaries: tuple[dict[str, Any], ...], names: tuple[str, str]) 
     return "\n".join(lines)
 
 
-def _verdict(outcome: Outcome) -> str:
+def _verdict(outcome: CrosscheckResult) -> str:
     count = len(outcome.different)
     return f"{count} definitions differ." if count else "No definition differs; physics may."
 

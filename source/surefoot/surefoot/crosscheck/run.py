@@ -13,11 +13,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from surefoot.crosscheck.compare import compare_definitions
-from surefoot.crosscheck.differences import compare_physics
-from surefoot.crosscheck.plan import make_plan
+from surefoot.crosscheck.definitions import compare_definitions
+from surefoot.crosscheck.physics_drift import compare_physics
 from surefoot.crosscheck.probe_file import Probe, read_probe
-from surefoot.crosscheck.report import Outcome
+from surefoot.crosscheck.probe_plan import make_plan
+from surefoot.crosscheck.report import CrosscheckResult
 from surefoot.engines.base import ENGINES
 from surefoot.errors import CrosscheckError, unknown_name
 from surefoot.files import write_atomically
@@ -40,7 +40,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class PolicyCheck:
     """A policy's evaluation on both engines."""
 
     checkpoint: Path
@@ -61,7 +61,7 @@ class Question:
     """For both."""
     num_envs: int = 24
     num_threads: int = 1
-    evaluation: Evaluation | None = None
+    evaluation: PolicyCheck | None = None
     quiet: bool = field(default=False, kw_only=True)
 
 
@@ -87,6 +87,7 @@ def parse_sides(engines: str, pythons: Sequence[str], overrides: Sequence[str], 
     interpreters: dict[str, str] = {}
     for text in pythons:
         engine, sign, path = text.partition("=")
+        # An interpreter may be named for one backend, or for an engine with all of its backends.
         if not sign or engine not in {*names, *(name.partition(":")[0] for name in names)}:
             raise CrosscheckError(f"--python: expected ENGINE=PATH with an engine of {engines!r}, got {text!r}.")
         interpreters[engine] = path
@@ -108,7 +109,7 @@ def _interpreter(engine: str, interpreters: dict[str, str]) -> str:
     return interpreters.get(engine, interpreters.get(engine.partition(":")[0], sys.executable))
 
 
-def crosscheck(question: Question, folder: Path) -> Outcome:
+def crosscheck(question: Question, folder: Path) -> CrosscheckResult:
     """Probe, compare, evaluate.
 
     Args:
@@ -125,10 +126,12 @@ def crosscheck(question: Question, folder: Path) -> Outcome:
         for side in question.sides
     ]
     if question.evaluation is not None:
+        # Refused now, not after both engines have been probed.
         policy = load(question.evaluation.checkpoint)
         for manifest in manifests:
             check_fits(policy, manifest)
     _make_folder(folder)
+    # One plan for both, with the seed of the first one's manifest.
     plan = make_plan(manifests[0], question.num_envs)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **cast("dict[str, Any]", dataclasses.asdict(plan)))
@@ -136,10 +139,11 @@ def crosscheck(question: Question, folder: Path) -> Outcome:
     probes = {
         (index, time): _probe(question, side, manifest, folder, f"{'ab'[index]}{time}")
         for index, (side, manifest) in enumerate(zip(question.sides, manifests, strict=True))
+        # Twice: what an engine differs by from itself is the floor of any difference.
         for time in (1, 2)
     }
     a, b = probes[0, 1], probes[1, 1]
-    return Outcome(
+    return CrosscheckResult(
         task=question.task,
         a=a,
         b=b,
@@ -184,10 +188,11 @@ def _work(question: Question, side: Side, job: dict[str, Any], out: Path, stem: 
     common = {"engine": side.engine, "device": side.device, "num_threads": question.num_threads, "out": str(out)}
     job_path, log = stem.with_name(f"{stem.name}.job.json"), stem.with_name(f"{stem.name}.log")
     write_atomically(job_path, json.dumps(job | common, indent=2).encode())
+    # A file of an earlier run would pass for this one's answer.
     out.unlink(missing_ok=True)
     if not question.quiet:
         print(f"{job['kind']} on {side.engine} ({side.device}) ...", file=sys.stderr, flush=True)
-    command = [side.python, "-m", "surefoot.crosscheck.worker", str(job_path)]
+    command = [side.python, "-m", "surefoot.crosscheck.engine_process", str(job_path)]
     try:
         with log.open("w") as file:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from surefoot.crosscheck.plan import FLIGHT_HEIGHT, Plan
 from surefoot.crosscheck.probe_file import Array
+from surefoot.crosscheck.probe_plan import FLIGHT_HEIGHT, ProbePlan
 from surefoot.engines.base import EngineEnv
 from surefoot.engines.step import PhysicalState, StepResult
 from surefoot.mdp.fields import FIELDS
@@ -34,11 +34,11 @@ def standing(env: EngineEnv, height: float = FLIGHT_HEIGHT) -> PhysicalState:
     )
 
 
-def planned_state(env: EngineEnv, plan: Plan, index: int) -> PhysicalState:
+def planned_state(env: EngineEnv, plan: ProbePlan, index: int) -> PhysicalState:
     """One round of the plan, whose positions are relative to each environment's origin."""
-    pos_w = tensor(env, plan.pos[index]) + env.robot_state.episode_origins()
+    pos_w = on_device(env, plan.pos[index]) + env.robot_state.episode_origins()
     arrays = (plan.quat_w, plan.lin_vel_w, plan.ang_vel_b, plan.joint_pos, plan.joint_vel)
-    return PhysicalState(pos_w, *(tensor(env, values[index]) for values in arrays))
+    return PhysicalState(pos_w, *(on_device(env, values[index]) for values in arrays))
 
 
 def present_state(env: EngineEnv) -> PhysicalState:
@@ -63,12 +63,13 @@ def fields(env: EngineEnv) -> dict[str, Tensor]:
     if state.imu_offset is None:
         names.remove("imu_lin_acc_b")
     values = {name: cast("Tensor", state.read(name)).clone() for name in names}
+    # Engines put their environments at other places of the world.
     values["base_pos_w"] = values["base_pos_w"] - state.episode_origins()
     values["foot_pos_w"] = values["foot_pos_w"] - state.episode_origins().unsqueeze(1)
     return values
 
 
-def first(env: EngineEnv, field: str) -> Tensor:
+def of_first_robot(env: EngineEnv, field: str) -> Tensor:
     """A field of the first robot."""
     return cast("Tensor", env.robot_state.read(field))[0].clone()
 
@@ -101,6 +102,6 @@ def stacked(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def tensor(env: EngineEnv, values: Array) -> Tensor:
+def on_device(env: EngineEnv, values: Array) -> Tensor:
     """On the environment's device."""
     return torch.from_numpy(np.ascontiguousarray(values)).to(env.device)

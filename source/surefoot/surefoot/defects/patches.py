@@ -56,7 +56,7 @@ def result(runner: Any, change: Callable[[Any], dict[str, Any]]) -> None:
 
 def columns(runner: Any, group: str, name: str) -> slice:
     """Where an observation term stands in its group's vector."""
-    from surefoot.mdp.layout import observation_layout
+    from surefoot.mdp.observation_layout import observation_layout
 
     block = next(b for b in observation_layout(runner.manifest, group) if b.name == name)  # pyright: ignore
     return slice(block.start, block.stop)

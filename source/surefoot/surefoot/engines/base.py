@@ -16,7 +16,7 @@ from surefoot.errors import EngineError, MissingExtra, unknown_name
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.mdp.commands import VelocityCommands
-from surefoot.mdp.imposed import ImposedPushes
+from surefoot.mdp.prescribed_kicks import PrescribedKicks
 from surefoot.mdp.robot_state import RobotState
 from surefoot.randomization.buckets import Buckets
 from surefoot.randomization.conditions import Conditions
@@ -34,7 +34,7 @@ class EngineEnv(Protocol):
     manifest: Manifest
     robot_state: RobotState
     commands: VelocityCommands
-    pushes: Pushes | ImposedPushes
+    pushes: Pushes | PrescribedKicks
     streams: Streams
     """Random numbers of resets, commands, pushes, noise and factors."""
     ground: Ground | None

@@ -19,9 +19,9 @@ from surefoot.engines.step import PhysicalState, StepResult
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.commands import VelocityCommands
 from surefoot.mdp.frames import quat_from_yaw
-from surefoot.mdp.imposed import ImposedPushes
-from surefoot.mdp.layout import GroupName
 from surefoot.mdp.noise import ObservationNoise
+from surefoot.mdp.observation_layout import GroupName
+from surefoot.mdp.prescribed_kicks import PrescribedKicks
 from surefoot.mdp.robot_state import RobotState
 from surefoot.randomization.buckets import Buckets, TerrainClasses
 from surefoot.randomization.conditions import Conditions
@@ -29,7 +29,7 @@ from surefoot.randomization.pushes import Pushes
 from surefoot.randomization.resets import sample_reset
 from surefoot.randomization.streams import Streams
 from surefoot.terrain.ground import Ground
-from surefoot.terrain.layout import generated_layout, imposed_layout
+from surefoot.terrain.layout import evaluation_layout, generated_layout
 from surefoot.terrain.levels import TerrainLevels
 from surefoot.terrain.placement import stratified_columns
 
@@ -130,7 +130,7 @@ class TaskEnv(Pictures):
         generator = manifest.task.terrain.generator
         if self.conditions is not None:
             if self.conditions.ground:
-                self.ground = Ground(imposed_layout(self.conditions.ground), self.conditions.tiles, device)
+                self.ground = Ground(evaluation_layout(self.conditions.ground), self.conditions.tiles, device)
         elif generator is not None:
             group, combinations = replicates if evaluation else None, manifest.randomization.num_combinations
             columns = stratified_columns(generator, combinations, self.streams, group=group)
@@ -149,13 +149,13 @@ class TaskEnv(Pictures):
             terrain=TerrainClasses(ground.layout.classes, ground.classes()) if ground is not None else None,
         )
         self.commands = VelocityCommands(manifest.task.commands, self.robot_state.command, self.streams)
-        self.pushes: Pushes | ImposedPushes = Pushes(manifest.randomization.push, self.num_envs, self.streams)
+        self.pushes: Pushes | PrescribedKicks = Pushes(manifest.randomization.push, self.num_envs, self.streams)
         self.pushes.enabled &= not self._evaluation
         self._noise = {name: ObservationNoise(manifest, name, self.streams) for name in get_args(GroupName)}
         if self._evaluation:
             self.commands.hold(torch.zeros(3, device=self.device))
         if imposed is not None:
-            self.pushes = ImposedPushes(imposed.kicks, self.robot_state)
+            self.pushes = PrescribedKicks(imposed.kicks, self.robot_state)
             self.commands.follow(imposed.timetable)
 
     def start_task(self) -> None:

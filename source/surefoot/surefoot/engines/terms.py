@@ -9,9 +9,9 @@ from surefoot.engines.delays import ControlDelay, ObservationDelay
 from surefoot.engines.task_env import TaskEnv
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.task import ObservationTerm
-from surefoot.mdp.check import Binding, bind_term
 from surefoot.mdp.fields import reads_sensor
-from surefoot.mdp.layout import GroupName
+from surefoot.mdp.observation_layout import GroupName
+from surefoot.mdp.term_check import TermBinding, bind_term
 
 
 class BoundTerm:
@@ -23,7 +23,7 @@ class BoundTerm:
         delayed: Whether the factor `observation_delay` holds for it.
     """
 
-    def __init__(self, binding: Binding, noise: tuple[GroupName, str] | None = None, delayed: bool = False) -> None:
+    def __init__(self, binding: TermBinding, noise: tuple[GroupName, str] | None = None, delayed: bool = False) -> None:
         self._binding = binding
         self._noise = noise
         self._delayed = delayed

@@ -17,7 +17,7 @@ from surefoot.engines.base import EngineEnv
 from surefoot.engines.step import StepResult
 from surefoot.evaluation import metrics
 from surefoot.evaluation.panel import Panel
-from surefoot.mdp.imposed import ImposedPushes
+from surefoot.mdp.prescribed_kicks import PrescribedKicks
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class EpisodeRecorder:
         self._before = action.clone()
         slip, feet = metrics.foot_slip(read("foot_in_contact"), read("foot_vel_w"))
         pushes = self._env.pushes
-        kicked = pushes.kicked if isinstance(pushes, ImposedPushes) else torch.zeros_like(broken_action)
+        kicked = pushes.kicked if isinstance(pushes, PrescribedKicks) else torch.zeros_like(broken_action)
         slip, feet = torch.where(kicked, 0.0, slip), torch.where(kicked, 0, feet)  # a kick is no slip
         saturation = metrics.torque_saturation(read("joint_torque"), self._limit)
         wanted = torch.hypot(command[:, 0], command[:, 1])

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from surefoot.errors import PanelError
 from surefoot.evaluation.panel import PLANE, Cell, Ground, Panel
 from surefoot.manifest.manifest import Manifest
-from surefoot.terrain.layout import IMPOSED
+from surefoot.terrain.layout import EVALUATION_TILE
 
 F = TypeVar("F")
 Tile = tuple[str, float, int]
@@ -49,7 +49,7 @@ def check_reach(panel: Panel) -> None:
     if not tiles_of(panel) or panel.start is None:
         return
     start = max(abs(bound) for bound in panel.start.position_xy)
-    reach = (0.5 * IMPOSED.size - _MARGIN - start) / _OVERSHOOT
+    reach = (0.5 * EVALUATION_TILE.size - _MARGIN - start) / _OVERSHOOT
     for name, cell in panel.cells.items():
         if (distance := farthest(cell, panel.duration)) > reach:
             raise PanelError(

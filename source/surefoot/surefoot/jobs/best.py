@@ -42,6 +42,7 @@ def keep_best(folder: EventFolder, results: list[Result]) -> Result | None:
         return None
     target = folder.run / CHECKPOINT
     before = read_provenance(folder.run)
+    # The hash too: a file that was replaced by hand is written again.
     if before is not None and before.get("job") == best.job.id and before.get("checkpoint_sha256") == _sha256(target):
         return None
     source = checkpoint_of(folder, best)
@@ -49,6 +50,7 @@ def keep_best(folder: EventFolder, results: list[Result]) -> Result | None:
         link_or_copy(source, target)
     except OSError as error:
         raise RunFolderError(f"{target}: cannot be written ({error.strerror}).") from error
+    # After the checkpoint: killed in between, the old description names another job, and both are written anew.
     write_json(folder.run / PROVENANCE, _provenance(best), indent=1)
     return best
 
@@ -60,6 +62,7 @@ def checkpoint_of(folder: EventFolder, result: Result) -> Path:
         RunFolderError: None is left.
     """
     job = result.job
+    # Whichever name is left: the pin is let go when the result has come, and files may be deleted.
     for path in (folder.run / job.checkpoint, folder.run / f"model_{job.iteration}.pt", folder.run / CHECKPOINT):
         if _sha256(path) == job.checkpoint_sha256:
             return path

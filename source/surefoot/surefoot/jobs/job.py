@@ -84,15 +84,16 @@ def read_job(path: Path) -> Job:
         RunFolderError: Absent, half written, or not a job of this version.
     """
     job = read_document(path, Job, "job")
+    # A copy under another name would be done again as another job.
     if job.id != path.stem:
         raise RunFolderError(f"{path}: not a job: it says that its id is {job.id!r}.")
     return job
 
 
-Kind = TypeVar("Kind", bound=Section)
+Document = TypeVar("Document", bound=Section)
 
 
-def read_document(path: Path, kind: type[Kind], what: str) -> Kind:
+def read_document(path: Path, kind: type[Document], what: str) -> Document:
     """Read a JSON file against a schema.
 
     Raises:
@@ -112,6 +113,7 @@ def read_document(path: Path, kind: type[Kind], what: str) -> Kind:
 
 def to_json(document: Section) -> bytes:
     """As it is written: indented, for people, with a newline at the end."""
+    # NaN is no JSON, and other readers refuse it.
     return (json.dumps(document.model_dump(mode="json"), indent=1, allow_nan=False) + "\n").encode()
 
 
@@ -215,6 +217,7 @@ def _digest(result: Result) -> str:
     plain: dict[str, Any] = result.model_dump(mode="json", exclude={"sha256"})
     if result.finding is not None and not result.finding.scored_cells_sha256:
         del plain["finding"]["scored_cells_sha256"]  # results of before the field have their hash without it
+    # The same holds for this one.
     if not result.job.data:
         del plain["job"]["data"]
     return hashlib.sha256(json.dumps(plain, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -51,6 +51,7 @@ class Identity:
         if self.is_near(here):
             start = _start_of(self.pid)
             return start is not None and _near(self.start, start)
+        # Another namespace of the same boot is left to the heartbeat, as another machine is.
         if self.host == here.host and self.boot != here.boot:
             return False  # this machine was started anew
         return heartbeat_age < FOREIGN_AFTER
@@ -106,6 +107,7 @@ class Lease:
     def heartbeat_age(self) -> float:
         """s since the holder's last heartbeat, by the clock of the file system."""
         try:
+            # A network file system's clock may be ahead of this machine's.
             return max(0.0, time.time() - self.path.stat().st_mtime)
         except OSError:
             return float("inf")
@@ -132,6 +134,7 @@ class Lease:
         if found is None or not found.is_same(Identity.own()):
             return False
         with suppress(OSError):
+            # The time of the file is the heartbeat: nothing is written, so a full disk does not end it.
             os.utime(self.path)
         return True
 
@@ -153,6 +156,7 @@ class Lease:
     @contextmanager
     def _locked(self) -> Generator[None, None, None]:
         """A short critical section between processes; the kernel ends it with the process."""
+        # Not the lease itself: it is replaced when it is written, and a lock on the old file holds nobody off.
         path = self.path.with_name(f".{self.path.name}.lock")
         try:
             lock = FileLock(path).acquire()

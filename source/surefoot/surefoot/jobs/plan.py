@@ -35,6 +35,7 @@ class PlannedEvent:
             iteration: PPO iterations done.
             end: The run is complete.
         """
+        # `every` of 0 is never, and no divisor.
         return (self.config.every > 0 and iteration % self.config.every == 0) or (end and self.config.at_end)
 
 

@@ -78,6 +78,7 @@ class EventFolder:
     def next_number(self) -> int:
         """Of the next job; numbers of jobs that were put aside are not given again."""
         try:
+            # Without what `set_aside` appended (`.broken1`, `.given_up1`), so that those numbers count too.
             names = [name.partition(".")[0] for name in os.listdir(self.jobs)]
         except OSError:
             names = []
@@ -110,6 +111,7 @@ class EventFolder:
         """
         pinned = self.pins / f"{identity}.pt"
         try:
+            # A second name costs nothing, and stays when the first one is deleted.
             link_or_copy(checkpoint, pinned)
             return str(pinned.relative_to(self.run)), sha256_of(pinned)
         except OSError as error:
@@ -137,6 +139,7 @@ class EventFolder:
         path = self.results / f"{result.job.id}.json"
         if not (self.jobs / path.name).exists():
             return False  # nobody asks any more
+        # Not whole, or the answer to another job of this name: it makes room for this one.
         if path.exists():
             if self.result(result.job.id) is not None:
                 return False
@@ -169,6 +172,7 @@ class Claim:
         """
         attempts, boot = self._read()
         own = Identity.own()
+        # Before this boot the attempt was ended by the machine, which is not the job's fault.
         number = attempts if attempts and boot != own.boot else attempts + 1
         self._write(number, own)
         return number
@@ -204,6 +208,7 @@ def checkpoint_for(run: Path, job: Job) -> Path:
     """
     pinned, plain = run / job.checkpoint, run / f"model_{job.iteration}.pt"
     there = [path for path in (pinned, plain) if path.is_file()]
+    # The pin first; a plain checkpoint of the same hash does as well.
     for path in there:
         if sha256_of(path) == job.checkpoint_sha256:
             return path
@@ -231,4 +236,5 @@ def _ids(folder: Path) -> list[str]:
         names = [name.removesuffix(".json") for name in os.listdir(folder) if name.endswith(".json")]
     except OSError:
         return []
+    # The number comes first, with leading zeros: names sort as jobs do.
     return sorted(name for name in names if number_of(name) is not None)

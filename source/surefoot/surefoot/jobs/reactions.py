@@ -22,7 +22,7 @@ PAUSED = "PAUSED"
 """File in the run folder while a run waits; deleting it lets the run go on."""
 _LOOK_EVERY = 0.5
 """s."""
-_HANDLED = "handled.json"
+_FILE_NAME = "handled.json"
 
 
 def react(result: Result, planned: PlannedEvent | None, on_fault: Action, iteration: int) -> list[Alert]:
@@ -53,6 +53,7 @@ def broken(limit: Limit, result: Result) -> str | None:
     finding = result.finding
     assert finding is not None
     if limit.metric == "score":
+        # A score has no interval: either end of it is the score itself.
         metric = Metric(value=finding.score, low=finding.score, high=finding.score)
     else:
         metric = finding.groups[limit.group].get(limit.metric, Metric(value=None))
@@ -85,6 +86,7 @@ def new_failures(result: Result, before: Result | None, iteration: int) -> list[
     alerts: list[Alert] = []
     for tag in result.finding.tags:
         name, _, verdict = tag.rpartition("=")
+        # A tag that was not there before is no pass.
         passed = f"{name}=pass" in old
         if verdict == "fail" and (passed or (name.startswith("gap/") and tag not in old)):
             text = f"iteration {result.job.iteration}: {_failure(name, result.finding.transfer)}"
@@ -140,6 +142,7 @@ def stop_message(alerts: Sequence[Alert], folder: Path | None, iteration: int) -
         if faults.is_file():
             lines.append(f"The first faults can be replayed: surefoot replay-faults {faults}")
         lines.append(f"To go on all the same: surefoot train --resume {folder} {silent} --allow-manifest-change")
+    # Lines up with `error: `, which the command line puts before the first.
     return "\n       ".join(lines)
 
 
@@ -156,7 +159,7 @@ class Omitted:
     reason: str
 
 
-class Handled:
+class ReactionLog:
     """Results that were reacted to, and events that were left out, each with the iteration in which that happened.
 
     Args:
@@ -165,10 +168,10 @@ class Handled:
     """
 
     def __init__(self, folder: Path, resumed_at: int) -> None:
-        self._path = folder / _HANDLED
+        self._path = folder / _FILE_NAME
         self.results: dict[str, int] = {}
         self.omitted: list[Omitted] = []
-        plain = read_handled(folder)
+        plain = read_reaction_log(folder)
         self.results = {job: at for job, at in plain[0].items() if at <= resumed_at}
         self.omitted = [entry for entry in plain[1] if entry.iteration <= resumed_at]
 
@@ -190,10 +193,10 @@ class Handled:
         write_atomically(self._path, json.dumps(plain).encode())
 
 
-def read_handled(folder: Path) -> tuple[dict[str, int], list[Omitted]]:
+def read_reaction_log(folder: Path) -> tuple[dict[str, int], list[Omitted]]:
     """Results by job with the iteration, and omitted events; nothing where the file is absent or damaged."""
     try:
-        plain = json.loads((folder / _HANDLED).read_text())
+        plain = json.loads((folder / _FILE_NAME).read_text())
         results = {str(job): int(at) for job, at in plain["results"].items()}
         omitted = [Omitted(str(e["event"]), max(0, int(e["iteration"])), str(e["reason"])) for e in plain["omitted"]]
         return results, omitted

@@ -11,12 +11,12 @@ from surefoot.errors import RunFolderError
 from surefoot.files import sha256_of
 from surefoot.jobs import reactions
 from surefoot.jobs.best import CHECKPOINT, checkpoint_of, keep_best
-from surefoot.jobs.evaluate import evaluate_here
+from surefoot.jobs.do_job import evaluate_here
 from surefoot.jobs.job import Job, Result, job_id, time_of_day
 from surefoot.jobs.plan import EventPlan, PlannedEvent
-from surefoot.jobs.process import WorkerProcess
 from surefoot.jobs.queue import EventFolder
-from surefoot.jobs.reactions import Handled, Omitted
+from surefoot.jobs.reactions import Omitted, ReactionLog
+from surefoot.jobs.worker_process import WorkerProcess
 
 _WATCH_EVERY = 2.0
 """s between looks at the worker process."""
@@ -67,12 +67,12 @@ class RunEvents:
         self._manifest_sha256 = manifest_sha256
         self._retry = Retry("Events")
         self._orders: list[Order] = []
-        self._handled = Handled(self.folder.path, resumed_at)
-        self._handled_behind = False
+        self._log = ReactionLog(self.folder.path, resumed_at)
+        self._log_is_behind = False
         self._worker = WorkerProcess(self.folder, plan.command) if plan.mode == "worker" else None
         self._watched = -float("inf")
         self._jobs = {job.id: job for job in map(self._read_job, self.folder.job_ids()) if job is not None}
-        found = [self.folder.result(job) for job in sorted(self._handled.results)]
+        found = [self.folder.result(job) for job in sorted(self._log.results)]
         self._results = [result for result in found if result is not None]
         self._news: list[Result] = []
         self._looked = False
@@ -86,7 +86,7 @@ class RunEvents:
     @property
     def omitted(self) -> list[Omitted]:
         """Events that were due and have no job."""
-        return self._handled.omitted
+        return self._log.omitted
 
     def start(self, iteration: int, checkpoint: Path | None) -> None:
         """Start the worker, and write the jobs of the checkpoint that is continued if they are missing."""
@@ -122,13 +122,14 @@ class RunEvents:
             iteration: PPO iterations done.
         """
         start = time.perf_counter()
+        # Only at the first look after a start: later results are reacted to as they come.
         alerts = [] if self._looked else self._stops_again(iteration)
         self._looked = True
         for job in self.folder.result_ids():
-            if job not in self._handled.results and (result := self.folder.result(job)) is not None:
+            if job not in self._log.results and (result := self.folder.result(job)) is not None:
                 alerts += self._take(result, iteration)
         alerts += self._watch(iteration)
-        if self._orders or self._handled_behind:
+        if self._orders or self._log_is_behind:
             self._retry.attempt(lambda: self._write(iteration))
             self._evaluate_inline()
         self.seconds += time.perf_counter() - start
@@ -141,7 +142,7 @@ class RunEvents:
 
     def waiting(self) -> list[str]:
         """Jobs without a result, in order."""
-        return sorted(job for job in self._jobs if job not in self._handled.results)
+        return sorted(job for job in self._jobs if job not in self._log.results)
 
     def wait(
         self, iteration: int, interrupted: Callable[[], bool], show: Callable[[Sequence[Result]], None]
@@ -174,11 +175,11 @@ class RunEvents:
         if self._worker is not None:
             self._worker.stop()
         for order in self._orders:
-            self._handled.omit(Omitted(order.event.name, order.iteration, "its job could not be written"))
-        self._handled_behind |= bool(self._orders)
+            self._log.omit(Omitted(order.event.name, order.iteration, "its job could not be written"))
+        self._log_is_behind |= bool(self._orders)
         self._orders = []
-        if self._handled_behind:
-            self._retry.attempt(self._write_handled, now=True)
+        if self._log_is_behind:
+            self._retry.attempt(self._write_log, now=True)
 
     def _gave_up(self) -> bool:
         return self._worker is None or self._worker.problem is not None
@@ -192,15 +193,17 @@ class RunEvents:
         self._results = sorted([*self._results, result], key=lambda result: result.job.id)
         self._news.append(result)
         self._jobs[job.id] = job
-        self._handled.add(job.id, iteration)
-        self._handled_behind = True
+        self._log.add(job.id, iteration)
+        self._log_is_behind = True
         if self._worker is not None:
             self._worker.encourage()
         try:
+            # Before the pin is let go, which may be the last name of the best checkpoint.
             best = keep_best(self.folder, self._results) if result.valid and job.keep_best else None
         except RunFolderError as error:
             return [*alerts, Alert(reactions.FAULT, iteration, job.event, str(error), self.plan.schedule.on_fault)]
         if best is not None:
+            # Not the pin or the iteration's file, which may be gone when the order is written.
             source = self.folder.run / CHECKPOINT
             waiting = [event for event in self.plan.events if event.config.on_best]
             self._orders += [Order(event, best.job.iteration, source, best) for event in waiting]
@@ -217,8 +220,8 @@ class RunEvents:
         for job in self.waiting():
             if not (self.folder.jobs / f"{job}.json").exists():
                 lost = self._jobs.pop(job)
-                self._handled.omit(Omitted(lost.event, iteration, f"{job}: its file was damaged or deleted"))
-                self._handled_behind = True
+                self._log.omit(Omitted(lost.event, iteration, f"{job}: its file was damaged or deleted"))
+                self._log_is_behind = True
                 problems.append((lost.event, f"{job}: its file was damaged or deleted"))
         if self._worker is not None:
             self._worker.watch()
@@ -240,18 +243,20 @@ class RunEvents:
     def _write(self, now: int) -> None:
         while self._orders:
             self._write_job(self._orders[0], now)
+            # After it was written: a full disk raises above, and the order is tried again.
             self._orders.pop(0)
-        if self._handled_behind:
-            self._write_handled()
+        if self._log_is_behind:
+            self._write_log()
 
-    def _write_handled(self) -> None:
-        self._handled.write()
-        self._handled_behind = False
+    def _write_log(self) -> None:
+        self._log.write()
+        self._log_is_behind = False
 
     def _write_job(self, order: Order, now: int) -> None:
         event = order.event
         checkpoint = order.source(self.folder)
         same = (event.name, order.iteration, event.content.sha256, event.config.seed)
+        # A resumed run comes by iterations whose jobs were written before it was killed.
         twins = [j for j in self._jobs.values() if (j.event, j.iteration, j.content_sha256, j.seed) == same]
         if twins and checkpoint is not None and sha256_of(checkpoint) in [job.checkpoint_sha256 for job in twins]:
             return
@@ -259,8 +264,8 @@ class RunEvents:
         if len(self.waiting()) >= self.plan.schedule.max_outstanding:
             reason = f"{len(self.waiting())} jobs have no result (schedule.max_outstanding)"
         if checkpoint is None or reason:
-            self._handled.omit(Omitted(event.name, now, f"iteration {order.iteration}: {reason}"))
-            self._handled_behind = True
+            self._log.omit(Omitted(event.name, now, f"iteration {order.iteration}: {reason}"))
+            self._log_is_behind = True
             print(f"! {event.name} of iteration {order.iteration} is left out: {reason}", flush=True)
             return
         identity = job_id(self.folder.next_number(), event.name, order.iteration)
@@ -288,6 +293,7 @@ class RunEvents:
         waiting = self.waiting() if self.plan.mode == "inline" else []
         for job in [job for job in waiting if self.folder.result(job) is None]:
             print(f"{job}: evaluating here, training waits", flush=True)
+            # A worker that was started by hand must not do the same job meanwhile.
             self.folder.worker.acquire()
             try:
                 evaluate_here(self.folder, self._jobs[job], self.plan.evaluate)

@@ -20,7 +20,7 @@ def validate(plain: dict[str, Any], source: Source | str = "manifest") -> Manife
     Raises:
         ManifestError: With one line for each problem, or for each lab that it needs and that is not here.
     """
-    from surefoot.mdp.check import term_problems  # terms need the schema's classes
+    from surefoot.mdp.term_check import term_problems  # terms need the schema's classes
 
     source = Source(source) if isinstance(source, str) else source
     manifest = check(_with_mappings(plain, source), Manifest, source.of)
@@ -50,7 +50,7 @@ def with_labs(manifest: Manifest) -> Manifest:
     Raises:
         LabError: The robot's model is of a lab that is not installed or has no such file.
     """
-    from surefoot.mdp.check import lab_names
+    from surefoot.mdp.term_check import lab_names
 
     asset = manifest.robot.assets.mujoco or ""
     model = labs.model_path(asset) if "/" in asset else None

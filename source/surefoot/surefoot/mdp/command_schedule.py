@@ -103,6 +103,7 @@ def _number(value: Any, where: str) -> float:
         number = float(value)
     except (TypeError, ValueError):
         raise ScheduleError(f"{where}: expected a number, got {value!r}") from None
+    # float() takes True for 1.
     if isinstance(value, bool) or not math.isfinite(number):
         raise ScheduleError(f"{where}: expected a finite number, got {value!r}")
     return number

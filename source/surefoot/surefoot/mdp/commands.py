@@ -37,12 +37,14 @@ class VelocityCommands:
         A command is in force from the first control step that begins at its time or later.
         """
         self.held = True
+        # In single precision a long sum of control steps misses its entry by more than `_look_up` allows.
         elapsed = torch.zeros(len(self.buffer), dtype=torch.float64, device=self.buffer.device)
         self._following = (timetable, elapsed)
         self._look_up()
 
     def reset(self, env_ids: Tensor) -> None:
         """Draw the first commands of new episodes."""
+        # No draw of an episode depends on how many the one before had.
         self._draws[env_ids] = 0
         if self._following is not None:
             self._following[1][env_ids] = 0.0
@@ -56,6 +58,7 @@ class VelocityCommands:
         ranges = self._commands
         tick = self._draws[env_ids]
         self._draws[env_ids] = tick + 1
+        # vx, vy, yaw rate, whether the command is to stand, and how long it holds.
         draws = self._streams.uniform("commands", env_ids, 5, tick=tick)
         for axis, (low, high) in enumerate((ranges.lin_vel_x, ranges.lin_vel_y, ranges.ang_vel_z)):
             self.buffer[env_ids, axis] = low + (high - low) * draws[:, axis]

@@ -18,6 +18,7 @@ def rotate(quat: Tensor, vec: Tensor) -> Tensor:
     """
     w, xyz = quat[:, :1], quat[:, 1:]
     t = 2 * cross(xyz, vec)
+    # v + 2 w (u x v) + 2 u x (u x v) with u the vector part: no product of quaternions.
     return vec + w * t + cross(xyz, t)
 
 
@@ -25,6 +26,7 @@ def rotate_inverse(quat: Tensor, vec: Tensor) -> Tensor:
     """Express a vector of the fixed frame in the rotated frame. Shapes as in `rotate`."""
     w, xyz = quat[:, :1], quat[:, 1:]
     t = 2 * cross(xyz, vec)
+    # The inverse has -u: only the term with one u changes its sign.
     return vec - w * t + cross(xyz, t)
 
 
@@ -39,6 +41,7 @@ def heading(quat: Tensor) -> tuple[Tensor, Tensor]:
     w, x, y, z = quat.unbind(dim=1)
     forward_x = 1 - 2 * (y * y + z * z)
     forward_y = 2 * (x * y + w * z)
+    # A base that points straight up or down has no heading, and gets (0, 0).
     norm = torch.sqrt(forward_x * forward_x + forward_y * forward_y).clamp(min=1e-9)
     return forward_x / norm, forward_y / norm
 

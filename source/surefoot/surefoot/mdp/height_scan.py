@@ -9,7 +9,7 @@ from torch import Tensor
 
 from surefoot.manifest.terrain import HeightScan
 from surefoot.mdp import frames
-from surefoot.terrain.grid import HeightGrid
+from surefoot.terrain.ground import HeightGrid
 
 
 class ScanPattern:
@@ -38,8 +38,10 @@ class ScanPattern:
         height = base_pos_w[:, 2:3]
         if grid is None:
             return height.expand(-1, len(self.forward))
+        # In cells from here on: scaled once for each robot, not for each point.
         cos, sin = (part.unsqueeze(1) * grid.per_metre for part in frames.heading(base_quat_w))
         u, v = grid.in_cells(base_pos_w[:, 0:1], base_pos_w[:, 1:2])
+        # Only the second product can be in place: the first one makes (N, R) of (N, 1).
         u = torch.addcmul(u, cos, self.forward).addcmul_(sin, self.left, value=-1)
         v = torch.addcmul(v, sin, self.forward).addcmul_(cos, self.left)
         return grid.height_in_cells(u, v).neg_().add_(height)

@@ -20,6 +20,7 @@ def specific_force(
     Returns:
         m/s^2, base frame. Shape (n, 3).
     """
+    # Of a point in a rigid body: a + alpha x r + omega x (omega x r).
     offset = offset_b.expand_as(base_ang_vel_b)
     tangential = cross(base_ang_acc_b, offset)
     centripetal = cross(base_ang_vel_b, cross(base_ang_vel_b, offset))

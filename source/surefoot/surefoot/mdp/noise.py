@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from surefoot.manifest.manifest import Manifest
-from surefoot.mdp.layout import GroupName, observation_layout
+from surefoot.mdp.observation_layout import GroupName, observation_layout
 from surefoot.randomization.streams import Streams
 
 

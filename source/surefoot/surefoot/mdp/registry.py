@@ -24,6 +24,7 @@ def _public_functions(module: ModuleType) -> dict[str, Term]:
     return {
         name: func
         for name, func in found
+        # What a module imports is no term of it, nor is the decorator.
         if func.__module__ == module.__name__ and not name.startswith("_") and name != "observation"
     }
 

@@ -73,6 +73,7 @@ def joint_group_deviation_l2(joint_pos_rel: Tensor, joint_names: tuple[str, ...]
     return joint_pos_rel.index_select(1, columns).square().sum(dim=1)
 
 
+# Names, pattern and device stay the same for a whole run.
 @functools.cache
 def _matching(names: tuple[str, ...], pattern: str, device: torch.device) -> Tensor:
     return torch.tensor([i for i, name in enumerate(names) if re.fullmatch(pattern, name)], device=device).long()

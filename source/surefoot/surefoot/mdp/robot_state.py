@@ -10,9 +10,8 @@ from torch import Tensor
 from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp import frames
-from surefoot.mdp.contact_time import ContactTime
 from surefoot.mdp.fields import field
-from surefoot.mdp.gait import GaitClock
+from surefoot.mdp.foot_clocks import ContactTime, GaitClock
 from surefoot.mdp.height_scan import ScanPattern
 from surefoot.mdp.imu import specific_force
 from surefoot.terrain.ground import Ground
@@ -83,8 +82,10 @@ class RobotState(ABC):
         """Advance clocks and finite differences by one control step."""
         self.invalidate()
         self.gait.step()
+        # Over a control step, not a physics step, so that it means the same on every engine.
         joint_vel = self.read("joint_vel")
         torch.sub(joint_vel, self._joint_vel_before, out=self._acceleration).div_(self._step_dt)
+        # A copy, because engines show memory that the next step overwrites.
         self._joint_vel_before.copy_(joint_vel)
         self.contact_time.step(self.read("foot_in_contact"))
 
@@ -93,6 +94,7 @@ class RobotState(ABC):
         self.gait.reset(env_ids, gait_phase)
         self.contact_time.reset(env_ids)
         self._acceleration[env_ids] = 0
+        # Raw, because what is cached is of before the reset.
         self._joint_vel_before[env_ids] = self.raw_joint_vel()[env_ids]
         self.invalidate()
 
@@ -206,6 +208,7 @@ class RobotState(ABC):
     def _distance_to_tile_edge(self) -> Tensor:
         if self.ground is None:
             return torch.full((self.num_envs,), torch.inf, device=self.device)
+        # Tiles are squares along the axes, so the farther axis counts.
         return self.ground.half_tile - self._from_origin().abs().amax(dim=1)
 
     def _distance_from_origin(self) -> Tensor:

@@ -16,6 +16,7 @@ def time_out(episode_step: Tensor, max_episode_steps: int) -> Tensor:
 
 def bad_orientation(projected_gravity_b: Tensor, limit_angle: Annotated[float, Field(gt=0, le=math.pi)]) -> Tensor:
     """The base z axis leans more than `limit_angle`, rad, from the vertical."""
+    # The cosine falls as the angle grows, which turns the comparison round.
     return -projected_gravity_b[:, 2] < math.cos(limit_angle)
 
 

@@ -15,7 +15,8 @@ from surefoot.engines.base import EngineEnv
 from surefoot.engines.step import PhysicalState
 from surefoot.errors import TraceError
 from surefoot.mdp import frames
-from surefoot.replay.windows import Windows, sampled, sampled_quat
+from surefoot.replay.windows import Windows, interpolated, interpolated_quat
+from surefoot.traces import rotation
 from surefoot.traces.trace import FloatArray, Trace
 
 _STANCE = 0.003
@@ -72,9 +73,11 @@ def base_motion(trace: Trace, env: EngineEnv, *, level: bool = False) -> BaseMot
     if trace.has("base_pos_w"):
         pos = trace.signals["base_pos_w"].copy()
         sources["position"] = "base_pos_w"
+        # A simulator's soles may be in the ground: its contacts give way.
         if trace.header.signals["base_pos_w"].origin != "simulated":
             shift = -float(np.nanmedian(pos[:, 2] + lowest))
             pos[:, 2] += shift
+            # A sole that starts below the ground is pushed out by the first physics steps, which the robot was not.
             deep = np.maximum(-(pos[:, 2] + lowest), 0.0)
             pos[:, 2] += deep
             sources["position"] += (
@@ -83,6 +86,7 @@ def base_motion(trace: Trace, env: EngineEnv, *, level: bool = False) -> BaseMot
             )
     else:
         pos = np.zeros((len(quat), 3))
+        # Whatever the robot did: a log without a height cannot tell a jump from a stand.
         pos[:, 2] = -lowest
         sources["position"] = "height of the lowest foot"
     if trace.has("base_lin_vel_w"):
@@ -90,11 +94,14 @@ def base_motion(trace: Trace, env: EngineEnv, *, level: bool = False) -> BaseMot
         sources["velocity"] = "base_lin_vel_w"
     else:
         standing = (soles - lowest[:, None]) < _STANCE
+        # A foot that does not slip moves relative to the base as the base moves over the ground, reversed.
         lin_vel = -(foot_vel * standing[..., None]).sum(axis=1) / standing.sum(axis=1)[:, None]
+        # An odd number of samples, so that the median is one of them and not late.
         lin_vel = median_filter(lin_vel, size=(2 * round(0.5 * _SMOOTH / trace.step) + 1, 1), mode="nearest")
         sources["velocity"] = "feet that stand, taken not to slip"
         if not trace.has("base_pos_w"):
             step = np.diff(trace.time, prepend=0.0)[:, None]
+            # A missing sample stands still instead of making all later ones missing.
             pos[:, :2] = np.nancumsum(lin_vel[:, :2] * step, axis=0)
     return BaseMotion(pos, quat, lin_vel, ang_vel, sources, oriented=trace.has("base_quat_w") or trace.has("imu_quat"))
 
@@ -102,6 +109,7 @@ def base_motion(trace: Trace, env: EngineEnv, *, level: bool = False) -> BaseMot
 def base_signals(trace: Trace) -> tuple[str, ...]:
     """Signals of a trace that the base's motion is taken from."""
     names = [name for name in ("base_quat_w", "imu_quat", "base_pos_w", "base_lin_vel_w") if trace.has(name)]
+    # As `_angular_velocity` chooses: a gyro without a number is no gyro.
     turning = next((name for name in ("gyro", "base_ang_vel_w") if _recorded(trace, name)), None)
     return (*names, turning) if turning is not None else tuple(names)
 
@@ -114,6 +122,7 @@ def _orientation(trace: Trace, sources: dict[str, str], level: bool) -> FloatArr
     names = [name for name in ("base_quat_w", "imu_quat") if trace.has(name)]
     if not names and level:
         sources["orientation"] = "nothing: TAKEN to be level"
+        # (w, x, y, z) of no rotation.
         return np.tile([1.0, 0.0, 0.0, 0.0], (len(trace.stamp), 1))
     if not names:
         raise TraceError(
@@ -124,9 +133,10 @@ def _orientation(trace: Trace, sources: dict[str, str], level: bool) -> FloatArr
         sources["orientation"] = names[0]
         return quats[0]
     sources["orientation"] = "heading from base_quat_w, tilt from imu_quat"
+    # A turn about the vertical, from the left: it leaves the IMU's tilt as it is.
     half = 0.5 * (_yaw(quats[0]) - _yaw(quats[1]))
     zero = np.zeros_like(half)
-    return _product(np.stack([np.cos(half), zero, zero, np.sin(half)], axis=1), quats[1])
+    return rotation.multiply(np.stack([np.cos(half), zero, zero, np.sin(half)], axis=1), quats[1])
 
 
 def _yaw(quat: FloatArray) -> FloatArray:
@@ -151,24 +161,13 @@ def _angular_velocity(trace: Trace, quat: FloatArray, sources: dict[str, str]) -
 def _differentiated(trace: Trace, quat: FloatArray) -> FloatArray:
     """Angular velocity in the base frame by central differences of the orientation."""
     index = np.arange(len(quat))
+    # At the ends of the log differences are one-sided.
     before, after = np.maximum(index - 1, 0), np.minimum(index + 1, len(quat) - 1)
-    turn = _product(quat[before] * np.array([1.0, -1.0, -1.0, -1.0]), quat[after])
+    turn = rotation.multiply(rotation.conjugate(quat[before]), quat[after])
+    # q and -q are one rotation; this is the one by less than half a turn.
     turn = np.where(turn[:, :1] < 0, -turn, turn)
+    # Of a small turn the vector part is half the angle.
     return 2.0 * turn[:, 1:] / (trace.time[after] - trace.time[before])[:, None]
-
-
-def _product(a: FloatArray, b: FloatArray) -> FloatArray:
-    aw, ax, ay, az = a.T
-    bw, bx, by, bz = b.T
-    return np.stack(
-        [
-            aw * bw - ax * bx - ay * by - az * bz,
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-        ],
-        axis=1,
-    )
 
 
 def _feet(trace: Trace, env: EngineEnv, quat: FloatArray, ang_vel: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -181,9 +180,11 @@ def _feet(trace: Trace, env: EngineEnv, quat: FloatArray, ang_vel: FloatArray) -
     origin = torch.zeros(size, 3, device=env.device)
     origin[:, 2] = 10.0  # nothing is touched there
     for first in range(0, count, size):
+        # The last chunk is filled up with the last sample; what is too much is cut off below.
         rows = np.minimum(np.arange(first, first + size), count - 1)
 
         def chunk(values: FloatArray, rows: np.ndarray = rows) -> Tensor:
+            # A simulator takes no NaN. Windows with missing samples are left out elsewhere.
             return torch.tensor(np.nan_to_num(values[rows]), dtype=torch.float32, device=env.device)
 
         env.write_state(
@@ -198,6 +199,7 @@ def _feet(trace: Trace, env: EngineEnv, quat: FloatArray, ang_vel: FloatArray) -
             ),
         )
         env.refresh(everyone)
+        # Fields are cached until somebody says that the state has changed.
         env.robot_state.invalidate()
         height = cast("Tensor", env.robot_state.read("foot_height")) - 10.0
         soles.append(height.cpu().numpy()[: count - first])
@@ -210,11 +212,11 @@ class BaseTable:
 
     def __init__(self, trace: Trace, base: BaseMotion, windows: Windows, dt: float, count: int) -> None:
         def line(values: FloatArray) -> FloatArray:
-            return sampled(trace, windows, values, dt=dt, count=count)
+            return interpolated(trace, windows, values, dt=dt, count=count)
 
         self.parts = {
             "pos_w": line(base.pos_w),
-            "quat_w": sampled_quat(trace, windows, base.quat_w, dt=dt, count=count),
+            "quat_w": interpolated_quat(trace, windows, base.quat_w, dt=dt, count=count),
             "lin_vel_w": line(base.lin_vel_w),
             "ang_vel_b": line(base.ang_vel_b),
         }

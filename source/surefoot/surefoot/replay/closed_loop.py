@@ -21,8 +21,8 @@ from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 from surefoot.mdp import frames, tracking
 from surefoot.replay.base_motion import BaseMotion, base_motion, base_signals
 from surefoot.replay.log_conditions import log_conditions
-from surefoot.replay.run import bucket_values
-from surefoot.replay.windows import Windows, cut_windows, held, sampled, sampled_quat
+from surefoot.replay.trace_run import bucket_values
+from surefoot.replay.windows import Windows, cut_windows, interpolated, interpolated_quat, last_given
 from surefoot.rl.policy import load_policy
 from surefoot.runs.checkpoint import check_fits, load
 from surefoot.traces.card import TraceCard
@@ -39,6 +39,7 @@ METRICS = {
 """Mean over time of: horizontal velocity against the command, yaw rate against the command, |target - joint position|
 over all joints, angle between the base's vertical and the world's. Lower is better."""
 
+# Also an upper bound for what a policy may be worse by.
 MARGIN = {"lin_vel_error": 0.1, "yaw_rate_error": 0.1, "following": 0.05, "tilt": 0.05}
 """Less is no difference, in the metric's unit: a robot that lies still turns less than one that stands and balances.
 The velocities' are the errors of a well trained policy (docs/performance.md)."""
@@ -84,7 +85,9 @@ class ClosedLoop:
 def closed_loop_manifest(manifest: Manifest, seconds: float) -> Manifest:
     """The task with an episode that outlasts the commands."""
     plain = manifest.to_plain()
+    # A time-out would end every robot, and count as no survival.
     plain["task"]["episode_length"] = seconds + 1.0
+    # All robots stand on one tile (`bucket_conditions`), so its class tells no buckets apart.
     plain["randomization"]["bucket_by"] = [name for name in manifest.randomization.bucket_by if name != TERRAIN_CLASS]
     return validate(plain, source="replay")
 
@@ -146,10 +149,12 @@ def longest_window(trace: Trace, step_dt: float, card: TraceCard | None, seconds
     if card is not None and card.outcome == "failed":
         card = None
     base = base_signals(trace)
+    # The length is a multiple of the control step up to rounding.
     most = int(trace.time[-1] / step_dt + 1e-6) if seconds is None else round(seconds / step_dt)
 
     def first(steps: int) -> Windows | None:
         try:
+            # A stride of one control step: the first valid start counts, wherever it is.
             found = cut_windows(
                 trace, num_steps=steps, step_dt=step_dt, needs=NEEDS, card=card, stride=1, at_start=base
             )
@@ -201,11 +206,14 @@ def _roll(env: EngineEnv, policy: Callable[[Tensor], Tensor], steps: int) -> tup
     ended = torch.full((env.num_envs,), float(steps), device=env.device)
     actor_obs = env.get_observations()["actor"]
     for step in range(steps):
+        # Before the step, which goes on to the next command: the one that was in force during it.
         command = cast("Tensor", state.read("command")).clone()
         action = policy(actor_obs)
+        # As the environment clips and scales it, so that `following` is about what the motors were told.
         target = default + actions.scale * action.clamp(-actions.clip, actions.clip)
         result = env.step(action)
         running &= ~(result.terminated | result.truncated | result.faults.any(dim=1))
+        # Once ended, the step stays what it was first set to.
         ended = torch.where(running, ended, ended.clamp(max=float(step)))
         now = {
             "lin_vel_error": tracking.lin_vel_error(command, state.read("base_lin_vel_yaw")),
@@ -214,6 +222,7 @@ def _roll(env: EngineEnv, policy: Callable[[Tensor], Tensor], steps: int) -> tup
             "tilt": _tilt(state.read("projected_gravity_b")),
         }
         for name, value in now.items():
+            # Not `value * running`: a broken state is NaN, and NaN times 0 is one.
             sums[name] += torch.where(running, value, 0.0)
         count += running
         actor_obs = result.observations["actor"]
@@ -226,12 +235,12 @@ def _of_log(trace: Trace, base: BaseMotion, window: Windows) -> dict[str, float]
     dt, ends = window.step_dt, window.num_steps + 1
 
     def line(values: FloatArray) -> Tensor:
-        return torch.tensor(sampled(trace, window, values, dt=dt, count=ends)[1:, 0])
+        return torch.tensor(interpolated(trace, window, values, dt=dt, count=ends)[1:, 0])
 
     def given(name: str) -> Tensor:
-        return torch.tensor(held(trace, window, trace.signals[name], dt=dt, count=window.num_steps)[:, 0])
+        return torch.tensor(last_given(trace, window, trace.signals[name], dt=dt, count=window.num_steps)[:, 0])
 
-    quat = torch.tensor(sampled_quat(trace, window, base.quat_w, dt=dt, count=ends)[1:, 0])
+    quat = torch.tensor(interpolated_quat(trace, window, base.quat_w, dt=dt, count=ends)[1:, 0])
     command = given("command")
     out = dict.fromkeys(METRICS, float("nan"))
     if trace.has("base_lin_vel_w"):
@@ -246,6 +255,7 @@ def _of_log(trace: Trace, base: BaseMotion, window: Windows) -> dict[str, float]
 
 
 def _tilt(gravity: Tensor) -> Tensor:
+    # Rounding may leave a unit vector longer than 1.
     return torch.acos((-gravity[:, 2]).clamp(-1.0, 1.0))
 
 

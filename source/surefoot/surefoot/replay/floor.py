@@ -18,9 +18,9 @@ from surefoot.manifest import Manifest, validate
 from surefoot.manifest.base import Name, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 from surefoot.manifest.document import document_text, read_document
 from surefoot.replay import gap as gaps
-from surefoot.replay.rollout import NEEDS, Mode
-from surefoot.replay.run import ReplayResult, bucket_conditions, bucket_values, replay_manifest, run_replay
+from surefoot.replay.replay_modes import NEEDS, Mode
 from surefoot.replay.simulated import simulated_logs
+from surefoot.replay.trace_run import ReplayResult, bucket_conditions, bucket_values, replay_manifest, run_replay
 from surefoot.traces.header import TraceHeader
 from surefoot.traces.trace import FloatArray, Trace
 
@@ -79,6 +79,7 @@ class Floors(Section):
         if writer == engine:
             return 0.0
         wanted = (task.robot.name, task.simulation.contact_model, writer, engine, version)
+        # The last entry of a kind counts.
         for entry in reversed(self.floors):
             found = (entry.robot, entry.contact_model, entry.writer, entry.engine, entry.score_version)
             if found == wanted and abs(entry.horizon - horizon) < 1e-6 and mode in entry.scores:
@@ -121,6 +122,7 @@ def add_floor(path: Path, floor: Floor) -> None:
 def nominal(manifest: Manifest) -> Manifest:
     """The task with one bucket: the robot as its definition says, starting from the default pose."""
     plain = manifest.to_plain()
+    # Nothing is drawn: a floor is about two engines, not about a robot that the randomisation made.
     plain["randomization"] |= {"factors": {}, "bucket_by": []}
     for name in ("position_xy", "yaw", "lin_vel", "ang_vel", "joint_pos", "joint_vel"):
         plain["task"]["resets"][name] = [0.0, 0.0]
@@ -135,6 +137,7 @@ def floor_targets(manifest: Manifest, seconds: float = 2.4) -> FloatArray:
     """
     robot, simulation = manifest.robot, manifest.simulation
     count, joints = round(seconds / simulation.timestep), len(robot.joints)
+    # Held over a control step, as a policy's targets are.
     time = np.arange(count) // simulation.decimation * simulation.step_dt
     legs = len(robot.feet)
     if legs == 4 and joints == 12:
@@ -144,6 +147,7 @@ def floor_targets(manifest: Manifest, seconds: float = 2.4) -> FloatArray:
         size, shift = np.full(joints, 0.03), np.pi * (np.arange(joints) % 2)
     grows = np.clip(time / 0.4, 0.0, 1.0)[:, None]  # from the default pose, without a jerk
     targets = np.array(robot.default_joint_pos) + grows * size * np.sin(4 * np.pi * time[:, None] + shift)
+    # As engines keep them; otherwise the log's targets are not those that were given.
     return targets.astype(np.float32).astype(float)
 
 

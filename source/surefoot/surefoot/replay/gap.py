@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from surefoot.replay.explain import FEWEST
+from surefoot.replay.bucket_evidence import FEWEST
 from surefoot.traces.trace import FloatArray
 
 SCORE_VERSION = 1
@@ -92,6 +92,7 @@ def scale_of(name: str, real: FloatArray) -> FloatArray:
 
 def weights_of(present: Mapping[str, object]) -> dict[str, float]:
     """Weights of the signals that are there, sum 1."""
+    # Weights of absent signals go to the others, so that scores of poor logs are not small by themselves.
     total = sum(SIGNALS[name].weight for name in present)
     return {name: SIGNALS[name].weight / total for name in SIGNALS if name in present}
 
@@ -118,6 +119,7 @@ def measure(real: Mapping[str, FloatArray], simulated: Mapping[str, FloatArray])
             raise ValueError(f"{name}: numbers that are not finite; leave those windows out.")
         scale[name] = scale_of(name, theirs)
         square = ((mine - theirs[:, None]) / scale[name]) ** 2
+        # Over steps and windows; components are averaged after the root (`scores`).
         nrmse[name] = np.sqrt(square.mean(axis=(0, 2)))
         part = weight * square.mean(axis=(0, 3))
         window = part if window is None else window + part
@@ -145,10 +147,12 @@ def score_interval(
         square = (((simulated[name] - real[name]) / scale_of(name, real[name])) ** 2).mean(axis=0)  # (W, c)
         total = square.sum(axis=0)
         score += weight * float(np.sqrt(total / count).mean())
+        # Rounding may leave less than nothing where one window has all of the error.
         without += weight * np.sqrt(np.maximum(total - square, 0.0) / (count - 1)).mean(axis=1)
     if without.min() <= 0.0:  # all but one window are identical
         return 0.0, score
     spread = np.log(without)
+    # The logarithm keeps the interval above 0, where scores end.
     half = float(student.ppf(0.975, count - 1) * np.sqrt((count - 1) * spread.var()))
     return score * math.exp(-half), score * math.exp(half)
 
@@ -208,6 +212,7 @@ def excess(real: FloatArray, simulated: FloatArray, low: float = 0.05, high: flo
         return np.full(real.shape[2], np.nan)
     lower, upper = np.quantile(simulated, (low, high), axis=1)
     outside = np.where(real < lower, real - lower, np.where(real > upper, real - upper, 0.0))
+    # A component that never leaves the band gets 0, not 0/0.
     count = (outside != 0).sum(axis=(0, 1))
     return outside.sum(axis=(0, 1)) / np.maximum(count, 1)
 

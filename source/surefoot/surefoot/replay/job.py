@@ -79,6 +79,7 @@ def evaluate(run: Path, job: Job, out: Path) -> Finding:
         num_threads=job.threads,
         seed=job.seed,
         out=out,
+        # Of the run, not of the job: later jobs read what this one has measured.
         kept=EventFolder(run).path / "gaps",
     )
     plain = report.to_plain() | {"suite": job.content, "suite_sha256": ready.sha256, "iteration": job.iteration}
@@ -99,6 +100,7 @@ def _gaps(replays: list[dict[str, Any]]) -> dict[str, Metric]:
         found[f"{place}/floor"] = Metric(value=one["floor"], version=SCORE_VERSION)
         found[f"{place}/limit"] = Metric(value=one["limit"], version=SCORE_VERSION)
         found[f"{place}/coverage"] = Metric(value=_coverage(one), unit="share of time")
+        # The report is plain values, perhaps read from a file: buckets are found by their label.
         best = next(bucket for bucket in one["buckets"] if bucket["label"] == one["best_bucket"])
         found[f"{place}/best_bucket_share"] = Metric(value=best["share"], unit="share of resamples")
     above = [one["score"] - one["floor"] for one in replays if one["floor"] is not None]
@@ -115,6 +117,7 @@ def _gap_tags(one: dict[str, Any]) -> tuple[str, str]:
 def _policy(one: dict[str, Any]) -> dict[str, Metric]:
     place, found = f"{one['trace']}/closed_loop", dict[str, Metric]()
     for name, entry in one["metrics"].items():
+        # None stands for a number that is not finite: a bucket that broke has no median.
         median = None if None in entry["policy"] else statistics.median(entry["policy"])
         found[f"{place}/{name}"] = Metric(value=median, unit=entry["unit"])
         found[f"{place}/{name}_of_log"] = Metric(value=entry["log"], unit=entry["unit"])

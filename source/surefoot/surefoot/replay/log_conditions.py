@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from surefoot.randomization.conditions import Conditions, Kicks, Timetable
-from surefoot.replay.run import bucket_conditions
-from surefoot.replay.windows import Windows, held
+from surefoot.replay.trace_run import bucket_conditions
+from surefoot.replay.windows import Windows, last_given
 from surefoot.traces.card import TraceCard
 from surefoot.traces.trace import FloatArray, Trace
 
@@ -38,7 +38,8 @@ def log_conditions(
 
 def _timetable(trace: Trace, window: Windows, buckets: int) -> Timetable:
     """The log's commands, an entry for each change."""
-    commands = held(trace, window, trace.signals["command"], dt=window.step_dt, count=window.num_steps)[:, 0]
+    commands = last_given(trace, window, trace.signals["command"], dt=window.step_dt, count=window.num_steps)[:, 0]
+    # The first command is always an entry: before it there is none to go on.
     changed = np.concatenate([[True], (np.diff(commands, axis=0) != 0).any(axis=1)])
     times = torch.tensor(np.flatnonzero(changed) * window.step_dt, dtype=torch.float32)
     table = torch.tensor(commands[changed], dtype=torch.float32)
@@ -56,6 +57,7 @@ def kicks_of(card: TraceCard | None, start: float, seconds: float, buckets: int)
     """
     all_of_it = card.perturbations if card is not None else ()
     inside = [shove for shove in all_of_it if start <= shove.at < start + seconds]
+    # A kick at infinity is none, and keeps the shape where there are no shoves.
     at = torch.tensor([shove.at - start for shove in inside] or [math.inf], dtype=torch.float32)
     change = torch.tensor([[*shove.lin_vel, shove.ang_vel_z] for shove in inside] or [[0.0] * 3], dtype=torch.float32)
     phase = torch.full_like(at, math.nan)  # it came when it came, whatever the gait

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from surefoot.manifest.robot import Robot
-from surefoot.replay.windows import Windows, held
+from surefoot.replay.windows import Windows, last_given
 from surefoot.traces.card import TraceCard
 from surefoot.traces.trace import FloatArray, Trace
 
@@ -63,7 +63,9 @@ def sample_gains(trace: Trace, robot: Robot, card: TraceCard | None) -> SampleGa
     damping = trace.get("kd", joints) if "kd" in recorded else damping
     torque = trace.get("tau_ff", joints) if "tau_ff" in recorded else np.zeros(shape)
     if "dq_des" in recorded:
+        # The simulator's motors have no velocity target: its part of the law is a torque.
         torque = torque + damping * trace.get("dq_des", joints)
+    # The estimate of no stiffness at all may come out below 0 (docs/traces.md has -0.08).
     return SampleGains(np.maximum(stiffness, 0.0), np.maximum(damping, 0.0), torque)
 
 
@@ -98,7 +100,7 @@ class MotorTable:
         lead: float = 0.0,
     ) -> None:
         def table(values: FloatArray) -> Tensor:
-            found = held(trace, windows, values, dt=dt, count=count + before, first=-before, lead=lead)
+            found = last_given(trace, windows, values, dt=dt, count=count + before, first=-before, lead=lead)
             return torch.tensor(found, dtype=torch.float32, device=device)
 
         self.value = table(trace.get(signal, joints))

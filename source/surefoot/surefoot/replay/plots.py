@@ -15,7 +15,7 @@ from surefoot.audit.plots.style import COLOURS, GREY, legend_beside, new_figure,
 from surefoot.errors import RunFolderError
 from surefoot.randomization.factors import interval_label
 from surefoot.replay import gap as gaps
-from surefoot.replay.run import ReplayResult
+from surefoot.replay.trace_run import ReplayResult
 from surefoot.traces.trace import FloatArray
 
 
@@ -31,7 +31,7 @@ def draw(result: ReplayResult, folder: Path) -> list[Path]:
         "horizon": horizon(result),
         "buckets": buckets(result),
     }
-    if len(result.explanation.factors) > 1:
+    if len(result.evidence.factors) > 1:
         figures["pairs"] = pairs(result)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def overlay(result: ReplayResult, seconds: float = 4.0) -> Figure:
                 time, middle[:, window, joint], color=COLOURS[0], linewidth=0.8, linestyle="--",
                 label="their median" if last else None,
             )  # fmt: skip
-            best = simulated[:, result.explanation.best, window, joint]
+            best = simulated[:, result.evidence.best, window, joint]
             ax.plot(time, best, color=COLOURS[2], linewidth=1, label="best bucket" if last else None)
             ax.plot(time, real[:, window, joint], color="black", linewidth=1, label="log" if last else None)
         tidy(ax, "rad", title=name, last=False)
@@ -78,7 +78,7 @@ def heatmap(result: ReplayResult) -> Figure:
     """Normalised error of the best bucket: joints by signals."""
     names = [name for name in ("q", "dq", "tau") if name in result.gap.nrmse]
     joints = result.manifest.robot.joint_names
-    values = np.array([result.gap.nrmse[name][result.explanation.best] for name in names])
+    values = np.array([result.gap.nrmse[name][result.evidence.best] for name in names])
     figure = new_figure(12, 1.4 + 0.55 * len(names), f"{result.trace.header.name}: error over its scale, {result.mode}")
     axes = figure.subplots()
     image = axes.imshow(values, aspect="auto", cmap="viridis", vmin=0)
@@ -99,7 +99,7 @@ def horizon(result: ReplayResult) -> Figure:
     """Error of the best bucket after each control step of a window."""
     figure = new_figure(9, 3.4, f"{result.trace.header.name}: error against horizon, {result.mode}")
     axes = figure.subplots()
-    best = result.explanation.best
+    best = result.evidence.best
     for colour, name in zip(COLOURS, result.gap.weights, strict=False):
         curve = gaps.by_horizon(
             result.replayed.real[name], result.replayed.simulated[name][:, best], result.gap.scale[name]
@@ -115,7 +115,7 @@ def horizon(result: ReplayResult) -> Figure:
 
 def buckets(result: ReplayResult) -> Figure:
     """Share of resamples that each interval of each factor wins; grey where the log does not identify the factor."""
-    factors = result.explanation.factors
+    factors = result.evidence.factors
     figure = new_figure(12, 3.6, f"{result.trace.header.name}: which randomisation explains the log, {result.mode}")
     if not factors:
         nothing(figure.subplots(), "The task has one bucket.")
@@ -139,7 +139,7 @@ def pairs(result: ReplayResult) -> Figure:
     names = result.manifest.randomization.bucket_by
     factors = result.manifest.randomization.factors
     shape = tuple(factors[name].num_intervals for name in names)
-    share, score = result.explanation.share.reshape(shape), result.gap.scores.reshape(shape)
+    share, score = result.evidence.share.reshape(shape), result.gap.scores.reshape(shape)
     chosen = list(itertools.combinations(range(len(names)), 2))[:6]
     figure = new_figure(
         1.5 + 4.2 * min(3, len(chosen)), 1.0 + 3.2 * -(-len(chosen) // 3),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from surefoot.engines.base import EngineEnv, physics_name
-from surefoot.replay.touching import step_and_touching
+from surefoot.replay.window_rollout import step_and_touching
 from surefoot.traces.header import SignalInfo, TraceHeader
 from surefoot.traces.trace import FloatArray, Trace
 
@@ -77,6 +77,7 @@ def simulated_logs(
     fields = {name: field for name, field in _FIELDS.items() if name != "acc" or state.imu_offset is not None}
     rows: dict[str, list[np.ndarray]] = {name: [] for name in (*fields, "foot_contact")}
     for step in range(len(targets)):
+        # Before the log begins the first target is taken to have been in force.
         now = {key: table[(step - late).clamp(min=0)] for key, table in tables.items()}
         if gains is not None:
             env.write_gains(now["kp"], now["kd"])

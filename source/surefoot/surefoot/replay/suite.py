@@ -14,14 +14,10 @@ from surefoot.manifest.document import document_sha256
 from surefoot.replay.closed_loop import NEEDS as CLOSED_LOOP_NEEDS
 from surefoot.replay.closed_loop import longest_window
 from surefoot.replay.floor import Floors, read_floors, writer_of
-from surefoot.replay.rollout import NEEDS
-from surefoot.replay.run import MAX_ENVS, bucket_values, replay_manifest
-from surefoot.replay.used import replay_windows
+from surefoot.replay.replay_modes import NEEDS, replay_windows
+from surefoot.replay.trace_run import MAX_ENVS, bucket_values, replay_manifest
 from surefoot.traces.card import TraceCard
-from surefoot.traces.fetch import OFFLINE
-from surefoot.traces.joint_orders import read_joint_orders
-from surefoot.traces.profile import read_profile
-from surefoot.traces.shipped import (
+from surefoot.traces.cards_and_suites import (
     CANONICAL,
     SuiteEntry,
     TraceSuite,
@@ -29,6 +25,9 @@ from surefoot.traces.shipped import (
     read_card_trace,
     read_suite,
 )
+from surefoot.traces.fetch import OFFLINE
+from surefoot.traces.joint_orders import read_joint_orders
+from surefoot.traces.profile import read_profile
 from surefoot.traces.trace import Trace
 
 DEFAULT_DATA = Path("runs/traces")
@@ -68,12 +67,12 @@ class ReadySuite:
             TraceError: The data is absent or not what the card describes; names the key.
         """
         for index, (entry, card) in enumerate(zip(self.suite.traces, self.cards, strict=True)):
-            with at(self.suite, index):
+            with PlaceInSuite(self.suite, index):
                 trace = read_card_trace(card, self.data, self.root)
             yield ReadyTrace(entry, card, trace)
 
 
-class at:
+class PlaceInSuite:
     """Puts the place in the suite before the message of an error."""
 
     def __init__(self, suite: TraceSuite, index: int, key: str = "") -> None:
@@ -106,6 +105,7 @@ def ready_suite(name: str, root: Path, data: Path, engine: str) -> ReadySuite:
     suite = read_suite(root, name)
     cards = tuple(find_card(root, entry.card) for entry in suite.traces)
     physics = physics_name(engine)
+    # Only this engine's: a floor measured for another one must not change the suite's hash here.
     floors = tuple(floor for floor in read_floors(root).floors if floor.engine == physics)
     floors = Floors(schema_version=1, floors=floors)
     profiles = {card.data.profile for card in cards} - {CANONICAL}
@@ -161,7 +161,7 @@ def check_suite(ready: ReadySuite, task: Manifest, engine: str) -> tuple[str, ..
         raise ManifestError(f"expected at most {MAX_ENVS} of them, got {count}", f"suite {suite.name}: buckets")
     unknown, physics = list[str](), physics_name(engine)
     for index, found in enumerate(ready.traces()):
-        with at(suite, index, "modes"):
+        with PlaceInSuite(suite, index, "modes"):
             check_trace(found, suite, manifest)
         writer = writer_of(found.trace.header)
         for mode in found.entry.modes:
@@ -189,6 +189,7 @@ def check_trace(found: ReadyTrace, suite: TraceSuite, task: Manifest) -> None:
     for mode in found.entry.modes:
         needs = CLOSED_LOOP_NEEDS if mode == "closed_loop" else NEEDS[mode]
         trace.require(*needs, purpose=f"mode {mode}")
+        # The command has no joints.
         for name in (name for name in needs if name != "command"):
             trace.indices(name, joints)
         if mode == "closed_loop":

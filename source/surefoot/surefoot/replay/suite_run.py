@@ -13,13 +13,13 @@ from surefoot.engines.base import physics_name
 from surefoot.errors import SurefootError
 from surefoot.files import write_atomically
 from surefoot.manifest import Manifest
-from surefoot.replay import closed_loop, report
+from surefoot.replay import closed_loop, gap_report
 from surefoot.replay import gap as gaps
 from surefoot.replay.floor import writer_of
 from surefoot.replay.plots import draw
-from surefoot.replay.rollout import Mode
-from surefoot.replay.run import run_replay
+from surefoot.replay.replay_modes import Mode
 from surefoot.replay.suite import ReadySuite, ReadyTrace, suite_task
+from surefoot.replay.trace_run import run_replay
 from surefoot.reporting import finite
 
 Verdict = Literal["pass", "fail", "unknown"]
@@ -98,6 +98,7 @@ def run_suite(
                     found.policies.append(_policy(setting, one, checkpoint))
                 else:
                     found.replays.append(_judged(setting, one, _gap(setting, one, mode)))
+            # One trace that cannot be measured leaves the others' numbers standing, and the report not valid.
             except SurefootError as error:
                 found.reasons.append(f"{one.card.name}/{mode}: {error}")
     return found
@@ -136,12 +137,17 @@ def _gap(setting: _Setting, one: ReadyTrace, mode: Mode) -> dict[str, Any]:
         num_threads=setting.threads,
         seed=setting.seed,
     )
-    best = result.explanation.best
+    best = result.evidence.best
     alone = {name: values[:, best] for name, values in result.replayed.simulated.items()}
     low, high = gaps.score_interval(result.replayed.real, alone)
-    plain: dict[str, Any] = report.to_plain(result) | {"low": low, "high": high, "writer": writer_of(one.trace.header)}
+    plain: dict[str, Any] = gap_report.to_plain(result) | {
+        "low": low,
+        "high": high,
+        "writer": writer_of(one.trace.header),
+    }
     draw(result, setting.out / one.card.name)
     setting.kept.mkdir(parents=True, exist_ok=True)
+    # At once, so that a job that is killed later goes on from here.
     write_atomically(path, json.dumps({"sha256": _digest(plain), "report": plain}).encode())
     return plain
 
@@ -158,6 +164,7 @@ def _judged(setting: _Setting, one: ReadyTrace, plain: dict[str, Any]) -> dict[s
 def _key(setting: _Setting, one: ReadyTrace, mode: Mode) -> str:
     """Of everything that a gap depends on."""
     suite, task = setting.ready.suite, setting.task.to_plain()
+    # Rewards, observations and learning do not touch a gap, and must not make it measured again.
     physics = {key: task[key] for key in ("robot", "simulation", "randomization")}
     physics |= {key: task["task"][key] for key in ("terrain", "actions")}
     parts = {

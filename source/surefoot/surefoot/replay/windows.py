@@ -88,12 +88,15 @@ def cut_windows(
     time = trace.time
     length = num_steps * step_dt
     every = (num_steps if stride is None else stride) * step_dt
+    # A window that ends at the very last sample is whole.
     last = time[-1] - length + _SNAP
     wanted = np.arange(0.0, max(last, 0.0) + 1e-12, every) if last >= 0 else np.zeros(0)
+    # In a gap several wanted times have one next sample.
     start = np.unique(np.searchsorted(time, wanted - _SNAP))
     start = start[time[start] <= last]
     end = np.searchsorted(time, time[start] + length - _SNAP)
     steps = np.diff(time)
+    # Running counts: a difference says how many lie in a window, without a look at each sample.
     bad_step = np.concatenate([[0], np.cumsum(steps > max(_GAP * float(np.median(steps)), 0.5 * step_dt))])
     lost_before = _count_missing(trace, needs)
     missing = lost_before[end + 1] > lost_before[start]
@@ -152,7 +155,7 @@ def _outside_segments(
     return ~inside
 
 
-def sampled(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
+def interpolated(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
     """A signal at equally spaced times of each window, between samples on a straight line.
 
     Args:
@@ -167,6 +170,7 @@ def sampled(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, co
     """
     time = trace.time
     wanted = time[windows.start][None, :] + dt * np.arange(count)[:, None]
+    # At least 1, so that there is a sample on the left of the first, too.
     right = np.clip(np.searchsorted(time, wanted - _SNAP), 1, len(time) - 1)
     left = right - 1
     share = (wanted - time[left]) / (time[right] - time[left])
@@ -176,13 +180,14 @@ def sampled(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, co
     return np.where(share == 0, values[left], np.where(share == 1, values[right], _mix(values, left, right, share)))
 
 
-def sampled_quat(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
+def interpolated_quat(trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int) -> FloatArray:
     """The same for unit quaternions: neighbours on one side of the sphere, normalised after."""
-    mixed = sampled(trace, windows, rotation.continuous(values), dt=dt, count=count)
+    # Between q and -q a straight line passes through 0.
+    mixed = interpolated(trace, windows, rotation.continuous(values), dt=dt, count=count)
     return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
 
 
-def held(
+def last_given(
     trace: Trace, windows: Windows, values: FloatArray, *, dt: float, count: int, first: int = 0, lead: float = 0.0
 ) -> FloatArray:
     """A command at equally spaced times of each window: the last one that was given, or the trace's first.

@@ -7,7 +7,7 @@ from tensordict import TensorDict
 
 from surefoot.manifest.learning import Network
 from surefoot.manifest.manifest import Manifest
-from surefoot.mdp.layout import MirrorMap, action_mirror, observation_mirror
+from surefoot.mdp.observation_layout import MirrorMap, action_mirror, observation_mirror
 from surefoot.rl.ppo import MaskedPPO
 from surefoot.rl.symmetric_model import SymmetricMLPModel
 

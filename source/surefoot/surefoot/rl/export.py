@@ -19,7 +19,7 @@ from surefoot.errors import RunFolderError
 from surefoot.files import write_atomically
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.fields import READABLE
-from surefoot.mdp.layout import Block, observation_layout
+from surefoot.mdp.observation_layout import ObservationBlock, observation_layout
 from surefoot.mdp.observations import MIRROR
 from surefoot.mdp.registry import term
 from surefoot.rl.policy import load_actor
@@ -138,7 +138,7 @@ def policy_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _block_metadata(block: Block, manifest: Manifest) -> dict[str, Any]:
+def _block_metadata(block: ObservationBlock, manifest: Manifest) -> dict[str, Any]:
     entry = manifest.task.observations.actor.terms[block.name]
     func = term("observation", entry.func)
     reads = [READABLE[name] for name in inspect.signature(func).parameters if name in READABLE]
@@ -159,7 +159,7 @@ def _block_metadata(block: Block, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _element_names(block: Block, manifest: Manifest) -> list[str]:
+def _element_names(block: ObservationBlock, manifest: Manifest) -> list[str]:
     """What each number of one control step belongs to, as the mirror kind of the term tells it."""
     kind = MIRROR[block.func]
     robot = manifest.robot

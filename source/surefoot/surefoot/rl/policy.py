@@ -11,7 +11,7 @@ from torch import Tensor
 
 from surefoot.errors import CheckpointError
 from surefoot.manifest.manifest import Manifest
-from surefoot.mdp.layout import observation_size
+from surefoot.mdp.observation_layout import observation_size
 from surefoot.rl.config import runner_config
 from surefoot.runs.checkpoint import Checkpoint
 

@@ -14,7 +14,7 @@ from surefoot.audit.alerts.alerts import Finding
 from surefoot.audit.second_look.task_again import TaskAgain
 from surefoot.engines.step import PhysicalState
 from surefoot.mdp.frames import rotate_inverse
-from surefoot.mdp.layout import action_mirror
+from surefoot.mdp.observation_layout import action_mirror
 from surefoot.mdp.robot_state import max_episode_steps
 
 KIND = "preflight"

@@ -11,7 +11,7 @@ from surefoot.audit.accounts.tags import clean, scalars_of
 from surefoot.audit.alerts import learning
 from surefoot.audit.record.console import alert_lines, summary_lines
 from surefoot.audit.record.writer import ResilientWriter
-from surefoot.jobs import show
+from surefoot.jobs import show_result
 from surefoot.jobs.job import Result
 from surefoot.manifest import Manifest
 from surefoot.rl.run_audit import AuditedIteration
@@ -121,11 +121,11 @@ class Progress:
         """Report results of events, at the iteration of their checkpoints; pictures are in the run folder."""
         for result in results:
             if self._writer is not None:
-                for tag, value in show.scalars(result).items():
+                for tag, value in show_result.scalars(result).items():
                     self._writer.add_scalar(tag, value, result.job.iteration)
-                for tag, path in show.pictures(run, result).items():
+                for tag, path in show_result.pictures(run, result).items():
                     self._writer.add_picture(tag, path, result.job.iteration)
-            print("\n".join(show.lines(result)), flush=True)
+            print("\n".join(show_result.lines(result)), flush=True)
 
     def close(self) -> None:
         """Flush the writer."""

@@ -26,8 +26,8 @@ from surefoot.rl.progress import Progress
 from surefoot.rl.run_audit import AuditedIteration, RunAudit
 from surefoot.rl.vec_env import SurefootVecEnv
 from surefoot.runs import checkpoint as checkpoints
-from surefoot.runs.run_document import RunDocument
-from surefoot.runs.schema import Status
+from surefoot.runs.record_keeper import RunRecordKeeper
+from surefoot.runs.record_schema import Status
 from surefoot.torch_threads import torch_threads
 
 
@@ -67,7 +67,7 @@ class TrainRunner(OnPolicyRunner):
         self.audit = RunAudit(env.env, folder, resumed_at, self.alg)
         self.events: RunEvents | None = None
         """What is evaluated beside the training."""
-        self.document: RunDocument | None = None
+        self.document: RunRecordKeeper | None = None
 
     def train(self, until: int) -> None:
         """Train until `until` iterations are done in total, or until interrupted; save at the end either way.

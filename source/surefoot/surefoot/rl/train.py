@@ -22,7 +22,7 @@ from surefoot.rl.runner import TrainRunner
 from surefoot.rl.vec_env import SurefootVecEnv
 from surefoot.runs import run_folder
 from surefoot.runs.checkpoint import check_fits
-from surefoot.runs.run_document import RunDocument
+from surefoot.runs.record_keeper import RunRecordKeeper
 
 
 def train(
@@ -150,7 +150,7 @@ def _attach(runner: TrainRunner, folder: Path, events: EventPlan | None, resumed
     elif runner.manifest.schedule.events:
         print(f"Events are off: {', '.join(runner.manifest.schedule.events)} will not be evaluated.", flush=True)
     mode = events.mode if events is not None else "off"
-    runner.document = RunDocument(folder, runner.manifest, mode, resumed_at)
+    runner.document = RunRecordKeeper(folder, runner.manifest, mode, resumed_at)
 
 
 def _train(runner: TrainRunner, lease: Lease) -> None:

@@ -64,6 +64,7 @@ def read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file. Checkpoints of a run are runs/<task>/<run>/model_<iteration>.pt")
     try:
+        # On the CPU: the device that it was written on may not be here.
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for one cause: this is not a file that it wrote
         first = (str(error).splitlines() or [type(error).__name__])[0]
@@ -88,6 +89,7 @@ def load(path: Path) -> Checkpoint:
         )
     found = content["infos"]
     infos = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    # Isaac Lab's trainer leaves `infos` empty.
     if "manifest" not in infos:
         infos = content["infos"] = isaaclab_run.infos(path, content)
     if infos.get("format") != FORMAT:
@@ -96,6 +98,7 @@ def load(path: Path) -> Checkpoint:
         if not _is_state_dict(content[key]):
             raise CheckpointError(f"{path}: corrupt: {key}: expected tensors by name, got {_kind(content[key])}")
     for key, value in (("iter", content["iter"]), ("infos.samples", infos.get("samples", 0))):
+        # True is an int to Python.
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise CheckpointError(f"{path}: corrupt: {key}: expected a whole number from 0, got {value!r:.80}")
     earlier = infos.get("earlier_manifests", [])
@@ -155,7 +158,7 @@ def check_fits(checkpoint: Checkpoint, manifest: Manifest) -> None:
     Raises:
         CheckpointError: Shows both layouts side by side.
     """
-    from surefoot.mdp.layout import observation_layout
+    from surefoot.mdp.observation_layout import observation_layout
 
     own = checkpoint.manifest
     rows: list[str] = []
@@ -171,6 +174,7 @@ def check_fits(checkpoint: Checkpoint, manifest: Manifest) -> None:
         rows += ["  joint order: checkpoint         | task"]
         rows += [
             f"  {'  ' if a == b else '! '}{a:<30}| {b}"
+            # Shown for people: another number of joints is visible as it is.
             for a, b in zip(own.robot.joint_names, manifest.robot.joint_names, strict=False)
         ]
     if own.ppo.actor != manifest.ppo.actor or own.ppo.symmetry != manifest.ppo.symmetry:

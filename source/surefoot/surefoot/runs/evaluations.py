@@ -9,8 +9,8 @@ from surefoot.errors import RunFolderError
 from surefoot.jobs.best import read_provenance
 from surefoot.jobs.job import Job, Result
 from surefoot.jobs.queue import EventFolder
-from surefoot.jobs.reactions import read_handled
-from surefoot.runs.schema import Best, Evaluation, OmittedEvent, Transfer
+from surefoot.jobs.reactions import read_reaction_log
+from surefoot.runs.record_schema import Best, Evaluation, OmittedEvent, Transfer
 
 
 def read_evaluations(run: Path) -> list[Evaluation]:
@@ -68,6 +68,7 @@ def newest_valid(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
     found: dict[str, Evaluation] = {}
     for entry in evaluations:
         before = found.get(entry.event)
+        # By iteration, not by job: a checkpoint may be evaluated after later ones.
         if entry.status == "valid" and (before is None or entry.iteration >= before.iteration):
             found[entry.event] = entry
     return found
@@ -98,7 +99,7 @@ def read_best(run: Path) -> Best | None:
 
 def read_omitted(run: Path) -> tuple[OmittedEvent, ...]:
     """Events that were due and have no job."""
-    _, omitted = read_handled(EventFolder(run).path)
+    _, omitted = read_reaction_log(EventFolder(run).path)
     return tuple(OmittedEvent(event=entry.event, iteration=entry.iteration, reason=entry.reason) for entry in omitted)
 
 

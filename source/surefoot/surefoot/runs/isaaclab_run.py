@@ -23,6 +23,7 @@ PARAMS = Path("params") / "env.yaml"
 _compose: Any = cast("Any", yaml).compose
 _MAX_BYTES = 16 * 1024**2
 _MAX_DEPTH = 40
+# YAML's aliases let a small file stand for a huge tree.
 _MAX_NODES = 200_000
 
 
@@ -49,6 +50,7 @@ def learned_with(manifest: Manifest, config: dict[str, Any]) -> Manifest:
     """
     plain = manifest.to_plain()
     ppo, training, algorithm = plain["ppo"], plain["training"], config["algorithm"]
+    # RSL-RL keeps some of PPO's keys beside the algorithm; those of the schema have the same names.
     for holder, given in ((ppo, algorithm), (ppo, config), (training, config)):
         holder.update({key: _list(given[key]) for key in holder if key in given and key not in ("actor", "critic")})
     ppo["symmetry"] = _symmetry(manifest, config)
@@ -136,6 +138,7 @@ class _Plain:
 
 
 def _symmetry(manifest: Manifest, config: dict[str, Any]) -> str:
+    # A class, or its name with the module before it.
     if "SymmetricMLPModel" in str(config["actor"].get("class_name")):
         return "equivariant"
     given = config["algorithm"].get("symmetry_cfg")

@@ -41,6 +41,7 @@ def create(root: Path, manifest: Manifest, device: str, engine: str = "mujoco") 
     """
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
     parent = root / manifest.name
+    # Several runs may be started within one second.
     for suffix in ("", *(f"_{i}" for i in range(2, 100))):
         folder = parent / f"{stamp}_seed{manifest.seed}{suffix}"
         try:
@@ -57,6 +58,7 @@ def create(root: Path, manifest: Manifest, device: str, engine: str = "mujoco") 
         write_manifest(manifest, folder)
         record_start(folder, manifest, device, resumed_from=None, diff=None, engine=engine)
     except BaseException:
+        # Without manifest or start nobody could resume it, or tell what it was.
         shutil.rmtree(folder)
         raise
     return folder
@@ -119,6 +121,7 @@ def record_start(
     }
     path = folder / STARTS
     before = path.read_text() if path.is_file() else ""
+    # The whole list anew: of a line that was appended and cut nothing could be read.
     write_atomically(path, (before + json.dumps(entry) + "\n").encode())
 
 

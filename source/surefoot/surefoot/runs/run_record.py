@@ -20,7 +20,7 @@ from surefoot.runs.evaluations import (
     read_omitted,
     transfer_of,
 )
-from surefoot.runs.schema import AlertCounts, Faults, ManifestSpan, Record, Status, Training
+from surefoot.runs.record_schema import AlertCounts, Faults, ManifestSpan, Record, Status, Training
 
 FILE_NAME = "run_record.json"
 _STARTS = "starts.jsonl"
@@ -79,6 +79,7 @@ def write_run_record(
         started=begun["time"],
         written=time_of_day(),
         task=manifest.name,
+        # Older starts have no such key.
         engine=last.get("engine", ""),
         device=last["device"],
         hardware=last["hardware"],
@@ -92,6 +93,7 @@ def write_run_record(
             num_envs=manifest.training.num_envs,
             samples=totals.samples,
             seconds=seconds,
+            # Where accounts are lost there are samples without seconds.
             samples_per_s=totals.counted / seconds if seconds > 0 else None,
         ),
         scheduled=tuple(manifest.schedule.events),
@@ -119,6 +121,7 @@ def refresh(run: Path) -> None:
     except RecordError:
         return
     fresh = with_news(run, record)
+    # Otherwise its time of writing stays as well.
     if fresh != record:
         write_atomically(run / FILE_NAME, to_json(fresh.model_copy(update={"written": time_of_day()})))
 

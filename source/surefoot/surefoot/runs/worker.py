@@ -10,7 +10,7 @@ import surefoot.cli
 from surefoot.errors import RunFolderError
 from surefoot.jobs.best import keep_best
 from surefoot.jobs.queue import EventFolder
-from surefoot.jobs.worker import EVALUATE, Stopped, Worker
+from surefoot.jobs.worker_loop import EVALUATE, Stopped, WorkerLoop
 
 
 def update_run(run: Path) -> None:
@@ -34,7 +34,7 @@ def update_run(run: Path) -> None:
 def main(arguments: list[str], evaluate: tuple[str, ...] = EVALUATE) -> None:
     """Work on the run that is named."""
     try:
-        count = Worker(Path(arguments[0]), update_run, evaluate).work()
+        count = WorkerLoop(Path(arguments[0]), update_run, evaluate).work()
     except Stopped:
         print("Stopped; what has no result stays in the queue.", flush=True)
         return

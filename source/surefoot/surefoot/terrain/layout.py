@@ -68,6 +68,7 @@ class TerrainLayout:
         levels, (first, last) = generator.levels, generator.difficulty
         step = (last - first) / (levels - 1) if levels > 1 else 0.0
         tiles = [
+            # The index counts within the class: another class beside it leaves these tiles as they are.
             Tile(name, first + step * level, generator.seed, level * count + k, dict(generator.classes[name].params))
             for level in range(levels)
             for name, count in generator.class_columns.items()
@@ -95,6 +96,7 @@ class TerrainLayout:
         """
         made = [tile if isinstance(tile, Tile) else Tile(*tile) for tile in tiles]
         columns = int(np.ceil(np.sqrt(len(made))))
+        # Not a set: its order, and so the classes' numbers, would change from process to process.
         names = tuple(dict.fromkeys(tile.terrain_class for tile in made))
         return cls._build(made, names, geometry or TileGeometry(), columns, border)
 
@@ -117,15 +119,16 @@ class TerrainLayout:
             x, y = edge + row * n, edge + column * n
             heights[x : x + n, y : y + n] = tile_heights(tile, geometry)
         middle = 0.5 * np.array([rows - 1, columns - 1])
+        # Layouts are cached below and shared by environments.
         heights.flags.writeable = False
         return cls(tuple(tiles), classes, geometry, columns, heights, (np.array(places) - middle) * geometry.size)
 
 
-IMPOSED = TileGeometry(size=32.0)
+EVALUATION_TILE = TileGeometry(size=32.0)
 """Of tiles that an evaluation names: large enough to walk 15 m straight ahead."""
 
 
-def imposed_layout(tiles: Sequence[tuple[str, float, int]]) -> TerrainLayout:
+def evaluation_layout(tiles: Sequence[tuple[str, float, int]]) -> TerrainLayout:
     """Tiles that an evaluation names by class, difficulty and seed, shaped by the classes' defaults.
 
     Built once for equal tiles in a row.
@@ -135,11 +138,12 @@ def imposed_layout(tiles: Sequence[tuple[str, float, int]]) -> TerrainLayout:
 
 @lru_cache(maxsize=1)
 def _imposed(tiles: tuple[tuple[str, float, int], ...]) -> TerrainLayout:
-    return TerrainLayout.from_tiles(tiles, IMPOSED)
+    return TerrainLayout.from_tiles(tiles, EVALUATION_TILE)
 
 
 def generated_layout(generator: TerrainGenerator) -> TerrainLayout:
     """`TerrainLayout.from_generator`, built once for equal sections."""
+    # Text is the key, because a section with dicts in it cannot be hashed.
     return _cached(generator.model_dump_json())
 
 

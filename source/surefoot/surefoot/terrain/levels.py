@@ -32,6 +32,7 @@ class TerrainLevels:
         self._curriculum = None if frozen else generator.curriculum
         self._episode_length = episode_length
         num_envs, device = streams.num_envs, streams.device
+        # Tiles are numbered row after row.
         self._column = ground.tiles % generator.columns
         self.walked = torch.zeros(num_envs, device=device)
         """m in the running episode, along the commands. Shape (N,)."""
@@ -54,6 +55,7 @@ class TerrainLevels:
             dt: s.
         """
         speed = command[:, :2].square().sum(dim=1).sqrt()
+        # A command to stand has no direction: its product is 0, and stays 0 over the smallest divisor.
         along = (command[:, :2] * base_lin_vel_yaw[:, :2]).sum(dim=1) / speed.clamp(min=1e-6)
         self.walked.add_(torch.nan_to_num(along), alpha=dt)  # a broken state is a fault, counted elsewhere
         self.commanded.add_(speed, alpha=dt)
@@ -72,6 +74,7 @@ class TerrainLevels:
         if self._curriculum is None:
             self.level[env_ids] = drawn
         else:
+            # An episode without a step, as at the first reset, proves nothing.
             change = self._change(env_ids, failed) * (valid & (self.time[env_ids] > 0))
             level = (self.level[env_ids] + change).clamp_(min=0)
             self.level[env_ids] = torch.where(level < top, level, drawn)  # whoever has passed the last goes anywhere

@@ -38,6 +38,7 @@ def draw_layout(path: Path, layout: TerrainLayout) -> None:
     nx, ny = layout.heights.shape
     figure = Figure(figsize=(10, 10 * ny / nx + 0.6), layout="constrained")
     axes = figure.add_subplot()
+    # The picture is 800 pixels wide; more points only take time.
     step = max(1, nx // 1600)
     heights = layout.heights[::step, ::step]
     axes.imshow(
@@ -49,7 +50,9 @@ def draw_layout(path: Path, layout: TerrainLayout) -> None:
 
 
 def _shaded(heights: np.ndarray, resolution: float) -> np.ndarray:
+    # From the upper left, as on maps: lit from below, hills are taken for pits.
     light = LightSource(azdeg=315, altdeg=40)
+    # Transposed, because an image's rows are y.
     gray = np.full((*heights.T.shape, 3), 0.8)
     return light.shade_rgb(gray, heights.T, vert_exag=1.0, blend_mode="soft", dx=resolution, dy=resolution)
 

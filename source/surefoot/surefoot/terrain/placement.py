@@ -34,12 +34,16 @@ def stratified_columns(
     device, columns = streams.device, generator.columns
     env = torch.arange(first_env, first_env + streams.num_envs, device=device)
     if group is None:
+        # A draw for each combination, not for each environment: their number must not matter.
         draws = Streams(streams.seed, combinations, device).uniform("terrain/shift", None, 1, per_episode=False)
+        # Ranks, so that the shifts are spread evenly and only their order is random.
         shift = draws.squeeze(1).argsort().argsort() * columns // combinations
         place = (env // combinations + shift[env % combinations]) % columns
     else:
         head = env - env % group
+        # In double precision, because `order` is added to environment numbers below and decides among neighbours.
         order, offset = streams.uniform("terrain/groups", None, 2, per_episode=False).double().unbind(dim=1)
+        # A draw is below 1, so groups stay in their order; without where the group begins, the rank is within it.
         rank = (head + order).argsort().argsort() - (head - first_env)
         place = (rank + (offset[head - first_env] * columns).long()) % columns
     return torch.tensor(_spread(generator), device=device)[place]

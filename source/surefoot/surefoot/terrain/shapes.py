@@ -38,6 +38,7 @@ def flat(points: Points, random: np.random.Generator) -> Array:
 
 def random_rough(points: Points, random: np.random.Generator, amplitude: float, spacing: float) -> Array:
     """Uniform heights at points `spacing` apart, bilinear between."""
+    # One node beyond the far edge, towards which the last points interpolate.
     nodes = int(2 * points.half_size / spacing) + 2
     heights = amplitude * (2 * random.random((nodes, nodes)) - 1)
     along_x, along_y = ((axis.ravel() + points.half_size) / spacing for axis in (points.x, points.y))
@@ -115,6 +116,7 @@ def waves(points: Points, random: np.random.Generator, amplitude: float, wavelen
     """The mean of two sines."""
     phase = 2 * np.pi * random.random(2)
     turns = 2 * np.pi / wavelength
+    # Half of the sum, which then stays within the amplitude.
     return 0.5 * amplitude * (np.sin(turns * points.x + phase[0]) + np.sin(turns * points.y + phase[1]))
 
 

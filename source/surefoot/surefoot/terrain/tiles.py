@@ -60,6 +60,7 @@ class Tile:
     @property
     def generator(self) -> np.random.Generator:
         """Philox under a key of its own: SHA-256 of "seed/class/index"."""
+        # Python's own hash of a string changes from process to process.
         digest = hashlib.sha256(f"{self.seed}/{self.terrain_class}/{self.index}".encode()).digest()
         return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
 
@@ -104,4 +105,5 @@ def tile_heights(tile: Tile, geometry: TileGeometry) -> NDArray[np.float32]:
     heights = SHAPES[tile.terrain_class](points, tile.generator, **tile.shape_values)
     if tile.terrain_class in BLENDED:
         heights = heights * (from_platform / _BLEND).clip(0, 1)
+    # Episodes start on the platform, whatever the class around it.
     return np.where(from_platform <= 0, 0.0, heights).astype(np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.traces import rotation
-from surefoot.traces.header import Finding
+from surefoot.traces.header import TraceFinding
 
 FloatArray = NDArray[np.float64]
 _ALIKE = 0.8
@@ -48,6 +48,7 @@ class _Pair:
         self.cross, self.change, self.rate = np.zeros((self.size,) * 2), np.zeros(self.size), np.zeros(self.size)
 
     def add(self, change: FloatArray, rate: FloatArray) -> None:
+        # Whole rows: a component that is missing would count in one sum and not in the others.
         good = np.isfinite(change).all(axis=1) & np.isfinite(rate).all(axis=1)
         change, rate = change[good], rate[good]
         self.cross += change.T @ rate
@@ -58,6 +59,7 @@ class _Pair:
     @property
     def alike(self) -> float:
         """Correlation about zero, over all components in their order."""
+        # About zero, not about the mean: a rate that is off by a constant is not that rate.
         norm = float(np.sqrt(self.change.sum() * self.rate.sum()))
         return float(np.trace(self.cross)) / norm if norm > 0 and self.count >= _ENOUGH else 0.0
 
@@ -72,6 +74,7 @@ class _Pair:
         if self.count < _ENOUGH or not (norm > 0).all():
             return []
         each = self.cross / norm
+        # Signed: another component with the wrong sign is no proof of a wrong order.
         best = each.argmax(axis=0)
         return [
             (int(at), column)
@@ -102,6 +105,7 @@ class Agreement:
             stamp: ns. Shape (num_samples,).
             signals: SI units. Shape (num_samples, num_components).
         """
+        # At least one step, however slow the log.
         span = max(1, round(_SPAN / float(np.median(np.diff(stamp))))) if len(stamp) > 1 else 1
         if len(stamp) > span:
             seconds = (stamp[span:] - stamp[:-span])[:, None] * 1e-9
@@ -109,18 +113,20 @@ class Agreement:
                 change = (signals["q"][span:] - signals["q"][:-span]) / seconds
                 self._joints.add(change, _mean(signals["dq"], span))
             if self._turning is not None:
+                # Read as the profile says, and as if the file had x, y, z, w.
                 for pair, order in zip(self._turning, ([0, 1, 2, 3], [3, 0, 1, 2]), strict=True):
                     change = _turned(signals["imu_quat"][:, order], span) / seconds
                     pair.add(change, _mean(signals["gyro"], span))
         if "acc" in signals:
             force = signals["acc"]
+            # Without an orientation only the size of the force can be judged.
             turned = rotation.rotate(signals["imu_quat"], force) if "imu_quat" in signals else np.zeros_like(force)
             good = np.isfinite(force).all(axis=1) & np.isfinite(turned).all(axis=1)
             self._up += turned[good].sum(axis=0)
             self._size += float(np.linalg.norm(force[good], axis=1).sum())
             self._count += int(good.sum())
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[TraceFinding]:
         """Everything found."""
         out = self._of_rate("dq", "q", self._joints) if self._joints is not None else []
         if self._turning is not None:
@@ -132,7 +138,7 @@ class Agreement:
                 out += self._of_rate("gyro", "imu_quat", told)
         return out + self._of_force()
 
-    def _of_rate(self, name: str, position: str, pair: _Pair) -> list[Finding]:
+    def _of_rate(self, name: str, position: str, pair: _Pair) -> list[TraceFinding]:
         if abs(pair.alike) > _ALIKE:
             slope = pair.slope
             if 1 / _FACTOR < slope < _FACTOR:
@@ -148,7 +154,7 @@ class Agreement:
         text = f"{parts[0]} is the rate of another component, that of {parts[1]}; in which order is each?"
         return [self._finding(name, text, len(others), parts[0])]
 
-    def _of_force(self) -> list[Finding]:
+    def _of_force(self) -> list[TraceFinding]:
         if self._count < _ENOUGH:
             return []
         size, up = self._size / self._count, float(self._up[2]) / self._count
@@ -163,14 +169,17 @@ class Agreement:
             return [self._finding("acc", text, self._count)]
         return []
 
-    def _finding(self, name: str, text: str, count: int, column: str = "") -> Finding:
+    def _finding(self, name: str, text: str, count: int, column: str = "") -> TraceFinding:
         column = column or name
-        return Finding(kind="units", severity="refusal", message=text, source=self._source, column=column, count=count)
+        return TraceFinding(
+            kind="units", severity="refusal", message=text, source=self._source, column=column, count=count
+        )
 
 
 def _turned(quat: FloatArray, span: int) -> FloatArray:
     """Angle turned from each sample to a later one, body axes, rad. Shape (n - span, 3)."""
     turn = rotation.multiply(rotation.conjugate(quat[:-span]), quat[span:])
+    # q and -q are one rotation; of a small turn the vector part is half the angle.
     return 2.0 * np.where(turn[:, :1] < 0, -turn, turn)[:, 1:]
 
 

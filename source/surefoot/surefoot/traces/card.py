@@ -152,6 +152,7 @@ class TraceCard(Section):
     @model_validator(mode="after")
     def _check_segments(self) -> Self:
         for index, (before, after) in enumerate(zip(self.segments, self.segments[1:], strict=False)):
+            # Ends and starts are written in decimals, and may differ in the last bit.
             if after.start < before.end - 1e-9:
                 raise KeyedError(
                     f"segments.{index + 1}.start",
@@ -168,10 +169,6 @@ class TraceCard(Section):
                     f"expected more than {before.at:g} s, the one before, got {after.at:g} s",
                 )
         return self
-
-    def mode_at(self, time: float) -> Segment | None:
-        """The segment at a time, s since the first sample."""
-        return next((segment for segment in self.segments if segment.start <= time < segment.end), None)
 
 
 def read_card(path: Path) -> TraceCard:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from surefoot.traces.header import Finding
+from surefoot.traces.header import TraceFinding
 
 _BLOCK = 32
 """Samples per block in which two clocks are compared: messages come late, never early, so the least lag counts."""
@@ -57,7 +57,9 @@ class ClockLog:
         """
         if len(stamp) == 0:
             return np.zeros(0, bool)
+        # Before the first sample every stamp is later.
         low = np.iinfo(np.int64).min if self._last is None else self._last
+        # Compared with all before, not with the last one: after a step back the clock is late until it has caught up.
         highest = np.maximum.accumulate(np.concatenate([[low], stamp[:-1]]))
         keep = stamp > highest
         self._count_bad(row, stamp, highest, keep)
@@ -79,6 +81,7 @@ class ClockLog:
         if len(back):
             previous = stamp[0] if self._previous is None else self._previous
             joined = np.concatenate([[previous], stamp])
+            # Where it turns back; the late samples that follow rise again, and are one finding with it.
             turns = back[np.diff(joined)[back] < 0]
             self._backward += [(row + int(at), float(highest[at] - stamp[at]) * 1e-9) for at in turns]
         self._dropped += int((~keep).sum())
@@ -92,6 +95,7 @@ class ClockLog:
         # The first batches tell the rate; later ones only refine it.
         median = float(np.median(steps))
         self._median = median if self._median == 0 else 0.9 * self._median + 0.1 * median
+        # A step belongs to the sample at its end; the very first sample ends none.
         at = rows[len(rows) - len(steps) :]
         long = steps > self.gap_factor * self._median
         self._num_gaps += int(long.sum())
@@ -99,6 +103,7 @@ class ClockLog:
             (int(r), float(s) * 1e-9) for r, s in zip(at[long][:_MAX_KEPT], steps[long][:_MAX_KEPT], strict=True)
         ]
         short = steps < _BURST * self._median
+        # A burst is counted once, also where it goes on from the batch before.
         begins = short & ~np.concatenate([[self._short], short[:-1]])
         self._bursts += at[begins].tolist()
         self._short = bool(short[-1])
@@ -118,9 +123,9 @@ class ClockLog:
         """Hz."""
         return 1e9 / self._median if self._median else 0.0
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[TraceFinding]:
         """Everything found, worst first."""
-        out: list[Finding] = []
+        out: list[TraceFinding] = []
         if self._backward:
             worst = max(back for _, back in self._backward)
             out.append(
@@ -145,29 +150,33 @@ class ClockLog:
             out.append(self._finding("burst", "note", self._bursts, text))
         return out + self._against_check()
 
-    def _against_check(self) -> list[Finding]:
+    def _against_check(self) -> list[TraceFinding]:
+        # Three blocks on either side of a jump, and two to spare at the ends.
         if len(self._lags) < 8:
             return []
         rows, time, lag = np.array(self._lags).T
-        out: list[Finding] = []
+        out: list[TraceFinding] = []
         middle = np.arange(3, len(lag) - 2)
+        # Medians of three blocks: a single late block is no jump.
         step = np.array([np.median(lag[at : at + 3]) - np.median(lag[at - 3 : at]) for at in middle])
         limit = max(0.005, 2 * self._median * 1e-9)
         jumped = np.flatnonzero(np.abs(step) > limit)
         peaks: list[int] = []
         if len(jumped):
+            # One jump shows in several medians around it.
             groups = np.split(jumped, np.flatnonzero(np.diff(jumped) > 3) + 1)
             peaks = [int(group[np.argmax(np.abs(step[group]))]) for group in groups]
             text = f"jumps against the second clock, by {', '.join(f'{step[p]:+.4g}' for p in peaks[:5])} s"
             out.append(self._finding("jump", "warning", [int(rows[middle[p]]) for p in peaks], text))
         slope = _common_slope(time, lag, [int(middle[peak]) for peak in peaks])
+        # A short log can have a steep slope by chance; what drifts must also have got somewhere.
         if abs(slope) > _MAX_DRIFT and abs(slope) * (time[-1] - time[0]) > limit:
             text = f"drifts by {slope * 1e6:+.0f} us/s against the second clock"
             out.append(self._finding("drift", "warning", [int(rows[0])], text))
         return out
 
-    def _finding(self, kind: str, severity: str, rows: list[int], text: str, count: int | None = None) -> Finding:
-        return Finding.model_validate(
+    def _finding(self, kind: str, severity: str, rows: list[int], text: str, count: int | None = None) -> TraceFinding:
+        return TraceFinding.model_validate(
             {
                 "kind": kind, "severity": severity, "message": text, "source": self.source, "column": self.column,
                 "row": rows[0] + 1, "count": count or len(rows),
@@ -180,6 +189,7 @@ def _common_slope(time: NDArray[np.float64], lag: NDArray[np.float64], breaks: l
     edges = [0, *breaks, len(lag)]
     upper = lower = 0.0
     for begin, end in pairwise(edges):
+        # Medians blur a break over the blocks next to it.
         part = slice(begin + 3 * (begin > 0), end - 3 * (end < len(lag)))
         if len(lag[part]) > 1:
             x = time[part] - time[part].mean()

@@ -38,6 +38,7 @@ def _estimates(trace: Trace) -> list[str]:
     lines = ["estimates:"]
     for segment in find_modes(trace):
         lines.append(f"  {segment.start:8.3f} to {segment.end:8.3f} s: {segment.mode} ({segment.note})")
+        # No law fits, so its gains would mean nothing.
         if segment.mode == "unknown":
             continue
         found = estimate_gains(trace, segment.start + _MARGIN, segment.end - _MARGIN)

@@ -111,6 +111,7 @@ def fetch(source: RemoteSource, folder: Path, url: str = URL) -> Path:
     offline = os.environ.get(OFFLINE)
     for file in source.files:
         target = folder / source.folder / file.path
+        # A file that was cut or changed is fetched again.
         if target.is_file() and _sha256(target.read_bytes()) == file.sha256:
             continue
         relative = f"{source.folder.as_posix()}/{file.path}"

@@ -22,7 +22,7 @@ KINDS = (
 """What can be found; docs/traces.md says how."""
 
 
-class Finding(Section):
+class TraceFinding(Section):
     """Something that an import or a check found in the data."""
 
     kind: Name
@@ -84,7 +84,7 @@ class TraceHeader(Section):
     sources: tuple[SourceFile, ...] = ()
     log_sha256: str = ""
     """Of what was imported, as a card has it: a file, or a folder with all its files; empty where nobody said."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[TraceFinding, ...] = ()
     content_sha256: str = ""
     """Of stamps and values, whatever the compression; `TraceFile.content_sha256` says how."""
     num_samples: NonNegativeInt = 0

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from surefoot.errors import TraceError, did_you_mean
 from surefoot.traces.agreement import Agreement
-from surefoot.traces.bind import Binding, apply_mount, bind
 from surefoot.traces.clock import ClockLog
-from surefoot.traces.header import KINDS, Finding, SignalInfo, SourceFile, TraceHeader
+from surefoot.traces.header import KINDS, SignalInfo, SourceFile, TraceFinding, TraceHeader
 from surefoot.traces.joint_orders import JointOrders
 from surefoot.traces.merge import Cursor
 from surefoot.traces.profile import ImportProfile, Merge, Topic
 from surefoot.traces.quality import QualityLog
+from surefoot.traces.signal_reader import SignalReader, apply_mount, signal_reader
 from surefoot.traces.signals import SIGNALS
-from surefoot.traces.sources import Source, open_source
+from surefoot.traces.sources import LogSource
 from surefoot.traces.trace_file import TraceWriter
 
 FloatArray = NDArray[np.float64]
@@ -35,12 +35,13 @@ class _Topic:
 
     name: str
     topic: Topic
-    bindings: list[Binding]
+    bindings: list[SignalReader]
     clock: ClockLog
     rows: NDArray[np.int64]
     """Of the samples of the last batch, in the log."""
 
-    def batches(self, source: Source) -> Iterator[Part]:
+    def batches(self, source: LogSource) -> Iterator[Part]:
+        # Two signals may be made from one field.
         requests = list(dict.fromkeys(request for binding in self.bindings for request in binding.requests))
         offset = round(self.topic.clock_offset * 1e9)
         for raw in source.read(self.topic, requests):
@@ -76,7 +77,7 @@ def import_trace(
         UnknownName: An unknown joint, order, topic or kind of finding; with the nearest.
     """
     profile = _renamed(profile, topics or {})
-    with open_source(log, profile, orders) as source:
+    with LogSource(log, profile, orders) as source:
         base, others = _open_topics(source, profile, orders, log)
         header = _header(name or _plain_name(log), profile, orders, [base, *others])
         columns = {signal: header.columns(signal) for signal in header.signals}
@@ -98,9 +99,11 @@ def import_trace(
                 writer.write(stamp, signals)
             findings = source.findings + [found for part in (base, *others) for found in part.clock.findings()]
             findings += quality.findings() + agreement.findings() + _overlap(base, others, cursors)
+            # At the end, so that one refusal names everything; the writer then leaves no file.
             _refuse(log, findings, accept, quality.samples)
             rates = {part.name: round(part.clock.rate, 3) for part in (base, *others)}
             sources = _sources(source)
+            # A folder is more than the files that were read: its card has the hash of all of them.
             whole = file_sha256(log) if log.is_dir() else sources[0].sha256
             update = {"findings": tuple(findings), "rates_hz": rates, "sources": sources, "log_sha256": whole}
             return writer.finish(header.model_copy(update=update))
@@ -115,13 +118,15 @@ def _renamed(profile: ImportProfile, topics: Mapping[str, str]) -> ImportProfile
     return profile.model_copy(update={"topics": changed})
 
 
-def _open_topics(source: Source, profile: ImportProfile, orders: JointOrders, log: Path) -> tuple[_Topic, list[_Topic]]:
+def _open_topics(
+    source: LogSource, profile: ImportProfile, orders: JointOrders, log: Path
+) -> tuple[_Topic, list[_Topic]]:
     opened: dict[str, _Topic] = {}
     for name, topic in profile.topics.items():
         if topic.optional and not source.has(topic):
             continue
         where = f"{log}, {topic.topic or name}"
-        bindings = [bind(signal, part, profile, orders, where) for signal, part in topic.signals.items()]
+        bindings = [signal_reader(signal, part, profile, orders, where) for signal, part in topic.signals.items()]
         clock = ClockLog(topic.topic or name, topic.stamp.field, profile.gap)
         opened[name] = _Topic(name, topic, bindings, clock, np.zeros(0, np.int64))
     if profile.base not in opened:
@@ -141,6 +146,7 @@ def _header(name: str, profile: ImportProfile, orders: JointOrders, topics: list
         feet=profile.feet,
         signals={
             signal: SignalInfo(origin=found[signal][1].source.origin, source=_said(*found[signal]))
+            # In the order of the list of signals, not of the profile: equal content has equal columns.
             for signal in SIGNALS
             if signal in found
         },
@@ -150,7 +156,7 @@ def _header(name: str, profile: ImportProfile, orders: JointOrders, topics: list
     )
 
 
-def _said(topic: str, binding: Binding) -> str:
+def _said(topic: str, binding: SignalReader) -> str:
     """How a signal was read, in words."""
     source = binding.source
     field = source.field if isinstance(source.field, str) else ", ".join(source.field)
@@ -161,15 +167,15 @@ def _said(topic: str, binding: Binding) -> str:
     return ", ".join(parts)
 
 
-def _cursor(part: _Topic, source: Source, columns: Mapping[str, Collection[str]]) -> Cursor:
+def _cursor(part: _Topic, source: LogSource, columns: Mapping[str, Collection[str]]) -> Cursor:
     merge: dict[str, Merge] = {binding.name: binding.source.merge or part.topic.merge for binding in part.bindings}
     sizes = {name: len(columns[name]) for name in merge}
     return Cursor(part.batches(source), merge, sizes, round(part.topic.tolerance * 1e9))
 
 
-def _overlap(base: _Topic, others: list[_Topic], cursors: list[Cursor]) -> list[Finding]:
+def _overlap(base: _Topic, others: list[_Topic], cursors: list[Cursor]) -> list[TraceFinding]:
     """Topics whose clocks do not fit the base topic's."""
-    out: list[Finding] = []
+    out: list[TraceFinding] = []
     for part, cursor in zip(others, cursors, strict=True):
         share = cursor.matched / max(base.clock.samples, 1)
         if share >= _MIN_MATCHED:
@@ -179,12 +185,13 @@ def _overlap(base: _Topic, others: list[_Topic], cursors: list[Cursor]) -> list[
             f"{share:.1%} of the samples of {base.clock.source} have one of this topic within "
             f"{part.topic.tolerance:g} s ({span}); do the clocks agree? clock_offset shifts one"
         )
+        # Nothing in common at all is no log of one run.
         severity = "warning" if cursor.matched else "refusal"
-        out.append(Finding(kind="offset", severity=severity, message=text, source=part.clock.source))
+        out.append(TraceFinding(kind="offset", severity=severity, message=text, source=part.clock.source))
     return out
 
 
-def _refuse(log: Path, findings: list[Finding], accept: Collection[str], samples: int) -> None:
+def _refuse(log: Path, findings: list[TraceFinding], accept: Collection[str], samples: int) -> None:
     unknown = [kind for kind in accept if kind not in KINDS]
     if unknown:
         raise TraceError(f"accept: {unknown[0]!r} is no kind of finding. {did_you_mean(unknown[0], KINDS)}")
@@ -197,7 +204,7 @@ def _refuse(log: Path, findings: list[Finding], accept: Collection[str], samples
         raise TraceError(f"{log}: not imported:\n{lines}\nCorrect the profile, or take it as it is: --accept {hint}")
 
 
-def _sources(source: Source) -> tuple[SourceFile, ...]:
+def _sources(source: LogSource) -> tuple[SourceFile, ...]:
     return tuple(
         SourceFile(name=file.name, bytes=file.stat().st_size, sha256=file_sha256(file)) for file in source.files
     )

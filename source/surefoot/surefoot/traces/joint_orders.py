@@ -77,6 +77,7 @@ def positions(names: Sequence[str], wanted: Sequence[str], where: str) -> list[i
         UnknownName: One is absent; with the nearest name.
     """
     index = {name: at for at, name in enumerate(names)}
+    # Of two joints of one name nobody knows which is meant.
     if len(index) < len(names):
         raise UnknownName(f"{where}: joint names {list(names)} hold one name twice.")
     for name in wanted:

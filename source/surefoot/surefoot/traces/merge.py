@@ -37,11 +37,13 @@ class Cursor:
 
     def sample(self, stamp: NDArray[np.int64]) -> dict[str, FloatArray]:
         """Signals at rising stamps, later than those of the call before; NaN where no sample is near enough."""
+        # Beyond the last stamp: the nearest sample may lie after it.
         self._advance(int(stamp[0]), int(stamp[-1]) + self._tolerance)
         if len(self._stamp) == 0:
             return {name: np.full((len(stamp), self._sizes[name]), np.nan) for name in self._merge}
         before = np.searchsorted(self._stamp, stamp, side="right") - 1
         after = np.minimum(before + 1, len(self._stamp) - 1)
+        # The largest integer is beyond any tolerance.
         lag = np.where(before >= 0, stamp - self._stamp[np.maximum(before, 0)], np.iinfo(np.int64).max)
         lead = np.where(self._stamp[after] >= stamp, self._stamp[after] - stamp, np.iinfo(np.int64).max)
         self.matched += int((np.minimum(lag, lead) <= self._tolerance).sum())
@@ -72,6 +74,7 @@ class Cursor:
         between = inside & (lag > 0) & (span > 0)
         share = np.where(between, np.where(between, lag, 0) / np.where(between, span, 1.0), 0.0)[:, None]
         if SIGNALS[name].along == "wxyz":
+            # The short way round: q and -q are one rotation.
             right = np.where((left * right).sum(axis=1, keepdims=True) < 0, -right, right)
         mixed = np.where(share == 0, left, left * (1 - share) + right * share)
         if SIGNALS[name].along == "wxyz":
@@ -90,6 +93,7 @@ class Cursor:
                 continue
             first = int(batch[0][0]) if self.span is None else self.span[0]
             self.span = (first, int(batch[0][-1]))
+            # A sample at or before the first stamp makes all earlier ones unnecessary.
             if int(batch[0][0]) <= start:
                 stamps, values = [], []
             stamps.append(batch[0])
@@ -102,5 +106,6 @@ class Cursor:
         """Drop what no later stamp can ask for: all but the last sample at or before `upto`."""
         first = max(int(np.searchsorted(self._stamp, upto, side="right")) - 1, 0)
         if first:
+            # A copy, because a view would keep the whole window in memory.
             self._stamp = self._stamp[first:].copy()
             self._values = {name: part[first:].copy() for name, part in self._values.items()}

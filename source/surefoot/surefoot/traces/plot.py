@@ -30,6 +30,7 @@ def plot_trace(path: Path, out: Path) -> Path:
     names = list(trace.signals)
     figure = Figure(figsize=(12, 1.8 * len(names) + 0.6), layout="constrained")
     axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+    # More points than pixels only take time.
     every = max(1, len(trace.stamp) // _MAX_POINTS)
     for axis, name in zip(axes, names, strict=True):
         labels = SIGNALS[name].components(trace.header.joints, trace.header.feet)

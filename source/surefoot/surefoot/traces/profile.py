@@ -152,6 +152,7 @@ class ImportProfile(Section):
                 raise KeyedError(f"{key}.unit", f"expected rad or deg for roll, pitch, yaw, got {source.unit!r}")
             return
         try:
+            # Raw counts have no unit of their own; `scale` says what they are worth.
             if source.unit != "raw":
                 factor(signal, source.unit)
         except ValueError as error:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.traces import rotation
-from surefoot.traces.header import Finding
+from surefoot.traces.header import TraceFinding
 from surefoot.traces.signals import SIGNALS
 
 FloatArray = NDArray[np.float64]
@@ -67,11 +67,13 @@ class QualityLog:
         if "imu_quat" in signals and "base_quat_w" in signals:
             pair = [rotation.gravity_b(signals[name]) for name in ("imu_quat", "base_quat_w")]
             good = np.isfinite(pair[0]).all(axis=1) & np.isfinite(pair[1]).all(axis=1)
+            # Sums over the log: while a robot walks, single samples disagree.
             self._gravity += np.stack([part[good].sum(axis=0) for part in pair])
         self.samples += len(stamp)
 
     def _check_bound(self, name: str, values: FloatArray, rows: NDArray[np.int64]) -> None:
         bound = self.joint_limit if name in ("q", "q_des") else SIGNALS[name].bound
+        # Comparing with NaN is false, and a missing sample is no finding.
         with np.errstate(invalid="ignore"):
             beyond = np.abs(values) > bound
         if not beyond.any():
@@ -86,6 +88,7 @@ class QualityLog:
     def _check_frozen(self, values: FloatArray, rows: NDArray[np.int64], stamp: NDArray[np.int64]) -> None:
         """Stretches in which no position and no velocity changes at all."""
         previous = values[:1] if self._held is None else self._held[2][None]
+        # Exactly equal: real encoders flicker in the last bit.
         same = (np.concatenate([previous, values[:-1]]) == values).all(axis=1)
         row, begin = (int(rows[0]), int(stamp[0])) if self._held is None else self._held[:2]
         # np.diff of the flags finds the ends; a stretch that goes on is kept for the next batch.
@@ -101,7 +104,7 @@ class QualityLog:
             row, begin = int(rows[ends[-1]]), int(stamp[ends[-1]])
         self._held = (row, begin, values[-1].copy())
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[TraceFinding]:
         """Everything found."""
         out = [self._unit_finding(name, beyond) for name, beyond in self._beyond.items()]
         for name, (row, count) in self._norm.items():
@@ -114,7 +117,7 @@ class QualityLog:
             out.append(self._finding("frozen", "warning", "q", row, len(self._frozen), text))
         return out + self._tilt_finding()
 
-    def _unit_finding(self, name: str, beyond: _Beyond) -> Finding:
+    def _unit_finding(self, name: str, beyond: _Beyond) -> TraceFinding:
         signal = SIGNALS[name]
         bound = self.joint_limit if name in ("q", "q_des") else signal.bound
         text = f"{beyond.value:.6g} {signal.unit} in signal {name}, beyond any robot's {bound:g}"
@@ -124,8 +127,9 @@ class QualityLog:
             text += f"; is the log in {other}?" if other else "; wrong unit?"
         return self._finding("units", "refusal" if wrong else "warning", beyond.column, beyond.row, beyond.count, text)
 
-    def _tilt_finding(self) -> list[Finding]:
+    def _tilt_finding(self) -> list[TraceFinding]:
         norms = np.linalg.norm(self._gravity, axis=1)
+        # Too few samples, or directions that cancel, point nowhere.
         if norms.min() < 1:
             return []
         imu, base = self._gravity / norms[:, None]
@@ -137,8 +141,8 @@ class QualityLog:
         text = f"down differs by {angle:.1f} deg between base_quat_w and imu_quat; estimated mount.quat: [{quat}]"
         return [self._finding("offset", "warning", "base_quat_w", 0, self.samples, text)]
 
-    def _finding(self, kind: str, severity: str, column: str, row: int, count: int, text: str) -> Finding:
-        return Finding.model_validate(
+    def _finding(self, kind: str, severity: str, column: str, row: int, count: int, text: str) -> TraceFinding:
+        return TraceFinding.model_validate(
             {
                 "kind": kind, "severity": severity, "message": text, "source": self.source, "column": column,
                 "row": row + 1, "count": count,

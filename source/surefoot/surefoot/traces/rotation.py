@@ -58,6 +58,7 @@ def between(a: FloatArray, b: FloatArray) -> FloatArray:
     """The smallest rotation that turns unit vector `a` into `b`. Shape (3,)."""
     axis = np.cross(a, b)
     quat = np.array([1.0 + float(a @ b), *axis])
+    # Opposite vectors: any axis across them will do, and the formula has none.
     if quat[0] < 1e-12:
         other = np.cross(a, [1.0, 0.0, 0.0] if abs(a[0]) < 0.9 else [0.0, 1.0, 0.0])
         return np.array([0.0, *(other / np.linalg.norm(other))])

@@ -102,5 +102,6 @@ class Trace:
     def slice(self, start: float, end: float) -> "Trace":
         """The samples with start <= time < end, s since the first sample."""
         time = self.time
+        # The left side of both: start is inside, end is not.
         chosen = slice(*np.searchsorted(time, [start, end]))
         return Trace(self.header, self.stamp[chosen], {k: v[chosen] for k, v in self.signals.items()}, self.path)

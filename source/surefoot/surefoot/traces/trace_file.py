@@ -87,6 +87,7 @@ class TraceWriter:
             self._valid[name] += int(np.isfinite(columns).all(axis=0).sum())
             arrays += list(columns)
         for column, values in zip((STAMP, *self._columns), arrays, strict=True):
+            # Little-endian on every machine, and column by column: the hash depends neither on batches nor on Parquet.
             self._hashes[column].update(values.astype(values.dtype.newbyteorder("<"), copy=False).data)
         self._held.append(pa.RecordBatch.from_arrays([pa.array(values) for values in arrays], schema=self._schema))
         self._rows += len(stamp)
@@ -117,6 +118,7 @@ class TraceWriter:
         if not self._held:
             return
         table = pa.Table.from_batches(self._held)
+        # Full row groups only, until the end: readers take them as units.
         whole = table.num_rows // ROWS_PER_GROUP * ROWS_PER_GROUP if keep else table.num_rows
         self._file.write_table(table.slice(0, whole), row_group_size=ROWS_PER_GROUP)
         self._held = table.slice(whole).to_batches()
@@ -196,6 +198,7 @@ class TraceFile:
         return _joined_hash({column: value.hexdigest() for column, value in hashes.items()})
 
     def _chosen(self, signals: Sequence[str] | None) -> list[str]:
+        # A signal without a valid sample is read only where it is asked for.
         there = [name for name, info in self.header.signals.items() if info.valid > 0 or signals is not None]
         for name in signals or ():
             if name not in self.header.signals:
@@ -241,6 +244,7 @@ class _MedianStep:
         joined = stamp if self._last is None else np.concatenate([[self._last], stamp])
         steps = np.diff(joined)
         if len(steps) and steps.min() <= 0:
+            # Row of the sample at the end of the first bad step.
             at = int(np.argmin(steps > 0)) + row + (1 if self._last is None else 0)
             raise TraceError(f"{path}: stamps of a trace rise strictly; row {at + 1} does not.")
         self._last = int(stamp[-1])

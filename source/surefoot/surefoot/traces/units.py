@@ -24,6 +24,7 @@ def factor(signal: Signal, unit: str) -> float:
     Raises:
         ValueError: A unit of another quantity, or an unknown one.
     """
+    # Counts, flags and gains come in one unit only.
     known = _FACTORS.get(signal.unit, {signal.unit: 1.0})
     if unit not in known:
         raise ValueError(f"signal {signal.name!r} is in {signal.unit}; {unit!r} is none. {did_you_mean(unit, known)}")

@@ -10,7 +10,7 @@ from surefoot.audit.accounts.metrics import Flush
 from surefoot.audit.alerts.leak import Leak, LeakDetector
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.fields import FIELDS, Field
-from surefoot.mdp.layout import means_something, num_rays, observation_layout
+from surefoot.mdp.observation_layout import is_informative, num_rays, observation_layout
 from surefoot.mdp.robot_state import RobotState
 
 
@@ -24,7 +24,7 @@ class LeakWatch:
 
     def __init__(self, manifest: Manifest, device: str | torch.device) -> None:
         group = manifest.task.observations.actor
-        known = [f for f in FIELDS.values() if means_something(f, manifest)]
+        known = [f for f in FIELDS.values() if is_informative(f, manifest)]
         self._hidden = [f for f in known if not f.on_hardware and f.name not in group.allow_privileged]
         self._measurable = [f for f in known if f.on_hardware or f.name in group.allow_privileged]
         names: list[str] = []

@@ -21,7 +21,7 @@ from surefoot.audit.alerts.alerts import Finding
 from surefoot.audit.second_look.draws import MAX_Z, UniformDraws
 from surefoot.audit.second_look.task_again import ColumnsAgain, TaskAgain
 from surefoot.mdp.frames import gravity_direction, quat_from_yaw, rotate
-from surefoot.mdp.layout import GroupName
+from surefoot.mdp.observation_layout import GroupName
 
 EVERY = 8
 """Iterations from look to look."""

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from surefoot.manifest.manifest import Manifest
-from surefoot.mdp.check import bind_term
 from surefoot.mdp.fields import reads_sensor
-from surefoot.mdp.layout import GroupName, observation_layout
+from surefoot.mdp.observation_layout import GroupName, observation_layout
 from surefoot.mdp.robot_state import RobotState
+from surefoot.mdp.term_check import bind_term
 
 
 class TaskAgain:

@@ -30,7 +30,7 @@ from surefoot.engines.isaaclab.terrain import layout_of, rough_ground, terrain_c
 from surefoot.engines.terms import observation_terms, reset_robot, reward_terms, termination_terms
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.robot import Joint
-from surefoot.mdp.layout import GroupName
+from surefoot.mdp.observation_layout import GroupName
 from surefoot.randomization.conditions import Conditions
 
 GROUND = "/World/ground"

@@ -20,7 +20,7 @@ from surefoot.engines.isaaclab.usd_file import GROUND_FRICTION
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.terrain import TerrainGenerator as GeneratorSection
 from surefoot.randomization.conditions import Conditions
-from surefoot.terrain.layout import TerrainLayout, generated_layout, imposed_layout
+from surefoot.terrain.layout import TerrainLayout, evaluation_layout, generated_layout
 
 
 def rough_ground(manifest: Manifest, conditions: Conditions | None) -> str | None:
@@ -40,7 +40,7 @@ def layout_of(source: str) -> TerrainLayout:
     """The layout that `rough_ground` describes, which the environment's `Ground` holds too."""
     given = json.loads(source)
     if "tiles" in given:
-        return imposed_layout([(name, difficulty, seed) for name, difficulty, seed in given["tiles"]])
+        return evaluation_layout([(name, difficulty, seed) for name, difficulty, seed in given["tiles"]])
     return generated_layout(GeneratorSection.model_validate_json(json.dumps(given["generator"])))
 
 
@@ -151,7 +151,7 @@ def _edges(layout: TerrainLayout) -> tuple[list[int], list[int]]:
 def block_mesh(layout: TerrainLayout, left: int, right: int, low: int, high: int) -> trimesh.Trimesh:
     """Some points of a layout and the cells up to the next block; x and y from the corner of the first tile.
 
-    Each cell is two triangles along the diagonal from its first to its last point, as in `surefoot.terrain.grid`.
+    Each cell is two triangles along the diagonal from its first to its last point, as in `surefoot.terrain.ground`.
 
     Args:
         layout: The whole ground.

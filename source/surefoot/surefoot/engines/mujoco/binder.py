@@ -30,7 +30,7 @@ from surefoot.engines.terms import observation_terms, reset_robot, reward_terms,
 from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.robot import Robot
-from surefoot.mdp.layout import GroupName
+from surefoot.mdp.observation_layout import GroupName
 
 
 @dataclass(kw_only=True)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from surefoot.traces.estimate.result import Estimated
+from surefoot.traces.estimate.estimated import Estimated
 from surefoot.traces.trace import Trace
 
 FloatArray = NDArray[np.float64]
@@ -64,9 +64,12 @@ class _Sums:
         """(kp, kd), residual and total sum of squares about each joint's mean, without one block."""
         gram = self.gram.sum(axis=0) - (0 if drop is None else self.gram[drop])
         count = gram[:, 3:4, 3:4]
+        # Sums about each joint's mean: the offset of every joint is fitted without being solved for.
         centred = (gram[:, :3, :3] - gram[:, :3, 3:4] * gram[:, 3:4, :3] / count).sum(axis=0)
+        # Least squares, because without motion in one regressor the matrix is singular.
         solution = np.linalg.lstsq(centred[:2, :2], centred[:2, 2], rcond=1e-12)[0]
         total = float(centred[2, 2])
+        # Rounding may leave less than nothing of a perfect fit.
         return solution, max(total - float(solution @ centred[:2, 2]), 0.0), total
 
 
@@ -92,6 +95,7 @@ def estimate_gains(
     if stretch.num_blocks < _MIN_BLOCKS:
         reason = f"{stretch.samples} samples in {stretch.num_blocks} blocks of {_BLOCK} s; {_MIN_BLOCKS} needed"
         return _unknown(reason, stretch)
+    # Half a step more, so that rounding does not cost the last delay.
     delays = np.arange(0.0, MAX_DELAY + _DELAY_STEP / 2, _DELAY_STEP)
     sums = [stretch.sums(float(delay)) for delay in delays]
     chosen, residuals = _least(delays, [part.fit()[1] for part in sums])
@@ -133,11 +137,14 @@ class _Stretch:
 
     def sums(self, delay: float) -> _Sums:
         """Regressors at one delay; rows whose target is not known count for nothing."""
+        # The target in force is the last one at or before; integers, so that an exact stamp is found.
         at = np.searchsorted(self._stamp, self._stamp[self._rows] - round(delay * 1e9), side="right") - 1
         error = np.where((at >= 0)[:, None], self._target[np.maximum(at, 0)], np.nan) - self._q
         good = np.isfinite(error).all(axis=1)
         columns = np.stack([error, -self._dq, self._tau, np.ones_like(error)], axis=-1)
+        # A row of zeros adds nothing to any product, its count included: clipped samples are out.
         columns = np.where(self._free[..., None], columns, 0.0)[good]
+        # Blocks are in order of time, so each is a slice, perhaps an empty one.
         edges = np.searchsorted(self._block[good], np.arange(self.num_blocks + 1))
         parts = [columns[a:b].transpose(1, 2, 0) for a, b in pairwise(edges.tolist())]
         return _Sums(np.stack([part @ part.transpose(0, 2, 1) for part in parts]))
@@ -163,6 +170,7 @@ def _least(delays: FloatArray, residuals: list[float]) -> tuple[int, FloatArray]
     """The delay in the middle of those with the least residual: between two stamps a held target does not change."""
     values = np.array(residuals)
     best = int(np.argmin(values))
+    # Equal up to rounding, not exactly: sums are in another order for each delay.
     level = values[best] + 1e-9 * max(values.max(), 1e-300)
     last = best
     while last + 1 < len(delays) and values[last + 1] <= level:
@@ -178,6 +186,7 @@ def _gain(value: float, unit: str, floor: float, fits: FloatArray, r2: float) ->
         reason = f"the law explains {max(r2, 0):.0%} of the torque's variance"
     elif value + half < 0:
         reason = f"{value:.3g} {unit} is below zero: torque, position error or velocity has another sign"
+    # Written so that NaN is not identified.
     elif not half <= max(_RELATIVE * abs(value), floor):
         reason = f"the motion leaves it between {interval[0]:.3g} and {interval[1]:.3g} {unit}"
     return Estimated(value, unit, interval, r2, reason)
@@ -198,6 +207,7 @@ def _delay(
         reason = "the stiffness may be zero, so that targets do not matter"
     elif residuals.max() <= 0 or 1 - residuals.min() / residuals.max() < _MIN_DELAY_GAIN:
         reason = f"residuals are the same within {_MIN_DELAY_GAIN:.0%} from 0 to {MAX_DELAY:g} s"
+    # The least residual at the edge says that the true one lies beyond.
     elif value >= MAX_DELAY - _DELAY_STEP:
         reason = f"at the end of the scan, {MAX_DELAY:g} s"
     elif half > max(stretch.step, 0.5 * value):
@@ -208,6 +218,7 @@ def _delay(
 def _half_width(fits: FloatArray) -> float:
     """95 % half width from leave-one-block-out values."""
     count = len(fits)
+    # The jackknife's standard error: leave-one-out values are that much closer together than samples.
     error = np.sqrt((count - 1) / count * np.square(fits - fits.mean()).sum())
     return float(error * student.ppf(0.975, count - 1))
 

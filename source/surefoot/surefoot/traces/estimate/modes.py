@@ -72,6 +72,7 @@ def _regressors(trace: Trace) -> tuple[FloatArray, FloatArray, FloatArray]:
     error = trace.get("q_des") - trace.get("q")
     parts = (error, -trace.get("dq"), trace.get("tau"))
     good = _complete(np.concatenate(parts, axis=1))[:, None]
+    # Zeros add nothing to the sums; indices stay those of the trace.
     error, velocity, torque = (np.where(good, part, 0.0) for part in parts)
     return error, velocity, torque
 
@@ -86,24 +87,28 @@ def _gram(error: FloatArray, velocity: FloatArray, torque: FloatArray) -> FloatA
     e, v, t = error, velocity, torque
     pairs = ((e, e), (e, v), (v, v), (e, t), (v, t), (t, t))
     products = np.stack([(a * b).sum(axis=1) for a, b in pairs], axis=1)
+    # Running sums: those of any stretch are one difference.
     return np.concatenate([np.zeros((1, 6)), np.cumsum(products, axis=0)])
 
 
 def _solve(sums: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """kp, kd and residual sum of squares for each row of sums. Shape (..., 6)."""
     ee, ev, vv, et, vt, tt = np.moveaxis(sums, -1, 0)
+    # Singular where nothing moves, or position and velocity move alike.
     tiny = 1e-12 * (ee * vv) + 1e-300
     det = ee * vv - ev * ev
     good = det > tiny
     safe = np.where(good, det, 1.0)
     kp = np.where(good, (et * vv - vt * ev) / safe, et / np.maximum(ee, 1e-300))
     kd = np.where(good, (vt * ee - et * ev) / safe, 0.0)
+    # Not 0: its logarithm is a cost, and one perfect stretch would outweigh all others.
     return kp, kd, np.maximum(tt - kp * et - kd * vt, 1e-9 * tt + 1e-12)
 
 
 def _law_cuts(trace: Trace, gram: FloatArray) -> list[int]:
     """Samples at which the law changes."""
     count = len(trace.stamp)
+    # The search is quadratic in the number of blocks.
     size = max(4, -(-count // _MAX_BLOCKS))
     edges = np.append(np.arange(0, count, size), count)
     least = max(2, round(_MIN_SECONDS / max(trace.step, 1e-9) / size))
@@ -116,9 +121,11 @@ def _best_cuts(gram: FloatArray, edges: IntArray, least: int, penalty: float) ->
     """Indices of the blocks' edges with the least cost. Optimal partitioning: Jackson et al. 2005, IEEE SPL 12(2)."""
     num = len(edges) - 1
     best = np.full(num + 1, np.inf)
+    # The first stretch has no cut before it, and pays none.
     best[0] = -penalty
     previous = np.zeros(num + 1, dtype=np.int64)
     for end in range(1, num + 1):
+        # Before `least` blocks there is only the stretch from the start.
         starts = np.arange(0, max(end - least, 0) + 1) if end >= least else np.array([0])
         residual = _solve(gram[end] - gram[starts])[2]
         rows = edges[end] - edges[starts]
@@ -141,6 +148,7 @@ def _sharpen(gram: FloatArray, edges: IntArray, cuts: list[int], at: int) -> int
     # Laws from inside the stretches, away from the cut.
     costs = np.zeros(high - low)
     for sign, a, b in ((1, first, low), (-1, high, last)):
+        # A stretch that lies within the reach altogether is taken whole.
         if b - a < 2:
             a, b = (first, cut) if sign > 0 else (cut, last)
         kp, kd, residual = (float(part) for part in _solve(gram[b] - gram[a]))
@@ -148,8 +156,10 @@ def _sharpen(gram: FloatArray, edges: IntArray, cuts: list[int], at: int) -> int
         steps = np.diff(gram[low : high + 1], axis=0)
         ee, ev, vv, et, vt, tt = steps.T
         squares = tt - 2 * kp * et - 2 * kd * vt + kp * kp * ee + 2 * kp * kd * ev + kd * kd * vv
+        # Log likelihood of normal residuals: without the variances the looser law would win every sample.
         loss = squares / variance + np.log(variance)
         running = np.concatenate([[0.0], np.cumsum(loss)])
+        # The law before pays for the samples up to the cut, the law after for the rest.
         costs += running[:-1] if sign > 0 else running[-1] - running[:-1]
     return low + int(np.argmin(costs))
 
@@ -162,6 +172,7 @@ def _merge_same(gram: FloatArray, edges: list[int]) -> list[int]:
         for a, b, c in zip(edges, edges[1:], edges[2:], strict=False):
             apart = float(_solve(gram[b] - gram[a])[2]) + float(_solve(gram[c] - gram[b])[2])
             ratios.append(float(_solve(gram[c] - gram[a])[2]) / apart)
+        # The most alike first: each merge changes its neighbours' ratios.
         at = int(np.argmin(ratios))
         if ratios[at] > _SAME_LAW:
             break
@@ -195,6 +206,7 @@ def _fault_cuts(trace: Trace) -> list[int]:
         return []
     wanted, done = (_rolling_std(trace.get(name), size) for name in ("q_des", "q"))
     most = wanted.max(axis=1, keepdims=True)
+    # Joints that are hardly told to move are no witnesses.
     moving = wanted > np.maximum(0.1 * most, _HELD)
     share = np.where(moving, done / np.where(moving, wanted, 1.0), np.inf)
     # The median over the joints that should move: infinite entries come last.
@@ -212,6 +224,7 @@ def _fault_cuts(trace: Trace) -> list[int]:
 
 def _rolling_std(values: FloatArray, size: int) -> FloatArray:
     """Standard deviation of `size` samples from each one on. Shape (num_samples - size + 1, num_joints)."""
+    # About the mean, or squares of large positions would cancel; a missing sample then is the mean.
     filled = np.nan_to_num(values - np.nanmean(values, axis=0))
     sums = [np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(part, axis=0)]) for part in (filled, filled**2)]
     mean, square = ((part[size:] - part[:-size]) / size for part in sums)
@@ -246,6 +259,7 @@ def _name(trace: Trace, gram: FloatArray, a: int, b: int) -> tuple[Mode, str]:
         wanted, done = np.nanstd(target, axis=0), np.nanstd(q, axis=0)
     if not np.isfinite(wanted).all() or r2 < 0.5:
         return "unknown", text
+    # Both: little torque from position, and a stiffness that is small beside the damping.
     if law.kd > 0 and law.from_position < _NO_STIFFNESS * law.total and law.kp < _NO_STIFFNESS * 10 * law.kd:
         return "damping", text
     if wanted.max() <= _HELD:
@@ -271,6 +285,7 @@ def _joined(pieces: list[tuple[int, int, Mode, str]]) -> list[tuple[int, int, Mo
 
 def _segment(trace: Trace, a: int, b: int, mode: Mode, note: str) -> Segment:
     time = trace.time
+    # Ends are exclusive: the last one lies a step after the last sample.
     end = float(time[b]) if b < len(time) else float(time[-1]) + trace.step
     return Segment(
         mode=mode, start=round(float(time[a]), 6), end=round(end, 6), known_by="estimated", note=note,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.signal import correlate, correlation_lags
 
 from surefoot.traces import rotation
-from surefoot.traces.estimate.result import Estimated
+from surefoot.traces.estimate.estimated import Estimated
 from surefoot.traces.trace import Trace
 
 FloatArray = NDArray[np.float64]
@@ -37,6 +37,7 @@ def estimate_offset(
         b: The same quantity in the same frame; scale and bias do not matter. Shape (num_b, num_channels).
         max_offset: s.
     """
+    # The finer clock's step, but no finer than stamps are good for.
     step = max(min(float(np.median(np.diff(stamp_a))), float(np.median(np.diff(stamp_b)))) * 1e-9, 1e-4)
     origin = int(min(stamp_a[0], stamp_b[0]))
     times: list[FloatArray] = [(stamp - origin).astype(np.float64) * 1e-9 for stamp in (stamp_a, stamp_b)]
@@ -54,6 +55,7 @@ def estimate_offset(
         pair = [_resampled(grid, time, part[:, channel]) for time, part in zip(times, (a, b), strict=True)]
         if min(part.std() for part in pair) <= 1e-12:
             continue
+        # Channels are added before they are normalised: those that move most say most.
         total += correlate(pair[0], pair[1])[near]
         power = [before + float(part @ part) for before, part in zip(power, pair, strict=True)]
     if min(power) <= 0:
@@ -81,12 +83,14 @@ def _resampled(grid: FloatArray, time: FloatArray, values: FloatArray) -> FloatA
         return np.zeros(len(grid))
     out = np.interp(grid, time[good], values[good])
     out = out - out[(grid >= time[0]) & (grid <= time[-1])].mean()
+    # Zero is the mean here: outside of its samples a topic says nothing.
     return np.where((grid >= time[0]) & (grid <= time[-1]), out, 0.0)
 
 
 def _peak(correlation: FloatArray, offsets: FloatArray, step: float, max_offset: float) -> OffsetEstimate:
     best = int(np.argmax(correlation))
     high = float(correlation[best])
+    # A maximum at the edge is no peak.
     if best in (0, len(correlation) - 1):
         return _unknown(f"the best agreement lies at the end of the search, {max_offset:g} s", high)
     # Parabola through the highest three.
@@ -134,6 +138,7 @@ def _agreement(times: list[FloatArray], values: tuple[FloatArray, FloatArray], o
         good = np.isfinite(first)
         x, y = first[good] - first[good].mean(), moved[good] - moved[good].mean()
         products += [float(x @ y), float(x @ x), float(y @ y)]
+    # Two constants have no correlation, and no 0/0.
     return float(products[0] / np.sqrt(max(products[1] * products[2], 1e-300)))
 
 

@@ -37,6 +37,7 @@ def _unpack_zip(path: Path, folder: Path, max_bytes: int) -> None:
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
         for info in infos:
+            # A zip keeps the Unix mode in the upper half of this field.
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise TraceError(f"{path}: {info.filename!r} is a link; refused.")
         _check(path, [(info.filename, info.file_size) for info in infos], max_bytes)
@@ -53,6 +54,7 @@ def _unpack_tar(path: Path, folder: Path, max_bytes: int) -> None:
             if not (member.isfile() or member.isdir()):
                 raise TraceError(f"{path}: {member.name!r} is a link or a device; refused.")
             total, count = total + member.size, count + 1
+            # Member by member: a tar has no list of contents to look at first.
             _check(path, [(member.name, total)], max_bytes, count)
             if member.isfile():
                 source = archive.extractfile(member)
@@ -63,6 +65,7 @@ def _unpack_tar(path: Path, folder: Path, max_bytes: int) -> None:
 
 def _check(path: Path, entries: list[tuple[str, int]], max_bytes: int, count: int = 0) -> None:
     for name, _ in entries:
+        # An archive from Windows may have backslashes and drives, which Posix takes for names.
         posix, windows = PurePosixPath(name), PureWindowsPath(name)
         if posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
             raise TraceError(f"{path}: {name!r} leads out of the folder; refused.")
@@ -77,7 +80,9 @@ def _copy(path: Path, source: object, target: Path, size: int) -> None:
     """Copy at most the size that was announced."""
     target.parent.mkdir(parents=True, exist_ok=True)
     left = size
+    # Two members of one name are refused, not written over each other.
     with target.open("xb") as out:
+        # One byte more than announced is enough to know.
         while block := source.read(min(_BLOCK, left + 1)):  # pyright: ignore
             left -= len(block)
             if left < 0:

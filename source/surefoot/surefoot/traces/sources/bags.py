@@ -15,11 +15,11 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import get_types_from_idl, get_types_from_msg
 
 from surefoot.errors import TraceError, did_you_mean
-from surefoot.traces.header import Finding
+from surefoot.traces.header import TraceFinding
 from surefoot.traces.profile import Topic
+from surefoot.traces.sources.batches import RawBatch, Request, to_ns
+from surefoot.traces.sources.decompression import MAX_BLOCK, check_file, decompressed, limit_chunks
 from surefoot.traces.sources.messages import Decoder, header_stamp, typestore
-from surefoot.traces.sources.raw import RawBatch, Request, to_ns
-from surefoot.traces.sources.unpacked import MAX_BLOCK, check_file, limit_chunks, unpacked
 
 _BATCH_MESSAGES = 4_096
 _STAMP_FIELDS = ("header.stamp.sec", "header.stamp.nanosec")
@@ -36,9 +36,10 @@ class Bag:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.findings: list[Finding] = []
+        self.findings: list[TraceFinding] = []
         self.files = self._files()
         target = path if path.is_dir() and not self.findings else self.files[0]
+        # The reader unpacks such files on the disk as it opens them, without a limit.
         if target.is_dir() and _compression(target) == "file":
             for file in self.files:
                 check_file(file)
@@ -75,6 +76,7 @@ class Bag:
         if not connections:
             raise TraceError(f"{self.path}: topic {topic.topic!r} not found. {did_you_mean(topic.topic, self.topics)}")
         kind = connections[0].msgtype
+        # Recorders may write a topic with two versions of its type; one layout cannot read both.
         if len({(found.msgtype, found.msgdef.data) for found in connections}) > 1:
             kinds = ", ".join(sorted({found.msgtype for found in connections}))
             raise TraceError(
@@ -107,7 +109,7 @@ class Bag:
             blob = item[2]
             if self._packed:
                 where = f"{self.path}, {item[0].topic}, message {read + 1}"
-                blob = self._guard(lambda data=blob: unpacked(data, MAX_BLOCK), f"{where}: cannot be unpacked")
+                blob = self._guard(lambda data=blob: decompressed(data, MAX_BLOCK), f"{where}: cannot be unpacked")
             read += 1
             yield item[1], blob
 
@@ -125,7 +127,7 @@ class Bag:
             listed = ", ".join(file.name for file in there) or "none"
             raise TraceError(f"{self.path}: metadata.yaml names {named or 'no files'}; bag files there: {listed}.")
         self.findings.append(
-            Finding(
+            TraceFinding(
                 kind="other", severity="note", source=str(self.path.name),
                 message=f"metadata.yaml names {named or 'no files'}; the only bag file, {there[0].name}, was read",
             )
@@ -144,6 +146,7 @@ class Bag:
             parse = lambda: get_types_from_idl(definition.data)  # noqa: E731
         types = self._guard(parse, f"{self.path}: the bag's definition of {connection.msgtype} cannot be read")
         for name in types:
+            # The store refuses another definition of a name that it knows.
             self._store.fielddefs.pop(name, None)
             self._store.types.pop(name, None)
         self._guard(lambda: self._store.register(types), f"{self.path}: definition of {connection.msgtype}")

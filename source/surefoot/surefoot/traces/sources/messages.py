@@ -14,8 +14,8 @@ from rosbags.typesys.store import Typestore
 
 from surefoot.errors import TraceError, did_you_mean
 from surefoot.traces.joint_orders import positions
+from surefoot.traces.sources.batches import Request
 from surefoot.traces.sources.message_types import DEFINITIONS
-from surefoot.traces.sources.raw import Request
 
 _PRIMITIVES = {
     "bool": "?", "octet": "u1", "byte": "u1", "char": "u1", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2",
@@ -96,6 +96,7 @@ class Decoder:
                 "another version of the type."
             )
         kinds = {blob[1] for blob in blobs}
+        # Byte 0 is 0 in plain CDR; parameter lists and XCDR2 have other layouts.
         if any(blob[0] for blob in blobs) or not kinds <= {0, 1}:
             raise TraceError(f"{where}, from message {row + 1}: not in plain CDR, of which ROS 2's messages are.")
         if len(kinds) > 1:
@@ -126,6 +127,7 @@ class Decoder:
         for at, message in enumerate(messages):
             names = tuple(_get(message, request.names.split(".")))
             if names not in known:
+                # Once for each order of names, which drivers seldom change.
                 known[names] = positions(names, request.wanted, f"{where}, message {row + at + 1}")
             if len(values[at]) != len(names):
                 raise TraceError(
@@ -169,6 +171,7 @@ def _place(store: Typestore, node: Any, detail: Any, order: str, at: int) -> tup
         if name not in _PRIMITIVES:
             return None
         dtype = np.dtype(order + _PRIMITIVES[name])
+        # Up to the next multiple of its own size.
         begin = -(-at // dtype.itemsize) * dtype.itemsize
         return dtype, begin, begin + dtype.itemsize
     if node == Nodetype.NAME:
@@ -207,6 +210,7 @@ def _place_array(
 def _dig(records: NDArray[Any], path: Sequence[str]) -> NDArray[np.float64]:
     """A field of every record; arrays of messages become a further axis."""
     names = records.dtype.names
+    # Elements of an array of messages, as `_place_array` names them.
     if names is not None and names[0] == "0":
         columns = [_dig(records[name], path) for name in names]
         return np.stack(columns, axis=1)

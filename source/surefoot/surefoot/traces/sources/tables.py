@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from surefoot.errors import TraceError, did_you_mean
 from surefoot.traces.profile import Stamp
-from surefoot.traces.sources.raw import BATCH_ROWS, RawBatch, Request, to_ns
+from surefoot.traces.sources.batches import BATCH_ROWS, RawBatch, Request, to_ns
 
 _BLOCK_BYTES = 8 * 1024**2
 _MAX_NPZ_BYTES = 8 * 10**9
@@ -41,6 +41,7 @@ def read_csv(path: Path, stamp: Stamp, requests: Sequence[Request], columns: Seq
     wanted = _fields(path, stamp, requests, known)
     types: dict[str, pa.DataType] = dict.fromkeys(wanted, pa.float64())
     for field, unit in ((stamp.field, stamp.unit), (stamp.check, stamp.check_unit)):
+        # Integers, because a double holds no ns since 1970.
         if field is not None and unit != "s":
             types[field] = pa.int64()
     row = 0
@@ -138,7 +139,9 @@ def _check_npz(path: Path) -> None:
 
 def _csv_header(path: Path) -> list[str]:
     try:
+        # Spreadsheets put a byte order mark before the first name.
         with path.open(encoding="utf-8-sig") as file:
+            # A limit: a file of another kind may be one line of any length.
             line = file.readline(1_000_000)
     except (OSError, UnicodeDecodeError) as error:
         raise TraceError(f"{path}: cannot be read as CSV ({error}).") from None
