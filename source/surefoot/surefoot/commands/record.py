@@ -24,6 +24,7 @@ def run(args: argparse.Namespace) -> None:
 
     from surefoot.jobs.job import to_json
     from surefoot.jobs.lease import trainer_lease
+    from surefoot.runs import show_record
     from surefoot.runs.run_record import read_run_record, with_news
 
     record = with_news(folder, read_run_record(folder))
