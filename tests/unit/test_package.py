@@ -74,12 +74,12 @@ def test_scripts_load_no_simulator_before_they_know_which_and_need_no_git() -> N
     scripts = [str(path) for path in sorted((ROOT / "scripts").glob("*.py"))]
     code = f"""
 import runpy, sys
-for script in {scripts}:
-    runpy.run_path(script)
 from surefoot import commands
 for name in commands.COMMANDS:
     commands.parser_of(name)
 assert not {{"torch", "hydra", "matplotlib"}} & set(sys.modules)
+for script in {scripts}:
+    runpy.run_path(script)
 import surefoot.api
 surefoot.train, surefoot.evaluate, surefoot.register_term
 from surefoot.engines.base import with_presets
