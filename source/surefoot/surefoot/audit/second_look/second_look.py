@@ -205,7 +205,9 @@ class SecondLook:
             # A countdown that has run out in this step was started anew.
             ran = (left - (self._left - self._dt)).abs() <= 1e-3 * self._dt
             sums["command_clock"].add_((~(ended | within | ran) & (self._left > self._dt * 1.001)).sum())
-            sums["command_late"].add_((~ended & (age > high + 1) & (command != 0).any(dim=1)).sum())
+            # Two standing commands in a row look like one that stays: only those that move have an age.
+            kept = ~ended & ~changed & (command != 0).any(dim=1)
+            sums["command_late"].add_((kept & (age > high + 1)).sum())
         self._left.copy_(left)
         if not self._compact or bool(changed.any()):
             moving = (command != 0).any(dim=1)
