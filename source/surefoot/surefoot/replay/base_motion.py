@@ -122,7 +122,6 @@ def _orientation(trace: Trace, sources: dict[str, str], level: bool) -> FloatArr
     names = [name for name in ("base_quat_w", "imu_quat") if trace.has(name)]
     if not names and level:
         sources["orientation"] = "nothing: TAKEN to be level"
-        # (w, x, y, z) of no rotation.
         return np.tile([1.0, 0.0, 0.0, 0.0], (len(trace.stamp), 1))
     if not names:
         raise TraceError(

@@ -39,7 +39,6 @@ METRICS = {
 """Mean over time of: horizontal velocity against the command, yaw rate against the command, |target - joint position|
 over all joints, angle between the base's vertical and the world's. Lower is better."""
 
-# Also an upper bound for what a policy may be worse by.
 MARGIN = {"lin_vel_error": 0.1, "yaw_rate_error": 0.1, "following": 0.05, "tilt": 0.05}
 """Less is no difference, in the metric's unit: a robot that lies still turns less than one that stands and balances.
 The velocities' are the errors of a well trained policy (docs/performance.md)."""

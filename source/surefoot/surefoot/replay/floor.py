@@ -79,7 +79,6 @@ class Floors(Section):
         if writer == engine:
             return 0.0
         wanted = (task.robot.name, task.simulation.contact_model, writer, engine, version)
-        # The last entry of a kind counts.
         for entry in reversed(self.floors):
             found = (entry.robot, entry.contact_model, entry.writer, entry.engine, entry.score_version)
             if found == wanted and abs(entry.horizon - horizon) < 1e-6 and mode in entry.scores:
