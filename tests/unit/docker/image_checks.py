@@ -7,6 +7,8 @@ from pathlib import Path
 import yaml
 from dockerfile_parse import DockerfileParser
 
+from surefoot import commands
+
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
     """Instruction and value, continuation lines joined, in order."""
@@ -93,8 +95,9 @@ def compose_problems(root: Path) -> list[str]:
         problems += [f"{name}: {script}: no such file" for script in scripts if not (root / script).is_file()]
         for script in (root / script for script in scripts if (root / script).is_file()):
             flags = [word for word in command if word.startswith("--")]
+            known = commands.parser_of(script.stem.replace("_", "-")).options()
             problems += [
-                f"{name}: {script.name} has no {flag}" for flag in flags if f'"{flag}"' not in script.read_text()
+                f"{name}: {script.name} has no {flag}" for flag in flags if flag.replace("_", "-") not in known
             ]
         inside = [port.split(":")[-1] for port in service.get("ports", [])]
         problems += [f"{name}: nothing listens on {port}" for port in inside if port not in command]
