@@ -29,8 +29,9 @@ def test_it_steps_and_resets(task: str) -> None:
         for group in ("actor", "critic"):
             assert result.observations[group].shape == (NUM, observation_size(manifest, group))
         assert ends > 0
+        begun = env.streams.episode.clone()
         env.reset()
-        assert int(env.episode_length_buf.max()) == 0
+        assert torch.equal(env.streams.episode, begun + 1)
 
 
 def test_training_writes_a_run(tmp_path: Path) -> None:

@@ -5,7 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+import engines_here
 import surefoot
+
+pytestmark = pytest.mark.skipif("mujoco" not in engines_here.here(), reason="the example runs on MuJoCo")
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+import engines_here
 import lab_site
 import surefoot
 from surefoot.engines.new_lab import make_lab
 from surefoot.errors import LabError, UnknownName
+
+pytestmark = pytest.mark.skipif("mujoco" not in engines_here.here(), reason="a lab is tried on MuJoCo")
 
 TASK = "MyLab-Velocity-Flat-Dog-v0"
 SMALL = ("--num-envs", "32", "--max-iterations", "3", "--threads", "1", "training.save_interval=3")
