@@ -1,5 +1,6 @@
 """Defects of rewards, ends, commands and starts."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -246,8 +247,9 @@ def command_only_forward(runner: "TrainRunner") -> None:
 def _start(runner: "TrainRunner", **values: Any) -> None:
     """Change what `write_state` puts in at a reset."""
 
-    def write(original: Any, env_ids: Tensor, **state: Tensor) -> None:
-        original(env_ids, **(state | {name: change(state[name]) for name, change in values.items()}))
+    def write(original: Any, env_ids: Tensor, state: Any) -> None:
+        changed = {name: change(getattr(state, name)) for name, change in values.items()}
+        original(env_ids, dataclasses.replace(state, **changed))
 
     patches.around(runner.env.env, "write_state", write)
 
@@ -295,8 +297,9 @@ def joint_velocity_kept_at_the_reset(runner: "TrainRunner") -> None:
     """Joints go on with the velocity of the last episode."""
     env: Any = runner.env.env
 
-    def write(original: Any, env_ids: Tensor, **state: Tensor) -> None:
-        original(env_ids, **(state | {"joint_vel": env.robot_state._joint_vel_before[env_ids].clone()}))
+    def write(original: Any, env_ids: Tensor, state: Any) -> None:
+        before = env.robot_state._joint_vel_before[env_ids].clone()
+        original(env_ids, dataclasses.replace(state, joint_vel=before))
 
     patches.around(env, "write_state", write)
 

@@ -184,10 +184,10 @@ def payload_adds_up(runner: "TrainRunner") -> None:
     env: Any = runner.env.env
     base = env.body_id(env.manifest.robot.base_body)
 
-    def reset(original: Any, env_ids: Tensor, **state: Tensor) -> None:
+    def reset(original: Any, env_ids: Tensor, state: Any) -> None:
         mass = _field(runner, "body_mass")
         mass[env_ids, base] = mass[env_ids, base] + 0.1
-        original(env_ids, **state)
+        original(env_ids, state)
 
     patches.around(env, "write_state", reset)
 
