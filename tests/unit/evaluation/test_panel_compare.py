@@ -55,7 +55,7 @@ def test_a_report_of_older_formulas_is_compared_with_its_like_only():
     assert str(refused.value) == (
         "These results cannot be compared: different metric versions: cost_of_transport 1 and 2, "
         "lin_vel_error 1 and 2, success_rate 1 and 2, yaw_rate_error 1 and 2. A was measured by older formulas; "
-        "evaluate it again: python scripts/evaluate.py --checkpoint model_7.pt --panel test_v1"
+        "evaluate it again: surefoot evaluate --checkpoint model_7.pt --panel test_v1"
     )
     rows = {(row.group, row.metric): row for row in compare(old_report(0.0), old_report(0.1))}
     assert rows["held_out", "lin_vel_error"].difference.value == pytest.approx(-0.1, abs=1e-6)
