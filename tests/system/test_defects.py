@@ -43,7 +43,7 @@ def test_a_defect_is_named_by_the_alert_that_looks_for_it(name: str) -> None:
 
 def test_a_clean_run_raises_nothing() -> None:
     outcome = bench.run_clean(bench.GO1_FLAT, manifest_root(), num_envs=64, iterations=12)
-    assert (outcome.alerts, outcome.refused, outcome.iterations) == ([], "", 12)
+    assert (outcome.alerts, outcome.refused, outcome.crashed, outcome.iterations) == ([], "", "", 12)
 
 
 def test_the_registry_covers_every_kind_and_refuses_what_it_does_not_know() -> None:

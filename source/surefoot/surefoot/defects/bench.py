@@ -32,7 +32,9 @@ class Outcome:
     alerts: list[Alert] = field(default_factory=list[Alert])
     """In the order in which they were raised."""
     refused: str = ""
-    """What ended the run before its time, or before its first iteration."""
+    """What this project said when it ended the run before its time, or before its first iteration."""
+    crashed: str = ""
+    """Any other error that ended it: a symptom, whatever words stand in it, and never a finding."""
     seconds: float = 0.0
 
     @property
@@ -123,8 +125,8 @@ def _run(
             pass
         except SurefootError as error:
             outcome.refused = str(error)
-        except Exception as error:  # a defect may end in any error; that is a symptom, not a finding
-            outcome.refused = f"{type(error).__name__}: {error}"
+        except Exception as error:  # a defect may end in any error, and a patch may be wrong itself
+            outcome.crashed = f"{type(error).__name__}: {error}"
     outcome.seconds = time.perf_counter() - start
     return outcome
 
@@ -160,7 +162,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
         lines += [
             f"- {o.name}, seed {o.seed}, iteration {a.iteration}: {a.kind} ({a.subject}): {a.message}" for o, a in false
         ]
-        lines += [f"- {o.name}, seed {o.seed}: ended early: {o.refused}" for o in clean if o.refused]
+        ended = [(outcome, outcome.refused or outcome.crashed) for outcome in clean]
+        lines += [f"- {o.name}, seed {o.seed}: ended early: {why}" for o, why in ended if why]
     return "\n".join(lines)
 
 
@@ -178,13 +181,13 @@ def _row(outcomes: Sequence[Outcome]) -> str:
 def _by(outcome: Outcome) -> str:
     if outcome.found is not None:
         return f"`{outcome.found.kind}` ({outcome.found.subject})".replace("|", "/")
-    return "refused at the start" if outcome.was_refused else "**not found**"
+    return "the run was ended, with the reason" if outcome.was_refused else "**not found**"
 
 
 def _after(outcome: Outcome) -> str:
     if outcome.found is not None:
         return str(outcome.found.iteration)
-    return "0" if outcome.was_refused else "-"
+    return str(outcome.iterations) if outcome.was_refused else "-"
 
 
 def _before(outcome: Outcome) -> list[Alert]:
@@ -196,4 +199,5 @@ def line(outcome: Outcome) -> str:
     """One run in one line."""
     alerts = ", ".join(f"{alert.kind}({alert.subject})@{alert.iteration}" for alert in outcome.alerts)
     verdict = f"found by {_by(outcome)} @{_after(outcome)}" if outcome.defect is not None else "clean"
-    return f"{outcome.name} seed {outcome.seed}: {verdict}; {outcome.iterations} iterations; {alerts} {outcome.refused}"
+    ended = outcome.refused or outcome.crashed
+    return f"{outcome.name} seed {outcome.seed}: {verdict}; {outcome.iterations} iterations; {alerts} {ended}"
