@@ -118,7 +118,11 @@ def _run(
             stack.callback(env.close)
             runner = TrainRunner(SurefootVecEnv(env), manifest, None)
             if outcome.defect is not None:
-                outcome.defect.plant(runner)
+                try:
+                    outcome.defect.plant(runner)
+                except SurefootError as error:  # an engine that refuses the patch has found nothing
+                    outcome.crashed = f"not planted: {error}"
+                    return outcome
             _follow(runner, outcome, on)
             runner.train(iterations)
         except AlertStop:
