@@ -85,7 +85,11 @@ def test_another_experiment_is_refused(change: str):
 
 def test_more_iterations_or_another_learning_rate_are_not_another_experiment():
     env = small_env(8, "training.max_iterations=9999", "ppo.learning_rate=0.0001")
-    env.load_state_dict(small_env(8).state_dict())
+    other = small_env(8)
+    other.step(torch.zeros(8, 12))
+    assert not torch.equal(env.episode_length_buf, other.episode_length_buf)
+    env.load_state_dict(other.state_dict())
+    assert torch.equal(env.episode_length_buf, other.episode_length_buf)
 
 
 @pytest.mark.parametrize("key", ["experiment", "physics", "model", "streams", "tensors", "numbers"])

@@ -1,6 +1,5 @@
 """One engine's answers: all parts, and what says which engine and which task it was."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from torch import Tensor
@@ -10,6 +9,7 @@ from surefoot.crosscheck import probe_parts
 from surefoot.crosscheck.probe_file import Array, Probe
 from surefoot.crosscheck.probe_plan import ProbePlan
 from surefoot.engines.base import EngineEnv
+from surefoot.evaluation.provenance import package_versions
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.fields import READABLE, feels_contact
 from surefoot.mdp.term_check import bind_term
@@ -48,7 +48,7 @@ def _header(env: EngineEnv, engine: str) -> dict[str, Any]:
     robot = env.manifest.robot
     return {
         "engine": engine,
-        "versions": _versions(),
+        "versions": {"surefoot": surefoot.__version__} | package_versions(_PACKAGES),
         "manifest_sha256": env.manifest.sha256,
         "num_envs": env.num_envs,
         "joints": list(robot.joint_names),
@@ -60,17 +60,6 @@ def _header(env: EngineEnv, engine: str) -> dict[str, Any]:
         "present_contact": env.contact_of_present_state,
         "implicit_drives": env.implicit_drives,
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {"surefoot": surefoot.__version__}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            # No environment has all of them.
-            continue
-    return found
 
 
 def contact_terms(manifest: Manifest) -> dict[str, list[str]]:

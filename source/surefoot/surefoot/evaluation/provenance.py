@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -157,10 +158,10 @@ def setting_sha256(manifest: Manifest, drawn: bool = False) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that a result depends on, of those installed."""
+def package_versions(names: Sequence[str] = _PACKAGES) -> dict[str, str]:
+    """Versions of the packages that a result depends on, of those installed: no environment has all of them."""
     found: dict[str, str] = {}
-    for name in _PACKAGES:
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
