@@ -48,7 +48,8 @@ class ArticulationView:
             dof_names=list(batch.joint_names),
             link_names=list(batch.link_names),
         )
-        self._slip = self._static_friction() * torch.tensor([1.0, 0.0])  # dynamic, restitution: kept, without effect
+        restitution = tensor(batch.parameter("geom_user")[:, batch.geoms, :1])
+        self._slip = torch.cat((self._static_friction(), restitution), dim=-1)  # the dynamic one: kept, without effect
         self._static_torque = tensor(batch.parameter("dof_frictionloss")[:, batch.qvel_at])
         self._max_velocity = torch.full((self.count, len(batch.joints)), 1.0e9)  # the same
 

@@ -167,7 +167,8 @@ def _geometries(prim: Usd.Prim, body: mujoco.MjsBody) -> None:
             size=size,
             pos=list(pose.GetTranslation()),
             quat=_quat(pose),
-            friction=[_friction(found), 0.005, 0.0001],
+            friction=[_material(found)[0], 0.005, 0.0001],
+            userdata=[_material(found)[1]],
             contype=1,
             conaffinity=0,
             condim=3,
@@ -191,11 +192,13 @@ def _shape(prim: Usd.Prim, scale: np.ndarray) -> tuple[mujoco.mjtGeom, list[floa
     return getattr(mujoco.mjtGeom, known[kind][1]), [shape.GetRadiusAttr().Get(), half, 0.0]
 
 
-def _friction(prim: Usd.Prim) -> float:
+def _material(prim: Usd.Prim) -> tuple[float, float]:
+    """Friction and restitution."""
     material, _ = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial("physics")
     if not material or not material.GetPrim().HasAPI(UsdPhysics.MaterialAPI):
-        return FRICTION
-    return float(UsdPhysics.MaterialAPI(material.GetPrim()).GetStaticFrictionAttr().Get())
+        return FRICTION, 0.0
+    api = UsdPhysics.MaterialAPI(material.GetPrim())
+    return float(api.GetStaticFrictionAttr().Get()), float(api.GetRestitutionAttr().Get())
 
 
 def _quat(pose: Gf.Transform) -> list[float]:

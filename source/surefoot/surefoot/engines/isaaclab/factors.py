@@ -142,13 +142,10 @@ class IsaacLabFactors(PhysicsFactors):
             )
 
     def _foot_columns(self, feet: list[str], model: "RobotModel") -> Tensor:
-        by_body: dict[str, list[str]] = {}
-        for contact in model.contacts:
-            by_body.setdefault(contact.body, []).append(contact.name)
-        names = self._handle.geom_names(by_body)
-        count = self._handle.friction().shape[1]
         if not model.contacts:  # a USD's geometries have names of their own
-            return torch.arange(count)
+            return torch.arange(self._handle.friction().shape[1])
+        self._handle.tell_geometries_apart([contact.name for contact in model.contacts])
+        names, count = self._handle.geom_names, self._handle.friction().shape[1]
         missing = [name for name in feet if name not in names]
         if missing or len(names) != count:
             raise EngineError(

@@ -156,7 +156,8 @@ def _set_moving(env: "IsaacLabEnv", height: float, by_feet: bool = False) -> Non
     if by_feet:
         env.write_state(ids, state)
         env.refresh(ids)
-        position[:, 2] -= env.robot_state.read("foot_height").amin(dim=1)
+        lowest = env.robot_state.read("foot_height").amin(dim=1)
+        position[:, 2] -= (lowest * 1e5).round() / 1e5  # PhysX makes a velocity of what two readings differ by
     position[:, 2] += height
     env.write_state(ids, state)
     env.refresh(ids)
@@ -205,7 +206,7 @@ def _write(model: mujoco.MjModel, env: "IsaacLabEnv", name: str, value: np.ndarr
     """One quantity of one robot, in Isaac Lab's order, into MuJoCo's model."""
     robot = env.scene["robot"]
     if name == "friction":
-        geoms = [env.handle.geom_names({})[column] for column in env.factors.feet.tolist()]
+        geoms = [env.handle.geom_names[column] for column in env.factors.feet.tolist()]
         for geom, friction in zip(geoms, value, strict=True):
             model.geom_friction[_find(model, "geom", f"/{geom}_"), 0] = friction
         return

@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
 
+from surefoot.engines.isaaclab.compat.physx_view import NUMBERED
 from surefoot.engines.isaaclab.robot_model import ContactGeom, RobotModel
 from surefoot.errors import EngineError
 from surefoot.manifest.robot import Robot
@@ -40,8 +41,8 @@ def write_robot(path: Path, robot: Robot, model: RobotModel) -> None:
             UsdPhysics.ArticulationRootAPI.Apply(prim)
         else:
             _joint(stage, robot, mj, body)
-    for contact in model.contacts:
-        _collider(stage, mj, contact)
+    for number, contact in enumerate(model.contacts, start=1):
+        _collider(stage, mj, contact, number)
     for signature in mj.exclude_signature:  # two bodies that never collide, in the halves of a number
         one, other = (f"{ROOT}/{mj.body(int(body)).name}" for body in (signature >> 16, signature & 0xFFFF))
         pairs = UsdPhysics.FilteredPairsAPI.Apply(stage.GetPrimAtPath(one))
@@ -114,7 +115,7 @@ def _turn_x_to(axis: np.ndarray) -> np.ndarray:
     return quat
 
 
-def _collider(stage: Usd.Stage, mj: mujoco.MjModel, contact: ContactGeom) -> None:
+def _collider(stage: Usd.Stage, mj: mujoco.MjModel, contact: ContactGeom, number: int) -> None:
     index = int(mj.geom(contact.name).id)
     # A plain int: since MuJoCo 3.12 a NumPy integer is in no tuple of its enumeration's members.
     path, kind, size = f"{ROOT}/{contact.body}/{contact.name}", int(mj.geom_type[index]), mj.geom_size[index]
@@ -139,7 +140,7 @@ def _collider(stage: Usd.Stage, mj: mujoco.MjModel, contact: ContactGeom) -> Non
         shape.AddScaleOp().Set(scale)
     UsdPhysics.CollisionAPI.Apply(prim)
     _mujoco_contact(prim, contact)
-    _bind_material(stage, prim, f"{ROOT}/materials/{contact.name}", contact.friction)
+    _bind_material(stage, prim, f"{ROOT}/materials/{contact.name}", contact.friction, number * NUMBERED)
 
 
 def _mujoco_contact(prim: Usd.Prim, contact: ContactGeom) -> None:
@@ -151,12 +152,14 @@ def _mujoco_contact(prim: Usd.Prim, contact: ContactGeom) -> None:
     prim.CreateAttribute("newton:contact_kd", Sdf.ValueTypeNames.Float).Set(2.0 / time)
 
 
-def _bind_material(stage: Usd.Stage, prim: Usd.Prim, path: str, friction: tuple[float, float, float]) -> None:
+def _bind_material(
+    stage: Usd.Stage, prim: Usd.Prim, path: str, friction: tuple[float, float, float], restitution: float = 0.0
+) -> None:
     material = UsdShade.Material.Define(stage, path)
     api = UsdPhysics.MaterialAPI.Apply(material.GetPrim())
     api.CreateStaticFrictionAttr(friction[0])
     api.CreateDynamicFrictionAttr(friction[0])
-    api.CreateRestitutionAttr(0.0)
+    api.CreateRestitutionAttr(restitution)
     for name, value in (("newton:torsionalFriction", friction[1]), ("newton:rollingFriction", friction[2])):
         material.GetPrim().CreateAttribute(name, Sdf.ValueTypeNames.Float).Set(value)
     material.GetPrim().AddAppliedSchema("PhysxMaterialAPI")  # without it PhysX reads neither mode, and takes the mean

@@ -3,13 +3,16 @@
 Axis letters: N environments, n environments written to, B bodies, J joints, G geometries.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from surefoot.engines.isaaclab.compat.data import as_tensor
 from surefoot.engines.isaaclab.compat.joint_parameters import JOINT_PARAMETERS
-from surefoot.engines.isaaclab.compat.physx_view import PhysxView
+from surefoot.engines.isaaclab.compat.physx_view import NUMBERED, PhysxView
+from surefoot.errors import EngineError
 
 MOTORS = "motors"
 """The one group of actuators."""
@@ -29,6 +32,9 @@ class RobotParameters:
         """Whether Isaac Lab has to be told of new masses, because it computes with copies of its own."""
         motors = robot.actuators.get(MOTORS)
         self._motors: Any = motors if hasattr(motors, "saturation_effort") else None
+        self._shapes: Tensor | None = None
+        """Column of PhysX's shapes for each named geometry. Shape (N, G)."""
+        self._named: list[str] = []
 
     @property
     def has_dc_motors(self) -> bool:
@@ -105,8 +111,11 @@ class RobotParameters:
         return getattr(self._motors, renamed if hasattr(self._motors, renamed) else name)
 
     def friction(self) -> Tensor:
-        """Sliding friction of every collision geometry, bodies in Isaac Lab's order. Shape (N, G)."""
-        return self._newton_friction() if self._newton else self._physx().get("material_properties")[..., 0]
+        """Sliding friction of every collision geometry, in the order of `geom_names`. Shape (N, G)."""
+        if self._newton:
+            return self._newton_friction()
+        friction = self._physx().get("material_properties")[..., 0]
+        return friction if self._shapes is None else friction.gather(1, self._shapes)
 
     def write_friction(self, env_ids: Tensor, columns: Tensor, friction: Tensor) -> None:
         """Sliding friction of some geometries. Shape (n, number of columns)."""
@@ -117,20 +126,40 @@ class RobotParameters:
 
             NewtonManager.add_model_change(ModelFlags.SHAPE_PROPERTIES)
             return
-        view = self._physx()
-        materials = view.get("material_properties")[env_ids.to("cpu")]
-        materials[:, columns.to("cpu"), :2] = friction.to(materials.device).unsqueeze(2)  # static and dynamic
+        view, rows, columns = self._physx(), env_ids.to("cpu"), columns.to("cpu")
+        materials = view.get("material_properties")[rows]
+        shapes = columns.expand(len(rows), -1) if self._shapes is None else self._shapes[rows][:, columns]
+        for kind in (0, 1):  # static and dynamic
+            materials[..., kind].scatter_(1, shapes, friction.to(materials.device).expand(shapes.shape))
         view.set("material_properties", env_ids, materials)
 
-    def geom_names(self, geoms_of_body: dict[str, list[str]]) -> list[str]:
-        """Collision geometries in the order of `friction`.
+    @property
+    def geom_names(self) -> list[str]:
+        """Collision geometries in the order of `friction`; empty where they were not told apart."""
+        return list(self._robot.root_view.shape_names) if self._newton else self._named
+
+    def tell_geometries_apart(self, names: Sequence[str]) -> None:
+        """Find out which of PhysX's shapes is which geometry; it orders those of a body anew in every environment.
 
         Args:
-            geoms_of_body: Names in the order in which the USD file has them.
+            names: As the USD file numbers them, by a restitution that is taken away here.
+
+        Raises:
+            EngineError: The shapes do not carry these numbers.
         """
         if self._newton:
-            return list(self._robot.root_view.shape_names)
-        return [geom for body in self._robot.body_names for geom in geoms_of_body.get(body, [])]
+            return
+        view = self._physx()
+        materials = view.get("material_properties")
+        numbers = (materials[..., 2] / NUMBERED).round().long()
+        if not torch.equal(numbers.sort(dim=1).values, torch.arange(1, len(names) + 1).expand(len(numbers), -1)):
+            raise EngineError(
+                f"Expected the {len(names)} collision geometries of the robot's USD file, numbered by their "
+                f"restitution, but PhysX holds shapes with the numbers {numbers[0].tolist()}."
+            )
+        self._shapes, self._named = numbers.argsort(dim=1), list(names)
+        materials[..., 2] = 0.0
+        view.set("material_properties", torch.arange(len(numbers)), materials)
 
     def _newton_friction(self) -> Tensor:
         import warp

@@ -13,6 +13,11 @@ from torch import Tensor
 
 from surefoot.engines.isaaclab.compat.joint_parameters import JOINT_PARAMETERS
 
+NUMBERED = 2.0**-20
+"""Restitution by which a robot's file tells its collision geometries apart, times 1, 2, 3 and so on.
+
+PhysX's view numbers the shapes of a body in an order that differs between environments, and has no names for them.
+"""
 _OVPHYSX = {
     "masses": "articulation_body_mass",
     "inertias": "articulation_body_inertia",
