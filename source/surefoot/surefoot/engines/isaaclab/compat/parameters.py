@@ -118,7 +118,7 @@ class RobotParameters:
         return friction if self._shapes is None else friction.gather(1, self._shapes)
 
     def write_friction(self, env_ids: Tensor, columns: Tensor, friction: Tensor) -> None:
-        """Sliding friction of some geometries. Shape (n, number of columns)."""
+        """Sliding friction of some geometries, which then do not bounce. Shape (n, number of columns)."""
         if self._newton:
             self._newton_friction()[env_ids.unsqueeze(1), columns] = friction
             from isaaclab_newton.physics import NewtonManager
@@ -129,8 +129,9 @@ class RobotParameters:
         view, rows, columns = self._physx(), env_ids.to("cpu"), columns.to("cpu")
         materials = view.get("material_properties")[rows]
         shapes = columns.expand(len(rows), -1) if self._shapes is None else self._shapes[rows][:, columns]
-        for kind in (0, 1):  # static and dynamic
-            materials[..., kind].scatter_(1, shapes, friction.to(materials.device).expand(shapes.shape))
+        value = friction.to(materials.device).expand(shapes.shape)
+        for kind, written in enumerate((value, value, torch.zeros_like(value))):  # static, dynamic, restitution
+            materials[..., kind].scatter_(1, shapes, written)
         view.set("material_properties", env_ids, materials)
 
     @property
