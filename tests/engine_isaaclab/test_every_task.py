@@ -44,8 +44,35 @@ def test_it_steps_and_resets_and_the_physics_holds_what_was_drawn(env: Any) -> N
         assert torch.allclose(env.total_mass(), nominal + payload, atol=1e-4)
         assert torch.isclose(env.handle.friction(), friction.unsqueeze(1)).sum(dim=1).min() >= feet
         loads.append(payload.clone())
+    names, apart = env.model_deviations()
+    assert len(names) == len(apart) and float(apart.max()) < 1e-5
     assert ended.sum() > NUM, "too few resets to say anything"
     assert len(torch.stack(loads).unique()) == NUM + int(ended.sum())  # one draw an episode, no two alike
+
+
+def test_a_model_that_is_not_the_recorded_robot_is_named(isaaclab: str) -> None:
+    """One foot of one robot, one link and one joint, each by a tenth."""
+    env = make_isaaclab_env(composed(list_tasks()[0], *DRAWN_ANEW), num_envs=NUM)
+    try:
+        env.reset()
+        handle, one, foot = env.handle, torch.tensor([2]), env.factors.feet[1:2]
+        handle.write_friction(one, foot, handle.friction()[2:3, foot.cpu()] * 1.1)
+        mass = handle.masses()[2:3].clone()
+        mass[:, 3] *= 1.1
+        handle.write_masses(one, mass)
+        armature = handle.joint_parameter("armature")[2:3].clone()
+        armature[:, 5] *= 1.1
+        handle.write_joint_parameter("armature", one, armature)
+        found = {name: float(share) for name, share in zip(*env.model_deviations(), strict=True) if share > 1e-4}
+        robot, geoms = env.scene["robot"], env.manifest.robot.foot_geoms(env.manifest.simulation.contact_model)
+        assert set(found) == {
+            f"friction of {geoms[1][0]}",
+            f"mass of {robot.body_names[3]}",
+            f"armature of {robot.joint_names[5]}",
+        }
+        assert all(0.02 < share < 0.11 for share in found.values()), found  # of the largest in the batch
+    finally:
+        env.close()
 
 
 def set_in(plain: dict[str, Any], key: str, value: str) -> None:

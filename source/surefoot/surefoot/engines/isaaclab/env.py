@@ -140,6 +140,9 @@ class IsaacLabEnv(TaskEnv, ManagerBasedRLEnv):
     def apply_factors(self, env_ids: Tensor) -> None:
         self.factors.apply(env_ids)
 
+    def model_deviations(self) -> tuple[tuple[str, ...], Tensor]:
+        return self.factors.deviations()
+
     def reward_rates(self) -> Tensor:
         return self.reward_manager._step_reward
 

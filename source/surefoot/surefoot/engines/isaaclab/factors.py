@@ -43,6 +43,9 @@ class IsaacLabFactors(PhysicsFactors):
         arrays = [name for name in _ARRAYS if name != "saturation_effort" or env.handle.has_dc_motors]
         self.whole = {name: self._array(name)[0].to(env.device).double() for name in arrays}
         """Arrays of one nominal robot. Shapes (B,), (B, 9) for inertias, (B, 3), (J,) for joints, (G,) for friction."""
+        of_bodies, of_joints = list(env.scene["robot"].body_names), list(env.scene["robot"].joint_names)
+        owners = {"mass": of_bodies, "inertia": of_bodies, "com": of_bodies, "friction": feet}
+        self._owners = {name: owners.get(name, of_joints) for name in arrays}
         base = int(self._handle.body_ids([robot.base_body])[0])
         bodies = torch.arange(len(self.whole["mass"]), device=env.device)
         self._places: dict[str, tuple[str, Any]] = {name: (name, slice(None)) for name in arrays}
@@ -88,6 +91,24 @@ class IsaacLabFactors(PhysicsFactors):
         array, columns = self._places[quantity]
         held = self._array(array)
         return held[:, columns if isinstance(columns, slice) else columns.to(held.device)]
+
+    def deviations(self) -> tuple[tuple[str, ...], Tensor]:
+        """See `TaskEnv.model_deviations`."""
+        some = next(iter(self._buckets.values.values()), None)
+        expected = {} if some is None else self.arrays(self.values(torch.arange(len(some), device=some.device)))
+        names, off = list[str](), list[Tensor]()
+        for name, whole in self.whole.items():
+            got = (
+                self._array(name).to(whole.device).flatten(2) if whole.dim() > 1 else self._array(name).to(whole.device)
+            )
+            want = expected.get(name, whole.float().expand(len(got), *whole.shape))
+            apart, size = (got - want).abs().amax(dim=0), want.abs().amax(dim=0)
+            if whole.dim() > 1:  # of a body: one number for its place or its inertia
+                apart, size = apart.amax(dim=1), size.amax(dim=1)
+            off.append(apart / size.clamp(min=1e-6))
+            owners = self._owners[name] if len(self._owners[name]) == len(apart) else map(str, range(len(apart)))
+            names += [f"{name} of {owner}" for owner in owners]
+        return tuple(names), torch.cat(off)
 
     def arrays(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
         """What the physics must hold, by array; those alone that a given factor touches.
