@@ -1,7 +1,8 @@
 """What can be proved on the built environment before the first iteration, on states that are written for the purpose.
 
 Robots are put in the air, on their feet, on their side and into the ground; gravity, contact, ends, kicks and the map
-of left and right must be what the manifest says. Afterwards every environment is exactly as it was.
+of left and right must be what the manifest says. Afterwards every environment is exactly as it was, or begins anew
+where the engine cannot put its state back.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,27 +25,29 @@ SETTLE_S = 0.4
 """s that robots are given to come to rest on their feet."""
 
 
-def preflight(env: Any) -> tuple[list[Finding], str]:
-    """Prove what can be proved; returns what is wrong, and a sentence on what could not be looked at.
+def preflight(env: Any) -> list[Finding]:
+    """Prove what can be proved; returns what is wrong.
 
     Args:
         env: Environments at the start of an iteration.
     """
     findings = list(_said(env))
     saved = env.state_dict()
-    if saved is None:
-        return findings, "Nothing was proved before the start: this engine cannot put its environments back."
+
+    def put_back() -> None:
+        _ = env.reset() if saved is None else env.load_state_dict(saved)
+
     drawn = torch.get_rng_state()  # a simulator's own delays may draw from it when targets are written
     try:
         checks: tuple[Callable[[Any], Iterator[Finding]], ...] = (_kicks, _free_fall, _stance, _falls, _mirror)
         for check in checks:
             findings += check(env)
-            env.load_state_dict(saved)
+            put_back()
     finally:
-        env.load_state_dict(saved)
+        put_back()
         env.robot_state.invalidate()
         torch.set_rng_state(drawn)
-    return findings, ""
+    return findings
 
 
 def _said(env: Any) -> Iterator[Finding]:
@@ -102,6 +105,13 @@ def _write(env: Any, height: float, quat: tuple[float, ...] = (1.0, 0.0, 0.0, 0.
     state.invalidate()
 
 
+def _step(env: Any) -> None:
+    """One physics step; PhysX knows contacts of the state alone that a step has begun with."""
+    env.physics_step()
+    env.refresh(_everyone(env))
+    env.robot_state.invalidate()
+
+
 def _kicks(env: Any) -> Iterator[Finding]:
     push = env.manifest.randomization.push
     if not env.pushes.enabled:
@@ -123,9 +133,7 @@ def _kicks(env: Any) -> Iterator[Finding]:
 
 def _free_fall(env: Any) -> Iterator[Finding]:
     _write(env, 2.0)
-    env.physics_step()
-    env.refresh(_everyone(env))
-    env.robot_state.invalidate()
+    _step(env)
     got = env.robot_state.raw_base_lin_vel_w()[:, 2]
     expected = -GRAVITY * env.manifest.simulation.timestep
     wrong = (got - expected).abs() > 0.05 * abs(expected)
@@ -164,15 +172,16 @@ def _falls(env: Any) -> Iterator[Finding]:
     """Every fallen robot must hold a termination of kind failure; each as the manifest's term says."""
     terms = env.manifest.task.terminations
     failures = [name for name, term in terms.items() if term.kind == "failure"]
-    again, manager = TaskAgain(env.manifest, env.robot_state), env.termination_manager
+    again = TaskAgain(env.manifest, env.robot_state)
     for what, height, quat in (
         ("on their side", 0.5 * env.manifest.robot.base_height, (0.7071068, 0.7071068, 0.0, 0.0)),
         ("on their back", 0.5 * env.manifest.robot.base_height, (0.0, 1.0, 0.0, 0.0)),
     ):
         _write(env, height, quat)
-        manager.compute()
-        given = torch.stack([manager.get_term(name) for name in terms], dim=1).bool()
-        holds = given[:, [list(terms).index(name) for name in failures]].any(dim=1)
+        given, holds = _ends(env, failures)
+        if not bool(holds.all()):
+            _step(env)
+            given, holds = _ends(env, failures)
         differs = (given != again.causes()).sum(dim=0)
         for name, rows in zip(terms, differs.tolist(), strict=True):
             if rows > 0:
@@ -184,14 +193,25 @@ def _falls(env: Any) -> Iterator[Finding]:
     yield from _belly(env)
 
 
+def _ends(env: Any, failures: list[str]) -> tuple[Tensor, Tensor]:
+    """Every term of the present state, and whether a failure holds. Shapes (N, terms) and (N,)."""
+    terms, manager = list(env.manifest.task.terminations), env.termination_manager
+    manager.compute()
+    given = torch.stack([manager.get_term(name) for name in terms], dim=1).bool()
+    return given, given[:, [terms.index(name) for name in failures]].any(dim=1)
+
+
 def _belly(env: Any) -> Iterator[Finding]:
     """A trunk in the ground touches it."""
     touches = env.manifest.robot.contact_models[env.manifest.simulation.contact_model].collide
     if "base" not in touches:
         return
     _write(env, 0.02)
-    felt = env.robot_state.read("base_in_contact")
-    if not bool(felt.any()):
+    felt = bool(env.robot_state.read("base_in_contact").any())
+    if not felt:
+        _step(env)
+        felt = bool(env.robot_state.read("base_in_contact").any())
+    if not felt:
         text = "the base is 2 cm over the ground, inside of it, and reports contact in no environment"
         yield Finding("dead_contact", "base_in_contact", text)
 

@@ -77,7 +77,6 @@ class RunAudit:
         self._learner = LearnerCheck(alg, manifest, env.num_envs) if alg is not None else None
         self._samples: int | None = None
         self._before: list[Finding] = []
-        self._note = ""
         self._looked = 0
         self._seconds = 0.0
         self.axes = self._accounts.axes
@@ -96,20 +95,13 @@ class RunAudit:
         self._accounts.step(step)
         self._seconds += time.perf_counter() - start
 
-    def preflight(self) -> str:
-        """Prove what can be proved before the first iteration; what is wrong becomes an alert of that iteration.
-
-        Returns:
-            A sentence on what could not be looked at; empty where everything was.
-        """
-        self._before, self._note = preflight(self._env)
-        return self._note
+    def preflight(self) -> None:
+        """Prove what can be proved before the first iteration; what is wrong becomes an alert of that iteration."""
+        self._before = preflight(self._env)
 
     def silent(self) -> dict[str, str]:
         """Kinds of alert that could not be raised so far, and why: silence about them says nothing."""
         found = self._alerts.silent() | self._second.silent()
-        if self._note:
-            found["preflight"] = self._note
         if self._looked < self._leak_every * self._env.manifest.audit.diagnostics.leak.patience:
             found["observation_leak"] = f"{self._looked} iterations, fewer than the looks that it needs"
         return dict(sorted(found.items()))

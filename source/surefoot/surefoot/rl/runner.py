@@ -131,8 +131,7 @@ class TrainRunner(OnPolicyRunner):
     def _train(self, until: int) -> list[Alert]:
         """Iterate to the end, or until an alert stops the run; returns the alerts that did."""
         with torch.inference_mode():
-            if note := self.audit.preflight():
-                print(note, flush=True)
+            self.audit.preflight()
         obs = self.env.get_observations()
         self.alg.train_mode()
         stop: list[Alert] = []
