@@ -131,8 +131,8 @@ class Metric(Section):
     unit: str = ""
 
 
-class Finding(Section):
-    """What a kind of event returns."""
+class Measurements(Section):
+    """What evaluating an event gave: metrics, and whether they may be trusted."""
 
     valid: bool
     """Whether the numbers may be trusted; a finding that is not valid is shown with its reasons, never as a result."""
@@ -171,7 +171,7 @@ class Result(Section):
     status: Literal["answered", "fault"]
     reason: str = ""
     """Of a fault."""
-    finding: Finding | None = None
+    finding: Measurements | None = None
     """Of an answer."""
     report: str = ""
     """Folder of the full report, relative to the run folder."""
@@ -229,7 +229,7 @@ def fault(job: Job, reason: str, attempts: int, seconds: float = 0.0) -> Result:
     return Result(job=job, status="fault", reason=reason, **about).sealed()
 
 
-def answered(job: Job, finding: Finding, report: str, attempts: int, seconds: float) -> Result:
+def answered(job: Job, finding: Measurements, report: str, attempts: int, seconds: float) -> Result:
     """The result of a job that was done."""
     about: dict[str, Any] = {"attempts": attempts, "seconds": seconds, "written": time_of_day()}
     return Result(job=job, status="answered", finding=finding, report=report, **about).sealed()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from surefoot.errors import EngineError, ManifestError, SurefootError, unknown_name
-from surefoot.jobs.job import Finding, Job
+from surefoot.jobs.job import Job, Measurements
 from surefoot.jobs.kinds import Content, check_limits, evaluate, kind_of
 from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import Event, Schedule
@@ -52,7 +52,7 @@ class EventPlan:
     """Folder of the manifests."""
     command: tuple[str, ...] = COMMAND
     """Starts a worker; the run folder is appended."""
-    evaluate: Callable[[Path, Job, Path], Finding] = evaluate
+    evaluate: Callable[[Path, Job, Path], Measurements] = evaluate
     """Does a job of a run folder in this process; the last argument is a folder for its report."""
 
 
