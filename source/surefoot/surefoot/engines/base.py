@@ -13,6 +13,7 @@ from torch import Tensor
 from surefoot.engines.faults import FaultDetector
 from surefoot.engines.step import PhysicalState, StepResult
 from surefoot.errors import EngineError, MissingExtra, unknown_name
+from surefoot.machine import Machine
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.mdp.commands import VelocityCommands
@@ -264,6 +265,11 @@ def load_engine(name: str) -> Engine:
             raise EngineError(f"Engine {name!r} has one physics backend only; drop {':' + backend!r}.")
         return engine.with_physics(backend)
     return cast("Engine", engine)
+
+
+def make_env(machine: Machine, manifest: Manifest, **how: Any) -> EngineEnv:
+    """Build a batch of environments on a machine; `how` is what `Engine.make_env` takes beside it."""
+    return load_engine(machine.engine).make_env(manifest, device=machine.device, num_threads=machine.threads, **how)
 
 
 def physics_name(engine: str) -> str:

@@ -57,10 +57,8 @@ def evaluate(run: Path, job: Job, out: Path) -> Measurements:
         checkpoint_for(run, job),
         name,
         manifests=manifests,
-        engine=job.engine,
-        device=job.device,
+        machine=job.machine,
         changes={"seed": job.seed},
-        num_threads=job.threads,
         out=out / f"{job.kind}.json",
     )
     plain = report.plain

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from surefoot.errors import RunFolderError
+from surefoot.machine import Machine
 from surefoot.manifest.base import Section
 from surefoot.manifest.document import explain
 
@@ -55,6 +56,11 @@ class Job(Section):
     attempts: Annotated[int, Field(ge=1)]
     written: str
     """Time of day with zone."""
+
+    @property
+    def machine(self) -> Machine:
+        """Where it is evaluated."""
+        return Machine(self.engine, self.device, self.threads)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

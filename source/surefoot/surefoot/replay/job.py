@@ -74,9 +74,7 @@ def evaluate(run: Path, job: Job, out: Path) -> Measurements:
         ready,
         load(checkpoint).manifest,
         checkpoint,
-        engine=job.engine,
-        device=job.device,
-        num_threads=job.threads,
+        machine=job.machine,
         seed=job.seed,
         out=out,
         # Of the run, not of the job: later jobs read what this one has measured.

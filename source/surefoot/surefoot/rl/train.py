@@ -12,6 +12,7 @@ from surefoot.jobs.lease import Lease, trainer_lease
 from surefoot.jobs.plan import EventPlan
 from surefoot.jobs.queue import EventFolder
 from surefoot.jobs.trainer import RunEvents
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, write_manifest
 from surefoot.manifest.validate import with_labs
 from surefoot.randomization.buckets import refuse_empty_buckets
@@ -29,9 +30,7 @@ def train(
     manifest: Manifest,
     *,
     runs: Path,
-    engine: str = "mujoco",
-    device: str = "cpu",
-    num_threads: int = 0,
+    machine: Machine = Machine(),
     events: EventPlan | None = None,
 ) -> Path:
     """Start a run and train it to the end; returns the run folder.
@@ -39,20 +38,18 @@ def train(
     Args:
         manifest: The experiment.
         runs: Where run folders are made.
-        engine: Name of an engine.
-        device: `cpu` or `cuda:N`.
-        num_threads: Physics threads on a CPU; 0 means all cores.
+        machine: Where it is simulated.
         events: The manifest's schedule, from `surefoot.jobs.plan.plan_events`; None switches it off.
     """
     _refuse_extension(manifest)
     _refuse_empty_buckets(manifest)
-    built = load_engine(engine)
-    folder = run_folder.create(runs, manifest, device, engine)
+    built = load_engine(machine.engine)
+    folder = run_folder.create(runs, manifest, machine.device, machine.engine)
     lease = trainer_lease(folder)
     try:
         lease.acquire()
         with refusing_too_many(manifest.training.num_envs):
-            env = built.make_env(manifest, device=device, num_threads=num_threads)
+            env = built.make_env(manifest, device=machine.device, num_threads=machine.threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder)
         write_atomically(folder / "buckets.json", json.dumps(env.buckets.to_plain()).encode())
         runner.progress = Progress(make_writer(folder, manifest), manifest)
@@ -69,9 +66,7 @@ def resume(
     folder: Path,
     manifest: Manifest,
     *,
-    engine: str = "mujoco",
-    device: str = "cpu",
-    num_threads: int = 0,
+    machine: Machine = Machine(),
     events: EventPlan | None = None,
     allow_manifest_change: bool = False,
 ) -> Path:
@@ -80,9 +75,7 @@ def resume(
     Args:
         folder: Run folder.
         manifest: What the command line asks for.
-        engine: Name of an engine.
-        device: `cpu` or `cuda:N`.
-        num_threads: Physics threads on a CPU; 0 means all cores.
+        machine: Where it is simulated.
         events: The manifest's schedule, as for `train`; jobs without a result are picked up.
         allow_manifest_change: Go on although the manifest differs; the difference is recorded.
 
@@ -109,11 +102,12 @@ def resume(
     lease.acquire()
     try:
         with refusing_too_many(manifest.training.num_envs):
-            env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
+            built = load_engine(machine.engine)
+            env = built.make_env(manifest, device=machine.device, num_threads=machine.threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder, resumed_at=done)
         print(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}", flush=True)
         runner.progress = Progress(make_writer(folder, manifest), manifest)
-        run_folder.record_start(folder, manifest, env.device, done, diff, engine)
+        run_folder.record_start(folder, manifest, env.device, done, diff, machine.engine)
         if diff is not None:
             print(f"The manifest was changed:\n{diff}", flush=True)
             write_manifest(manifest, folder)
