@@ -33,7 +33,7 @@ def test_a_sliding_robot_is_braked_by_its_own_friction(engine: str, ground: tupl
     # Feet that have sunk into a height field meet the sides of its prisms, which brakes by up to 0.1 g here.
     drag = 0.1 if ground and engines_here.physics(engine) in ("mujoco", "newton_mjwarp") else 0.0
     task = replay_manifest(compose_manifest(manifest_root(), TASK, ["randomization.bucket_by=[]", *firm]))
-    env = builder(task, evaluation=True, conditions=conditions)
+    env = builder(task, evaluation=True, single_steps=True, conditions=conditions)
     env.reset()
     still = torch.zeros(3, 12)
     for _ in range(50):

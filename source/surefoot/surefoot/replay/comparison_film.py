@@ -61,7 +61,7 @@ def film(
     windows = Windows(shown, result.windows.num_steps, result.windows.step_dt)
     conditions = bucket_conditions(values, windows=1)
     machine = Machine(result.engine, device)
-    env = make_env(machine, manifest, render=SIZE, evaluation=True, conditions=conditions)
+    env = make_env(machine, manifest, render=SIZE, evaluation=True, conditions=conditions, single_steps=True)
     recorded = Drawer(manifest.robot, SIZE)
     try:
         # Whole control steps between frames; the file's rate follows, so that time is true.

@@ -155,7 +155,8 @@ def write_floor_log(manifest: Manifest, machine: Machine) -> Trace:
     """A log of the nominal robot, written by an engine."""
     ready = replay_manifest(nominal(manifest))
     _, values = bucket_values(ready)
-    env = make_env(machine, ready, evaluation=True, conditions=bucket_conditions(values, windows=1))
+    conditions = bucket_conditions(values, windows=1)
+    env = make_env(machine, ready, evaluation=True, conditions=conditions, single_steps=True)
     try:
         return simulated_logs(env, floor_targets(ready), name="floor", engine=machine.engine)[0]
     finally:

@@ -87,8 +87,6 @@ def replay_manifest(manifest: Manifest, gains: Gains | None = None) -> Manifest:
     factors = plain["randomization"]["factors"]
     # Without noise its level has nothing to scale.
     factors.pop("noise_level", None)
-    # Physics steps one by one: a factor that is always zero, so that the engine does not run them in one call.
-    factors.setdefault("control_delay", {"edges": [0, 0], "mode": "startup"})
     return validate(plain, source="replay")
 
 
@@ -133,7 +131,7 @@ def run_replay(
     windows = windows.thinned(max_windows) if max_windows is not None else windows
     at_once = min(len(windows), max(1, max_envs // len(labels)))
     conditions = bucket_conditions(values, at_once)
-    env = make_env(machine, manifest, evaluation=True, conditions=conditions)
+    env = make_env(machine, manifest, evaluation=True, conditions=conditions, single_steps=True)
     try:
         base = base_motion(trace, env, level=True)
         # Applied by the replay, for each physics step, with the log's own targets from before a window's start.
@@ -165,7 +163,8 @@ def _check(trace: Trace, card: TraceCard | None, horizon: float, lead: float) ->
 def bucket_values(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
     """Labels of the buckets and the value of every factor in each: the middle of the bucket's interval.
 
-    A factor that forms no buckets has the middle of its whole range.
+    A factor that forms no buckets has the middle of its whole range; `control_delay` is always there, for a replay
+    delays targets by itself.
     """
     randomization = manifest.randomization
     by, factors = randomization.bucket_by, randomization.factors
@@ -179,6 +178,7 @@ def bucket_values(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, FloatA
     columns = {name: np.array([row[index] for row in combinations]) for index, name in enumerate(by)}
     for name in factors:
         columns.setdefault(name, np.full(len(combinations), centres[name][0]))
+    columns.setdefault("control_delay", np.zeros(len(combinations)))
     return bucket_labels(randomization), columns
 
 
