@@ -63,7 +63,9 @@ def bench(factor: str, cases: int) -> str:
     low, high = np.array(edges)[truth], np.array(edges)[truth + 1]
     planted = values[factor][truth] if FACTORS[factor].whole else low + (high - low) * rng.uniform(0, 1, cases)
     each = {name: np.full(cases, column[0]) for name, column in values.items()} | {factor: planted}
-    env = load_engine("mujoco").make_env(task, device="cpu", evaluation=True, conditions=bucket_conditions(each, 1))
+    env = load_engine("mujoco").make_env(
+        task, device="cpu", evaluation=True, single_steps=True, conditions=bucket_conditions(each, 1)
+    )
     delay = torch.tensor(each["control_delay"]).long()
     share = -(-cases // MOTIONS)
     logs = []
@@ -73,7 +75,7 @@ def bench(factor: str, cases: int) -> str:
     env.close()
     windows = cut_windows(logs[0], num_steps=10, step_dt=task.simulation.step_dt, needs=("q", "dq", "q_des"))
     env = load_engine("mujoco").make_env(
-        task, device="cpu", evaluation=True, conditions=bucket_conditions(values, len(windows))
+        task, device="cpu", evaluation=True, single_steps=True, conditions=bucket_conditions(values, len(windows))
     )
     replay = Replay(env, count, torch.tensor(np.tile(values["control_delay"], len(windows))).long())
     right = identified = wrongly = 0

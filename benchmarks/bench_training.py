@@ -22,6 +22,7 @@ from surefoot.audit.accounts.metrics import AxisNames, Flush
 from surefoot.audit.alerts import learning
 from surefoot.engines import load_engine
 from surefoot.evaluation.evaluate import evaluate_checkpoint
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.rl.run_audit import AuditedIteration
 from surefoot.rl.runner import TrainRunner
@@ -136,8 +137,8 @@ def evaluate(manifest: Manifest, folder: Path, clock: Clock, args) -> list[Point
         path, minutes = folder / f"model_{done}.pt", ended / 60
         if not path.is_file() or minutes < args.from_minute:
             continue
-        changes = {"replicates": args.replicates}
-        plain = evaluate_checkpoint(path, manifests=manifest_root(), device=args.device, changes=changes).plain
+        machine, changes = Machine(device=args.device), {"replicates": args.replicates}
+        plain = evaluate_checkpoint(path, manifests=manifest_root(), machine=machine, changes=changes).plain
         metrics = ("lin_vel_error", "yaw_rate_error", "fall_rate")
         linear, yaw, fall = (plain["all_cells"][name]["value"] for name in metrics)
         if linear is None or yaw is None or fall is None:

@@ -61,7 +61,7 @@ def logs_of(
         name: np.array(column) for name, column in planted.items()
     }
     env = load_engine(engine).make_env(
-        ready, device="cpu", evaluation=True, conditions=bucket_conditions(each, windows=1)
+        ready, device="cpu", evaluation=True, single_steps=True, conditions=bucket_conditions(each, windows=1)
     )
     try:
         return simulated_logs(env, targets, delay=torch.tensor(each["control_delay"]).long(), engine=engine)

@@ -43,7 +43,11 @@ def stand_log(task: Manifest, command: tuple[float, float, float] = (0.0, 0.0, 0
     """A simulated robot that holds its pose, and the commands that it is said to have had."""
     ready = replay_manifest(task)
     env = load_engine("mujoco").make_env(
-        ready, device="cpu", evaluation=True, conditions=bucket_conditions(bucket_values(ready)[1], windows=1)
+        ready,
+        device="cpu",
+        evaluation=True,
+        single_steps=True,
+        conditions=bucket_conditions(bucket_values(ready)[1], windows=1),
     )
     count = round(seconds / task.simulation.timestep)
     targets = np.tile(np.array(task.robot.default_joint_pos, dtype=np.float32).astype(float), (count, 1))

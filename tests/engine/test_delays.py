@@ -6,6 +6,7 @@ from torch import Tensor
 from cases import random_actions
 from randomized import env_with
 from surefoot.engines.delays import ControlDelay, ObservationDelay
+from surefoot.engines.mujoco import make_env
 from surefoot.engines.mujoco.env import MujocoEnv
 from surefoot.mdp.observation_layout import observation_layout
 
@@ -42,12 +43,15 @@ def test_commands_arrive_exactly_that_many_physics_steps_late():
 
 
 def test_without_delay_the_slow_path_moves_as_the_fused_one():
-    fused, slow = env_with(4, {"friction": (0.8, 0.8)}, *CALM), env_with(4, {"control_delay": (0, 0)}, *CALM)
-    assert fused._fused and not slow._fused
+    friction = {"friction": (0.8, 0.8)}
+    fused, slow = env_with(4, friction, *CALM), env_with(4, {**friction, "control_delay": (0, 0)}, *CALM)
+    single = make_env(fused.manifest, device="cpu", num_envs=4, num_threads=1, single_steps=True)
+    assert fused._fused and not slow._fused and not single._fused
     for action in random_actions(20, 4):
-        fused.step(action)
-        slow.step(action)
+        for env in (fused, slow, single):
+            env.step(action)
     assert torch.allclose(fused.sim.data.qpos[:], slow.sim.data.qpos[:], atol=1e-5)
+    assert torch.equal(single.sim.data.qpos[:], slow.sim.data.qpos[:])
 
 
 def test_nothing_of_the_last_episode_reaches_the_motors():

@@ -15,6 +15,7 @@ from surefoot.evaluation.conditions import panel_conditions, panel_manifest
 from surefoot.evaluation.panel import Panel
 from surefoot.evaluation.panel_files import read_panel
 from surefoot.evaluation.rollout import run_cells
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
 from surefoot_tasks import manifest_root
 
@@ -209,6 +210,7 @@ class NeverBuilt:
 @pytest.fixture
 def no_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "load_engine", lambda name: NeverBuilt())
+    monkeypatch.setattr(run, "make_env", NeverBuilt().make_env)
 
 
 def checkpoint(tmp_path: Path, manifest: Manifest) -> Path:
@@ -249,7 +251,7 @@ class TestRefusedBeforeASimulatorStarts:
     def test_panels(self, go1: Manifest, tmp_path: Path, changes: dict, message: str):
         with pytest.raises(PanelError, match=message):
             run.evaluate_checkpoint(
-                checkpoint(tmp_path, go1), panel_file(tmp_path, **changes), manifests=manifest_root(), engine="mujoco"
+                checkpoint(tmp_path, go1), panel_file(tmp_path, **changes), manifests=manifest_root()
             )
 
     def test_another_observation_layout(self, go1: Manifest, tmp_path: Path):
@@ -286,10 +288,10 @@ def test_a_whole_run_writes_its_report(go1: Manifest, tmp_path: Path):
     path = panel_file(tmp_path, cells=cells, duration=1.5, replicates=2)
     out = tmp_path / "report.json"
     policy = checkpoint(tmp_path, go1)
-    report = run.evaluate_checkpoint(policy, path, manifests=manifest_root(), num_threads=1, out=out)
+    report = run.evaluate_checkpoint(policy, path, manifests=manifest_root(), machine=Machine(threads=1), out=out)
     assert json.loads(out.read_text()) == report.plain
     assert {cell["name"]: cell["group"] for cell in report.plain["cells"]} == {
         "nominal": "in_distribution", "ice": "held_out",
     }  # fmt: skip
-    again = run.evaluate_checkpoint(policy, path, manifests=manifest_root(), num_threads=2)
+    again = run.evaluate_checkpoint(policy, path, manifests=manifest_root(), machine=Machine(threads=2))
     assert {**again.plain, "seconds": 0} == {**report.plain, "seconds": 0}

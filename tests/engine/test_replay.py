@@ -111,7 +111,11 @@ def test_a_log_without_base_position_is_put_on_its_feet() -> None:
         del log.signals[name]  # pyright: ignore[reportIndexIssue]
     ready = replay_manifest(plain)
     env = load_engine("mujoco").make_env(
-        ready, device="cpu", evaluation=True, conditions=bucket_conditions(bucket_values(ready)[1], windows=1)
+        ready,
+        device="cpu",
+        evaluation=True,
+        single_steps=True,
+        conditions=bucket_conditions(bucket_values(ready)[1], windows=1),
     )
     try:
         base = base_motion(log, env)
@@ -215,7 +219,11 @@ def test_soles_are_on_the_ground_and_not_below() -> None:
     shown = Trace(log.header.model_copy(update={"signals": infos}), log.stamp, {**log.signals, "base_pos_w": seen})
     ready = replay_manifest(plain)
     env = load_engine("mujoco").make_env(
-        ready, device="cpu", evaluation=True, conditions=bucket_conditions(bucket_values(ready)[1], windows=1)
+        ready,
+        device="cpu",
+        evaluation=True,
+        single_steps=True,
+        conditions=bucket_conditions(bucket_values(ready)[1], windows=1),
     )
     try:
         base = base_motion(shown, env)

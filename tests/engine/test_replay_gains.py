@@ -35,7 +35,7 @@ def log_of(plain: Manifest, gains: LoggedGains, targets: NDArray[np.float64], **
     values = bucket_values(ready)[1]
     each = {name: np.full(1, planted.get(name, column[0])) for name, column in values.items()}
     env = load_engine("mujoco").make_env(
-        ready, device="cpu", evaluation=True, conditions=bucket_conditions(each, windows=1)
+        ready, device="cpu", evaluation=True, single_steps=True, conditions=bucket_conditions(each, windows=1)
     )
     try:
         delay = torch.tensor(each["control_delay"]).long()

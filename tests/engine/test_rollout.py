@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from surefoot.engines import load_engine
 from surefoot.evaluation.drawn import drawn_manifest
 from surefoot.evaluation.evaluate import COMMAND_GRID, build_env, choose_panel
 from surefoot.evaluation.panel import Panel
 from surefoot.evaluation.report import episode_values
 from surefoot.evaluation.rollout import PanelResult, run_cells
 from surefoot.evaluation.statistics import mean_over_cells, wilson_interval
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
 from surefoot_tasks import manifest_root
 
@@ -40,7 +40,7 @@ def grid(*commands: tuple[float, float, float], **changes) -> Panel:
 
 
 def make(manifest: Manifest, panel: Panel, num_threads: int = 1):
-    return build_env(load_engine("mujoco"), panel, drawn_manifest(manifest, panel), "cpu", num_threads)
+    return build_env(Machine(threads=num_threads), panel, drawn_manifest(manifest, panel))
 
 
 def run(manifest: Manifest, panel: Panel, policy: Callable[[Tensor], Tensor], num_threads: int = 1) -> PanelResult:

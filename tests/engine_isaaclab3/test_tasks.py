@@ -7,6 +7,7 @@ import torch
 
 from composed_tasks import small_ground
 from live import batch, skipping_absent_models
+from surefoot.machine import Machine
 from surefoot.manifest import compose_manifest
 from surefoot.mdp.observation_layout import observation_size
 from surefoot.rl.train import train
@@ -37,5 +38,5 @@ def test_it_steps_and_resets(task: str) -> None:
 def test_training_writes_a_run(tmp_path: Path) -> None:
     overrides = ["training.num_envs=16", "training.max_iterations=3"]
     manifest = compose_manifest(manifest_root(), "Surefoot-Velocity-Flat-Unitree-Go1-v0", overrides)
-    folder = train(manifest, runs=tmp_path, engine="isaaclab", device="cpu")
+    folder = train(manifest, runs=tmp_path, machine=Machine("isaaclab"))
     assert (folder / "model_3.pt").is_file() and (folder / "manifest.yaml").is_file()

@@ -39,7 +39,7 @@ def env(engine: str) -> Iterator[Any]:
     builder = engines_here.Builder(engine)
     firm = engines_here.FIRM if engines_here.physics(engine) == "newton_mjwarp" else ()
     task = replay_manifest(compose_manifest(manifest_root(), TASK, ["randomization.bucket_by=[]", *firm]))
-    yield builder(task, evaluation=True, conditions=conditions)
+    yield builder(task, evaluation=True, single_steps=True, conditions=conditions)
     builder.close()
 
 

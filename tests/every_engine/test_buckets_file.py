@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from surefoot.machine import Machine
 from surefoot.manifest import compose_manifest
 from surefoot.rl.train import train
 from surefoot_tasks import manifest_root
@@ -15,7 +16,7 @@ SMALL = [
 
 def test_buckets_of_a_run(engine: str, tmp_path: Path):
     manifest = compose_manifest(manifest_root(), "Surefoot-Velocity-Flat-Unitree-Go1-v0", SMALL)
-    folder = train(manifest, runs=tmp_path, engine=engine, num_threads=1)
+    folder = train(manifest, runs=tmp_path, machine=Machine(engine, threads=1))
     written = json.loads((folder / "buckets.json").read_text())
     assert written["counts"] == [2, 2, 2, 2] + [1] * 8  # 16 environments in 12 buckets
     assert written["ids"] == [*range(12), 0, 1, 2, 3]

@@ -43,7 +43,7 @@ def test_a_sliding_robot_is_braked_by_its_own_friction(engine: str, ground: tupl
     task = replay_manifest(
         compose_manifest(manifest_root(), TASK, ["randomization.bucket_by=[]", *firm, f"simulation={model}"])
     )
-    env = builder(task, evaluation=True, conditions=conditions)
+    env = builder(task, evaluation=True, single_steps=True, conditions=conditions)
     env.reset()
     still = torch.zeros(NUM, 12)
     for _ in range(50):

@@ -17,7 +17,7 @@ TASK = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
 def test_gains_of_every_joint_and_environment_reach_the_motors(make_env: Callable[..., Any], motors: str) -> None:
     """No two gains are alike, and no two targets; torques stay below the limits."""
     task = compose_manifest(manifest_root(), TASK, [f"robot.motors={motors}"])
-    env = make_env(replay_manifest(task), num_envs=2, evaluation=True)
+    env = make_env(replay_manifest(task), num_envs=2, evaluation=True, single_steps=True)
     env.reset()
     everyone = torch.arange(2)
     stiffness = 10.0 + torch.arange(24.0).reshape(2, 12)

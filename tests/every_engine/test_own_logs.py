@@ -9,6 +9,7 @@ import torch
 import engines_here
 import own_logs
 from own_logs import logs_of, task, trot
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, override_manifest
 from surefoot.replay.closed_loop import METRICS, run_closed_loop
 from surefoot.replay.gap_report import text, to_plain
@@ -44,7 +45,7 @@ def test_a_log_has_gap_zero_in_its_own_bucket(
     engine: str, mode: Mode, loaded: Manifest, log: Trace, nothing: float
 ) -> None:
     """The other bucket is far from it."""
-    result = run_replay(log, loaded, mode=mode, engine=engine, horizon=0.2)
+    result = run_replay(log, loaded, mode=mode, machine=Machine(engine), horizon=0.2)
     assert len(result.windows) == 5 and result.evidence.best == 1
     other = 0.005 if mode == "actuator" else 0.05
     # Logged torques lead away from the log by themselves: they do not correct what the first steps lacked.
@@ -67,7 +68,7 @@ def test_feet_land_and_lift_off_when_the_log_says(engine: str, mode: Mode, conta
     steps = round(0.02 / payload.simulation.timestep)
     shifted = dict(log.signals) | {"foot_contact": np.roll(log.signals["foot_contact"], steps, axis=0)}
     for told, late in ((log, 0.0), (Trace(log.header, log.stamp, shifted, log.path), 0.02)):
-        result = run_replay(told, payload, mode=mode, engine=engine, horizon=0.5)
+        result = run_replay(told, payload, mode=mode, machine=Machine(engine), horizon=0.5)
         assert result.gap.scores[0] < nothing and result.contact.source == "foot_contact"
         if own_logs.remembers_contacts(engine):
             assert np.median(result.contact.errors) == pytest.approx(-late, abs=1.01 * payload.simulation.timestep)
@@ -80,7 +81,7 @@ def test_feet_land_and_lift_off_when_the_log_says(engine: str, mode: Mode, conta
 def test_a_delay_is_found_to_the_physics_step(engine: str, contacts: str, nothing: float) -> None:
     delayed = task("control_delay", "[0,1,2,3,4]", contacts)
     (late,) = logs_of(delayed, trot(delayed), engine, control_delay=[2.0])
-    scores = run_replay(late, delayed, mode="open_loop", engine=engine, horizon=0.2).gap.scores
+    scores = run_replay(late, delayed, mode="open_loop", machine=Machine(engine), horizon=0.2).gap.scores
     assert scores[2] < nothing and np.delete(scores, 2).min() > max(0.01, scores[2])
 
 
@@ -91,9 +92,9 @@ def test_a_log_of_dc_motors_has_gap_zero_with_dc_motors(engine: str, contacts: s
     driven = override_manifest(plain, ["robot.motors=dc_motor", *slow])
     (log,) = logs_of(driven, trot(driven), engine, motor_strength=[1.1])
     for mode in ("open_loop", "torque"):
-        scores = run_replay(log, driven, mode=mode, engine=engine, horizon=0.2).gap.scores
+        scores = run_replay(log, driven, mode=mode, machine=Machine(engine), horizon=0.2).gap.scores
         assert scores[2] < nothing and scores[:2].min() > max(0.05, scores[2])
-    assert run_replay(log, plain, mode="open_loop", engine=engine, horizon=0.2).gap.scores[2] > 0.05
+    assert run_replay(log, plain, mode="open_loop", machine=Machine(engine), horizon=0.2).gap.scores[2] > 0.05
 
 
 def test_a_policy_under_its_own_commands_does_what_its_log_says(engine: str, contacts: str, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_a_policy_under_its_own_commands_does_what_its_log_says(engine: str, con
     infos = {**stood.header.signals, "command": SignalInfo(origin="commanded", source="test")}
     commanded = dict(stood.signals) | {"command": np.zeros((130, 3))}
     told = Trace(stood.header.model_copy(update={"signals": infos}), stood.stamp, commanded, stood.path)
-    result = run_closed_loop(told, tmp_path / "model_3.pt", engine=engine, seconds=0.6)
+    result = run_closed_loop(told, tmp_path / "model_3.pt", machine=Machine(engine), seconds=0.6)
     assert result.survived.tolist() == [1]
     for name in METRICS:
         assert result.policy[name][0] == pytest.approx(result.log[name], abs=1e-4), name

@@ -11,6 +11,7 @@ import torch
 import surefoot.cli
 from composed_tasks import composed
 from surefoot.audit.record.record_file import read_record
+from surefoot.machine import Machine
 from surefoot.manifest import read_manifest
 from surefoot.rl.train import train
 from surefoot.runs import checkpoint
@@ -43,7 +44,7 @@ def check_run(folder: Path, iterations: int) -> None:
 
 @pytest.mark.parametrize("task", list_tasks())
 def test_every_task_trains(engine: str, task: str, tmp_path: Path) -> None:
-    check_run(train(composed(task, *SMALL), runs=tmp_path, engine=engine, num_threads=1), 3)
+    check_run(train(composed(task, *SMALL), runs=tmp_path, machine=Machine(engine, threads=1)), 3)
 
 
 def test_the_script_trains_with_overrides(engine: str, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def robot_log(task: Manifest, engine: str) -> Trace:
     ready = replay_manifest(validate(plain, "a test"))
     values = bucket_values(ready)[1]
     build = engines_here.Builder(engine)
-    env = build(ready, evaluation=True, conditions=bucket_conditions(values, windows=1))
+    env = build(ready, evaluation=True, single_steps=True, conditions=bucket_conditions(values, windows=1))
     try:
         return simulated_logs(env, floor_targets(ready, seconds=1.0), engine=engine)[0]
     finally:

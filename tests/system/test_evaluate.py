@@ -17,6 +17,7 @@ import surefoot.cli
 from surefoot.errors import CheckpointError, UnknownName
 from surefoot.evaluation.evaluate import evaluate_checkpoint
 from surefoot.evaluation.provenance import task_manifest
+from surefoot.machine import Machine
 from surefoot.manifest import compose_manifest
 from surefoot.rl.policy import load_actor, load_policy
 from surefoot.rl.runner import TrainRunner
@@ -123,19 +124,19 @@ def test_a_bad_checkpoint_is_refused_before_the_environment_is_built(checkpoint:
         checkpoints.save(content, path)
     before = contents(tmp_path)
     with pytest.raises(CheckpointError, match=str(path)):  # the engine, which does not exist, is not asked
-        evaluate_checkpoint(path, manifests=manifest_root(), engine="none")
+        evaluate_checkpoint(path, manifests=manifest_root(), machine=Machine("none"))
     assert contents(tmp_path) == before
 
 
 def test_a_policy_with_other_observations_is_refused(checkpoint: Path):
     history = ["task.observations.actor.terms.joint_pos.history=3"]
     with pytest.raises(CheckpointError, match=r"joint_pos\[12x1\].*joint_pos\[12x3\]"):
-        evaluate_checkpoint(checkpoint, manifests=manifest_root(), overrides=history, engine="none")
+        evaluate_checkpoint(checkpoint, manifests=manifest_root(), overrides=history, machine=Machine("none"))
 
 
 def test_an_unknown_engine_is_refused_with_the_nearest(checkpoint: Path):
     with pytest.raises(UnknownName, match="Did you mean 'mujoco'"):
-        evaluate_checkpoint(checkpoint, manifests=manifest_root(), engine="mujocco")
+        evaluate_checkpoint(checkpoint, manifests=manifest_root(), machine=Machine("mujocco"))
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def log(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest = replay_manifest(compose_manifest(manifest_root(), TASK, overrides(engine)))
     values = {name: column[1:2] for name, column in bucket_values(manifest)[1].items()}
     build = engines_here.Builder(engine)
-    env = build(manifest, evaluation=True, conditions=bucket_conditions(values, windows=1))
+    env = build(manifest, evaluation=True, single_steps=True, conditions=bucket_conditions(values, windows=1))
     step = np.arange(240) // 4 * 4 * 0.005
     phase = 2 * np.pi * (2.0 * step[:, None] + np.repeat([0.0, 0.5, 0.5, 0.0], 3)) + np.tile([0, 0, 1.2], 4)
     targets = np.array(manifest.robot.default_joint_pos) + np.tile([0.05, 0.25, 0.3], 4) * np.sin(phase)

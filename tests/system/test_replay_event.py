@@ -23,6 +23,7 @@ from surefoot.errors import ManifestError, TraceError
 from surefoot.jobs.job import Job
 from surefoot.jobs.plan import COMMAND
 from surefoot.jobs.queue import EventFolder
+from surefoot.machine import Machine
 from surefoot.manifest import compose_manifest
 from surefoot.replay.job import GAP, POLICY, evaluate
 from surefoot.rl.train import train
@@ -72,7 +73,7 @@ def test_a_worker_replays_the_suite_beside_a_panel_and_everything_arrives(
     plan = run.plan(manifest, "worker")
     case.write_suite(run.root, name="other", alert_above_floor=9.0)
     monkeypatch.delenv("SUREFOOT_TRACES")  # the jobs say where the data is
-    folder = train(manifest, runs=tmp_path / "runs", engine=run.engine, num_threads=1, events=plan)
+    folder = train(manifest, runs=tmp_path / "runs", machine=Machine(run.engine, threads=1), events=plan)
     record = read_run_record(folder)
     entries = {(entry.event, entry.iteration): entry.status for entry in record.evaluations}
     assert entries == {("logs", 2): "valid", ("logs", 4): "valid", ("panel", 4): "valid", ("changed", 4): "fault"}

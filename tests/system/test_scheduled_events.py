@@ -19,6 +19,7 @@ from surefoot.errors import AlertStop, EngineError, ManifestError, RunFolderErro
 from surefoot.jobs.lease import trainer_lease
 from surefoot.jobs.plan import EventPlan, plan_events
 from surefoot.jobs.queue import EventFolder
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, compose_manifest, override_manifest
 from surefoot.rl.train import resume, train
 from surefoot.runs import checkpoint
@@ -75,15 +76,15 @@ class Runs:
         return manifest_of(self.root, *self.always, *overrides)
 
     def plan(self, manifest: Manifest, mode: str) -> EventPlan | None:
-        return plan_events(manifest, manifests=self.root, engine=self.engine, mode=mode)
+        return plan_events(manifest, manifests=self.root, machine=Machine(self.engine), mode=mode)
 
     def __call__(self, folder: Path, *overrides: str, mode: str = "worker") -> Path:
         manifest = self.manifest(*overrides)
-        return train(manifest, runs=folder, engine=self.engine, num_threads=1, events=self.plan(manifest, mode))
+        return train(manifest, runs=folder, machine=Machine(self.engine, threads=1), events=self.plan(manifest, mode))
 
     def go_on(self, folder: Path, manifest: Manifest, mode: str = "worker", **changes: Any) -> Path:
         plan = self.plan(manifest, mode)
-        return resume(folder, manifest, engine=self.engine, num_threads=1, events=plan, **changes)
+        return resume(folder, manifest, machine=Machine(self.engine, threads=1), events=plan, **changes)
 
 
 @pytest.fixture
@@ -248,7 +249,7 @@ def test_a_panel_that_changed_since_the_start_is_a_fault_not_a_result(run: Runs,
     plan = run.plan(manifest, run.mode)
     changed = PANEL | {"replicates": 5}
     (root / "panels" / "tiny.yaml").write_text(yaml.safe_dump(changed))
-    folder = train(manifest, runs=tmp_path, engine=run.engine, num_threads=1, events=plan)
+    folder = train(manifest, runs=tmp_path, machine=Machine(run.engine, threads=1), events=plan)
     record = read_run_record(folder)
     assert [entry.status for entry in record.evaluations] == ["fault", "fault"] and record.best is None
     assert "A panel is frozen" in record.evaluations[0].reasons[0]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, compose_manifest, override_manifest, read_manifest
 from surefoot.runs.locate import LATEST, RUNS, checkpoint_file, run_folder
 from surefoot_tasks import audit_config, manifest_root
@@ -49,12 +50,10 @@ def make_env(
     task: Run | Manifest, *, num_envs: int = 1, engine: str = "mujoco", device: str = "cpu", num_threads: int = 0
 ) -> "EngineEnv":
     """A batch of environments of a task, without pushes and with commands held from outside."""
-    from surefoot.engines import load_engine
+    from surefoot.engines.base import make_env as on_machine
 
     manifest = task if isinstance(task, Manifest) else load_manifest(task)
-    return load_engine(engine).make_env(
-        manifest, device=device, num_envs=num_envs, num_threads=num_threads, evaluation=True
-    )
+    return on_machine(Machine(engine, device, num_threads), manifest, num_envs=num_envs, evaluation=True)
 
 
 def train(
@@ -86,8 +85,9 @@ def train(
     manifest = (
         override_manifest(task, list(overrides)) if isinstance(task, Manifest) else load_manifest(task, *overrides)
     )
-    plan = plan_events(manifest, manifests=manifest_root(), engine=engine, device=device, mode=events)
-    return train_manifest(manifest, runs=Path(runs), engine=engine, device=device, num_threads=num_threads, events=plan)
+    machine = Machine(engine, device, num_threads)
+    plan = plan_events(manifest, manifests=manifest_root(), machine=machine, mode=events)
+    return train_manifest(manifest, runs=Path(runs), machine=machine, events=plan)
 
 
 def resume(run: Run, *overrides: str, engine: str = "mujoco", device: str = "cpu", num_threads: int = 0) -> Path:
@@ -97,16 +97,9 @@ def resume(run: Run, *overrides: str, engine: str = "mujoco", device: str = "cpu
 
     folder = run_folder(Path(run))
     manifest = load_manifest(folder, *overrides)
-    plan = plan_events(manifest, manifests=manifest_root(), engine=engine, device=device)
-    return resume_run(
-        folder,
-        manifest,
-        engine=engine,
-        device=device,
-        num_threads=num_threads,
-        events=plan,
-        allow_manifest_change=bool(overrides),
-    )
+    machine = Machine(engine, device, num_threads)
+    plan = plan_events(manifest, manifests=manifest_root(), machine=machine)
+    return resume_run(folder, manifest, machine=machine, events=plan, allow_manifest_change=bool(overrides))
 
 
 def evaluate(
@@ -145,9 +138,7 @@ def evaluate(
         manifests=manifest_root(),
         task=task,
         overrides=list(overrides),
-        engine=engine,
-        device=device,
-        num_threads=num_threads,
+        machine=Machine(engine, device, num_threads),
         changes={"seed": seed},
         out=Path(out) if out is not None else None,
     )
@@ -180,7 +171,15 @@ def export(policy: Run, folder: Run) -> list[Path]:
 
 
 def replay_trace(
-    trace: Run, task: Run | Manifest, *, mode: str = "open_loop", card: Run | None = None, **options: Any
+    trace: Run,
+    task: Run | Manifest,
+    *,
+    mode: str = "open_loop",
+    card: Run | None = None,
+    engine: str = "mujoco",
+    device: str = "cpu",
+    num_threads: int = 0,
+    **options: Any,
 ) -> "ReplayResult":
     """Replay a robot's log in all randomisation buckets of a task.
 
@@ -189,7 +188,10 @@ def replay_trace(
         task: Whose robot, physics and randomisation are used.
         mode: `open_loop`, `actuator` or `torque`.
         card: The trace's card: segments and gains.
-        options: See `surefoot.replay.run.run_replay`.
+        engine: `mujoco` or `isaaclab`.
+        device: `cpu` or `cuda:N`.
+        num_threads: Physics threads on a CPU; 0 means all cores.
+        options: See `surefoot.replay.trace_run.run_replay`.
     """
     from surefoot.replay.trace_run import run_replay
     from surefoot.traces import read_card, read_trace
@@ -197,7 +199,8 @@ def replay_trace(
     manifest = task if isinstance(task, Manifest) else load_manifest(task)
     chosen: Any = mode
     known = read_card(Path(card)) if card is not None else None
-    return run_replay(read_trace(Path(trace)), manifest, mode=chosen, card=known, **options)
+    machine = Machine(engine, device, num_threads)
+    return run_replay(read_trace(Path(trace)), manifest, mode=chosen, machine=machine, card=known, **options)
 
 
 def attach_accounts(env: Any, **options: Any) -> "AttachedAccounts":

@@ -2,10 +2,23 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
 from surefoot.files import write_atomically
+
+
+def say(*lines: str, aside: bool = False) -> None:
+    """Tell the person at the console what goes on; the one place where the library prints.
+
+    Args:
+        lines: One below the other.
+        aside: On stderr, where a report is about to go to stdout.
+    """
+    if lines:
+        # At once: a run that is killed, or whose console is a file, has told all that it did.
+        print(*lines, sep="\n", file=sys.stderr if aside else sys.stdout, flush=True)
 
 
 def number(value: float | None, form: str = ".3g") -> str:

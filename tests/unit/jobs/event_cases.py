@@ -12,7 +12,7 @@ from typing import Any
 
 from surefoot.errors import SurefootError
 from surefoot.jobs import do_job as child
-from surefoot.jobs.job import Finding, Job, Metric, job_id, time_of_day
+from surefoot.jobs.job import Job, Measurements, Metric, job_id, time_of_day
 from surefoot.jobs.lease import Identity
 from surefoot.jobs.queue import EventFolder
 from surefoot.runs import worker
@@ -46,9 +46,9 @@ def add_job(folder: EventFolder, content: str, iteration: int = 1, event: str = 
     return job
 
 
-def finding(score: float, fall_rate: float = 0.1) -> Finding:
+def finding(score: float, fall_rate: float = 0.1) -> Measurements:
     metric = Metric(value=fall_rate, low=fall_rate / 2, high=fall_rate * 2, version=1)
-    return Finding(valid=True, score=score, held_out={"fall_rate": metric}, in_distribution={"fall_rate": metric})
+    return Measurements(valid=True, score=score, held_out={"fall_rate": metric}, in_distribution={"fall_rate": metric})
 
 
 def calls(folder: EventFolder) -> list[str]:
@@ -83,7 +83,7 @@ def of_another_boot() -> Identity:
     return Identity(own.pid, own.start, "another-boot", own.namespace, own.host)
 
 
-def scripted(run: Path, job: Job, out: Path) -> Finding:
+def scripted(run: Path, job: Job, out: Path) -> Measurements:
     """What to do is in the job's content: a word, and a number after a dash."""
     with (run / CALLS).open("a") as file:
         file.write(f"{job.id} {os.getpid()}\n")
@@ -98,7 +98,7 @@ def scripted(run: Path, job: Job, out: Path) -> Finding:
     if word == "refuse":
         raise SurefootError("observations do not fit")
     if word == "invalid":
-        return Finding(valid=False, reasons=("every robot broke",))
+        return Measurements(valid=False, reasons=("every robot broke",))
     return finding(float(number) if word == "score" else 1.0)
 
 

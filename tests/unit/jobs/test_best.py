@@ -9,7 +9,7 @@ from event_cases import ZERO, add_job, finding, make_run
 from surefoot.errors import RunFolderError
 from surefoot.files import sha256_of
 from surefoot.jobs.best import find_best, keep_best, read_provenance
-from surefoot.jobs.job import Finding, Metric, Result, answered, fault
+from surefoot.jobs.job import Measurements, Metric, Result, answered, fault
 from surefoot.jobs.queue import EventFolder
 
 
@@ -31,7 +31,7 @@ def test_the_highest_score_wins_and_of_equal_ones_the_earliest_checkpoint(folder
 
 def test_only_valid_results_with_a_score_of_an_event_that_keeps_the_best_take_part(folder: EventFolder):
     job = add_job(folder, "")
-    invalid = answered(job, Finding(valid=False, reasons=("x",), score=99.0), "", 1, 1.0)
+    invalid = answered(job, Measurements(valid=False, reasons=("x",), score=99.0), "", 1, 1.0)
     other = scored(folder, 2, 9.0, keep_best=False)
     assert find_best([invalid, fault(job, "x", 1), other, scored(folder, 3, None)]) is None
     best = find_best([invalid, other, scored(folder, 1, 0.1)])

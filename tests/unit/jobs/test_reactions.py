@@ -7,7 +7,7 @@ import pytest
 
 from event_cases import add_job, finding, make_run
 from surefoot.audit.alerts.alerts import Alert
-from surefoot.jobs.job import Finding, Metric, Result, answered, fault, read_result, to_json
+from surefoot.jobs.job import Measurements, Metric, Result, answered, fault, read_result, to_json
 from surefoot.jobs.kinds import Content
 from surefoot.jobs.plan import PlannedEvent
 from surefoot.jobs.reactions import broken, new_failures, react, silencing
@@ -62,7 +62,7 @@ def test_a_broken_limit_is_an_alert_with_its_action_and_before_its_time_none(res
 
 def test_a_fault_and_a_result_that_is_not_valid_do_what_on_fault_says(result: Result):
     limits = planned(falls=Limit(metric="fall_rate", maximum=0.01, action="stop"))
-    invalid = answered(result.job, Finding(valid=False, reasons=("a", "b")), "", 1, 1.0)
+    invalid = answered(result.job, Measurements(valid=False, reasons=("a", "b")), "", 1, 1.0)
     for bad, reason in ((fault(result.job, "gone", 1), "has no result: gone"), (invalid, "is not valid: a; b")):
         (alert,) = react(bad, limits, "pause", iteration=7)
         assert (alert.kind, alert.subject, alert.action) == ("event_fault", "panel", "pause")
@@ -109,7 +109,7 @@ def test_a_failure_is_told_where_it_is_news(
     def tagged(tags: tuple[str, ...] | None) -> Result | None:
         if tags is None:
             return None
-        return answered(result.job, Finding(valid=True, transfer=numbers, tags=tags), "", 1, 1.0)
+        return answered(result.job, Measurements(valid=True, transfer=numbers, tags=tags), "", 1, 1.0)
 
     this = tagged(now)
     assert this is not None

@@ -20,6 +20,7 @@ from surefoot.jobs.kinds import Content
 from surefoot.jobs.lease import trainer_lease
 from surefoot.jobs.plan import EventPlan, Mode, PlannedEvent
 from surefoot.jobs.trainer import RunEvents
+from surefoot.machine import Machine
 from surefoot.manifest.schedule import Event, Limit, Schedule
 
 Make = Callable[..., RunEvents]
@@ -44,7 +45,7 @@ def make(run: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     ) -> RunEvents:
         config = Schedule(**{"events": {"panel": event()}} | schedule)
         planned = tuple(PlannedEvent(name, event, Content(ZERO)) for name, event in config.events.items())
-        plan = EventPlan(mode, config, planned, "none", "cpu", Path("/"), command, scripted)
+        plan = EventPlan(mode, config, planned, Machine("none"), Path("/"), command, scripted)
         made.append(RunEvents(run, plan, ZERO, resumed_at))
         return made[-1]
 

@@ -12,7 +12,7 @@ from event_cases import ZERO, add_job, finding, make_run
 from surefoot import files
 from surefoot.errors import RecordError, RunFolderError
 from surefoot.jobs.best import keep_best
-from surefoot.jobs.job import Finding, Metric, answered, fault
+from surefoot.jobs.job import Measurements, Metric, answered, fault
 from surefoot.jobs.lease import trainer_lease
 from surefoot.jobs.queue import EventFolder
 from surefoot.jobs.reactions import Omitted, ReactionLog
@@ -115,7 +115,7 @@ def test_throughput_never_stands_alone(folder: EventFolder, manifest: Manifest, 
     if kind != "nothing":
         job = add_job(folder, "")
         control = finding(0.5).model_copy(update={"held_out": {}, "score": None})
-        invalid = Finding(valid=False, reasons=("all robots broke",), held_out=finding(0.5).held_out)
+        invalid = Measurements(valid=False, reasons=("all robots broke",), held_out=finding(0.5).held_out)
         answers = {"control only": answered(job, control, "", 1, 1.0), "not valid": answered(job, invalid, "", 1, 1.0)}
         result = answers.get(kind, fault(job, "it was deleted", 1))
         if kind != "unanswered":

@@ -61,10 +61,11 @@ def _evaluate(args: argparse.Namespace, panel: str, changes: dict[str, Any]) -> 
     from surefoot.evaluation.provenance import check_writable, report_path, task_manifest
     from surefoot.evaluation.report_files import write_heatmap, write_parquet
     from surefoot.evaluation.report_text import report_text
+    from surefoot.machine import Machine
     from surefoot.runs.checkpoint import load
     from surefoot_tasks import manifest_root
 
-    manifests = manifest_root()
+    manifests, machine = manifest_root(), Machine(args.engine, args.device, args.threads)
     shipped, chosen = choose_panel(panel, manifests), choose_panel(panel, manifests, changes)
     if args.json is not None:
         check_writable(args.json)
@@ -82,10 +83,8 @@ def _evaluate(args: argparse.Namespace, panel: str, changes: dict[str, Any]) -> 
         manifests=manifests,
         task=args.task,
         overrides=args.overrides,
-        engine=args.engine,
-        device=args.device,
+        machine=machine,
         changes=changes,
-        num_threads=args.threads,
         out=out,
     )
     print(report_text(report))
@@ -94,5 +93,5 @@ def _evaluate(args: argparse.Namespace, panel: str, changes: dict[str, Any]) -> 
     write_heatmap(heatmap, report)
     print(f"Report: {out}, {parquet.name}, {heatmap.name}")
     if args.films:
-        for path in film_worst(loaded, task, report, args.engine, args.device, args.films, out):
+        for path in film_worst(loaded, task, report, machine, args.films, out):
             print(f"Film: {path}")

@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> None:
         check_task(manifest_root(), args.task)
 
     from surefoot.engines.base import with_presets
+    from surefoot.machine import Machine
     from surefoot.manifest import compose_manifest
     from surefoot.replay import closed_loop, gap_report
     from surefoot.replay.comparison_film import check_film, film
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     args.engine, overrides = with_presets(args.engine, overrides)
     trace = read_trace(args.trace)
     card = read_card(args.card) if args.card is not None else None
-    how = {"engine": args.engine, "device": args.device, "card": card, "num_threads": args.threads}
+    how = {"machine": Machine(args.engine, args.device, args.threads), "card": card}
     args.out.mkdir(parents=True, exist_ok=True)
     if args.checkpoint is not None:
         judged = closed_loop.run_closed_loop(trace, checkpoint_file(args.checkpoint), **how)

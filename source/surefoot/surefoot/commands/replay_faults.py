@@ -22,9 +22,10 @@ def run(args: argparse.Namespace) -> None:
     """Replay, print."""
     path = _file(args.faults)
 
+    from surefoot.machine import Machine
     from surefoot.rl.fault_replay import format_replay, replay
 
-    print(format_replay(replay(path, engine=args.engine, device=args.device)))
+    print(format_replay(replay(path, Machine(args.engine, args.device))))
 
 
 def _file(named: Path) -> Path:

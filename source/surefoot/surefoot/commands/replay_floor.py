@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> None:
     from surefoot.commands.words import overrides_in
     from surefoot.engines.base import with_presets
     from surefoot.evaluation.provenance import package_versions
+    from surefoot.machine import Machine
     from surefoot.manifest import compose_manifest
     from surefoot.replay.floor import add_floor, measure_floor, write_floor_log
     from surefoot.traces import read_trace, write_trace
@@ -38,8 +39,9 @@ def run(args: argparse.Namespace) -> None:
 
     engine, overrides = with_presets(args.engine, overrides_in(args.overrides, args.parser))
     manifest = compose_manifest(manifest_root(), args.task, ["simulation=full", *overrides])
+    machine = Machine(engine, args.device)
     if args.write is not None:
-        trace = write_floor_log(manifest, engine, args.device)
+        trace = write_floor_log(manifest, machine)
         args.write.parent.mkdir(parents=True, exist_ok=True)
         write_trace(args.write, trace)
         print(f"{args.write}: {trace.header.num_samples} samples by {trace.header.engine}")
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     versions = {name: number for name, number in package_versions().items() if name in names}
     with_what = ", ".join(f"{name} {number}" for name, number in {"surefoot": surefoot.__version__, **versions}.items())
     said = f"{time.strftime('%Y-%m-%d')}, {args.device}, {with_what}"
-    floor = measure_floor(read_trace(args.measure), manifest, engine, measured=said, device=args.device)
+    floor = measure_floor(read_trace(args.measure), manifest, machine, measured=said)
     scores = ", ".join(f"{mode} {score:.3g}" for mode, score in floor.scores.items())
     print(f"{floor.robot}, log of {floor.writer} on {floor.engine}, {floor.windows} windows: {scores}")
     if args.record is not None:

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> None:
 
     from surefoot.engines.base import with_presets
     from surefoot.jobs.plan import plan_events
+    from surefoot.machine import Machine
     from surefoot.manifest import compose_manifest, override_manifest, read_manifest
     from surefoot.rl.train import resume, train
     from surefoot.runs.locate import run_folder
@@ -63,8 +64,9 @@ def run(args: argparse.Namespace) -> None:
     else:
         assert folder is not None
         manifest = override_manifest(read_manifest(folder / "manifest.yaml"), overrides)
-    plan = plan_events(manifest, manifests=manifest_root(), engine=engine, device=args.device, mode=args.events)
-    common = {"engine": engine, "device": args.device, "num_threads": args.threads, "events": plan}
+    machine = Machine(engine, args.device, args.threads)
+    plan = plan_events(manifest, manifests=manifest_root(), machine=machine, mode=args.events)
+    common = {"machine": machine, "events": plan}
     if folder is not None:
         resume(folder, manifest, allow_manifest_change=args.allow_manifest_change, **common)
     else:

@@ -16,8 +16,9 @@ import surefoot.cli
 from surefoot.crosscheck.probe_engine import probe_engine
 from surefoot.crosscheck.probe_file import write_probe
 from surefoot.crosscheck.probe_plan import ProbePlan
-from surefoot.engines.base import load_engine
+from surefoot.engines.base import make_env
 from surefoot.evaluation.evaluate import evaluate_checkpoint
+from surefoot.machine import Machine
 from surefoot.manifest import read_manifest
 
 
@@ -31,12 +32,7 @@ def main() -> None:
 def _probe(job: dict[str, Any]) -> None:
     with np.load(job["plan"], allow_pickle=False) as archive:
         plan = ProbePlan(**{name: archive[name] for name in archive.files})
-    env = load_engine(job["engine"]).make_env(
-        read_manifest(Path(job["manifest"])),
-        device=job["device"],
-        num_envs=plan.pos.shape[1],
-        num_threads=job["num_threads"],
-    )
+    env = make_env(_machine(job), read_manifest(Path(job["manifest"])), num_envs=plan.pos.shape[1])
     write_probe(Path(job["out"]), probe_engine(env, plan, job["engine"]))
     # Last, because some simulators end the process here.
     env.close()
@@ -48,12 +44,14 @@ def _evaluate(job: dict[str, Any]) -> None:
         manifests=Path(job["manifests"]),
         task=job["task"],
         overrides=job["overrides"],
-        engine=job["engine"],
-        device=job["device"],
+        machine=_machine(job),
         changes={key: job[key] for key in ("seed", "replicates", "duration")},
-        num_threads=job["num_threads"],
         out=Path(job["out"]),
     )
+
+
+def _machine(job: dict[str, Any]) -> Machine:
+    return Machine(job["engine"], job["device"], job["num_threads"])
 
 
 if __name__ == "__main__":

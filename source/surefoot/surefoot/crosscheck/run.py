@@ -23,6 +23,7 @@ from surefoot.errors import CrosscheckError, unknown_name
 from surefoot.files import write_atomically
 from surefoot.manifest import Manifest, compose_manifest, diff_manifests
 from surefoot.manifest.store import manifest_text
+from surefoot.reporting import say
 from surefoot.runs.checkpoint import check_fits, load
 
 
@@ -191,7 +192,7 @@ def _work(question: Question, side: Side, job: dict[str, Any], out: Path, stem: 
     # A file of an earlier run would pass for this one's answer.
     out.unlink(missing_ok=True)
     if not question.quiet:
-        print(f"{job['kind']} on {side.engine} ({side.device}) ...", file=sys.stderr, flush=True)
+        say(f"{job['kind']} on {side.engine} ({side.device}) ...", aside=True)
     command = [side.python, "-m", "surefoot.crosscheck.engine_process", str(job_path)]
     try:
         with log.open("w") as file:

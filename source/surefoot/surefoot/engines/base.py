@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from surefoot.engines.faults import FaultDetector
 from surefoot.engines.step import PhysicalState, StepResult
 from surefoot.errors import EngineError, MissingExtra, unknown_name
+from surefoot.machine import Machine
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.command_schedule import CommandSchedule
 from surefoot.mdp.commands import VelocityCommands
@@ -191,6 +193,7 @@ class Engine(Protocol):
         evaluation: bool = False,
         replicates: int = 1,
         conditions: Conditions | None = None,
+        single_steps: bool = False,
     ) -> EngineEnv:
         """Build a batch of environments.
 
@@ -207,6 +210,8 @@ class Engine(Protocol):
                 independent of the command.
             conditions: In an evaluation, what is imposed on each environment in place of held commands and drawn
                 values; it also says how many there are. The manifest's factors are those that are imposed.
+            single_steps: It will be driven by `physics_step`, whose steps are then physics and nothing else: an engine
+                that can run a control step as one call would end each of them with a forward pass.
         """
         ...
 
@@ -233,11 +238,25 @@ class Engine(Protocol):
         ...
 
 
-ENGINES: dict[str, tuple[str, tuple[str, ...], str]] = {
-    "mujoco": ("surefoot.engines.mujoco", ("mjlab", "mjbatch"), "mujoco"),
-    "isaaclab": ("surefoot.engines.isaaclab", (), "isaaclab"),  # says by itself what it lacks: two versions, two ways
+@dataclass(frozen=True)
+class EngineSource:
+    """Where an engine comes from."""
+
+    module: str
+    needs: tuple[str, ...]
+    """Packages; empty where the engine says by itself what it lacks, because it depends on the version."""
+    extra: str
+    """Installs them."""
+    backends: str = ""
+    """Module with `backend_here` and `chosen_backend`, of an engine with several physics backends."""
+
+
+ENGINES: dict[str, EngineSource] = {
+    "mujoco": EngineSource("surefoot.engines.mujoco", ("mjlab", "mjbatch"), "mujoco"),
+    "isaaclab": EngineSource(
+        "surefoot.engines.isaaclab", (), "isaaclab", backends="surefoot.engines.isaaclab.compat.versions"
+    ),
 }
-"""Module, packages it needs, and the extra that installs them, by engine name."""
 
 
 def load_engine(name: str) -> Engine:
@@ -254,11 +273,11 @@ def load_engine(name: str) -> Engine:
     name, _, backend = name.partition(":")
     if name not in ENGINES:
         raise unknown_name("Engine", name, ENGINES)
-    module, needs, extra = ENGINES[name]
-    missing = [package for package in needs if importlib.util.find_spec(package) is None]
+    source = ENGINES[name]
+    missing = [package for package in source.needs if importlib.util.find_spec(package) is None]
     if missing:
-        raise MissingExtra(f"Engine {name!r} needs {' and '.join(missing)}. Install it: {pip_line(extra)}")
-    engine = importlib.import_module(module)
+        raise MissingExtra(f"Engine {name!r} needs {' and '.join(missing)}. Install it: {pip_line(source.extra)}")
+    engine = importlib.import_module(source.module)
     if backend:
         if not hasattr(engine, "with_physics"):
             raise EngineError(f"Engine {name!r} has one physics backend only; drop {':' + backend!r}.")
@@ -266,42 +285,47 @@ def load_engine(name: str) -> Engine:
     return cast("Engine", engine)
 
 
+def make_env(machine: Machine, manifest: Manifest, **how: Any) -> EngineEnv:
+    """Build a batch of environments on a machine; `how` is what `Engine.make_env` takes beside it."""
+    return load_engine(machine.engine).make_env(manifest, device=machine.device, num_threads=machine.threads, **how)
+
+
 def physics_name(engine: str) -> str:
-    """An engine's name with the backend that it simulates with here: what `isaaclab` alone leaves to the version.
+    """An engine's name with the backend that it simulates with here: what its name alone leaves to what is installed.
 
     Args:
         engine: As `load_engine` takes it.
 
     Raises:
-        MissingExtra: The backend is Isaac Lab's choice, and it is not installed.
-        EngineError: Its version is not known.
+        MissingExtra: The backend depends on what is installed, and nothing is.
+        EngineError: The installed version is not known.
     """
-    if engine not in ("isaaclab", "isaaclab:physx"):
-        return engine
-    from surefoot.engines.isaaclab.compat.versions import isaaclab_version, physics_backend
-
     name, _, backend = engine.partition(":")
-    return f"{name}:{physics_backend(isaaclab_version(), backend or None)}"
+    if name not in ENGINES or not ENGINES[name].backends:
+        return engine
+    return f"{name}:{importlib.import_module(ENGINES[name].backends).backend_here(backend or None)}"
 
 
 def with_presets(engine: str, overrides: list[str]) -> tuple[str, list[str]]:
-    """Isaac Lab's `physics=NAME` and `presets=NAME` among overrides: the engine they choose, and the other overrides.
+    """An engine's own words among overrides, such as `physics=NAME`: the engine they choose, and the other overrides.
 
     Raises:
         UnknownName: No backend of that name.
-        EngineError: The engine has no backends, or another one was chosen with `--engine`.
+        EngineError: They are another engine's, or another backend was chosen with `--engine`.
     """
-    from surefoot.engines.isaaclab.compat.presets import chosen_backend
-
-    backend, rest = chosen_backend(overrides)
-    if backend is None:
-        return engine, rest
     name, _, chosen = engine.partition(":")
-    if name != "isaaclab":
-        raise EngineError(f"physics={backend} chooses a backend of engine 'isaaclab'; here is --engine {engine}.")
-    if chosen not in ("", backend):
-        raise EngineError(f"physics={backend} and --engine {engine} contradict each other; drop one of them.")
-    return f"{name}:{backend}", rest
+    for owner, source in ENGINES.items():
+        if not source.backends:
+            continue
+        backend, rest = importlib.import_module(source.backends).chosen_backend(overrides)
+        if backend is None:
+            continue
+        if name != owner:
+            raise EngineError(f"physics={backend} chooses a backend of engine {owner!r}; here is --engine {engine}.")
+        if chosen not in ("", backend):
+            raise EngineError(f"physics={backend} and --engine {engine} contradict each other; drop one of them.")
+        return f"{name}:{backend}", rest
+    return engine, overrides
 
 
 def pip_line(extra: str) -> str:

@@ -7,15 +7,18 @@ raise `NotImplementedError` here.
 from collections.abc import Callable
 from typing import Any, cast, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from surefoot.audit.accounts.observe import audit_step
 from surefoot.audit.accounts.step import AuditStep
 from surefoot.engines.delays import ObservationDelay
-from surefoot.engines.drawing import Pictures
+from surefoot.engines.drawing import Drawer
 from surefoot.engines.faults import FaultDetector
 from surefoot.engines.step import PhysicalState, StepResult
+from surefoot.errors import EngineError
 from surefoot.manifest.manifest import Manifest
 from surefoot.mdp.commands import VelocityCommands
 from surefoot.mdp.frames import quat_from_yaw
@@ -34,7 +37,7 @@ from surefoot.terrain.levels import TerrainLevels
 from surefoot.terrain.placement import stratified_columns
 
 
-class TaskEnv(Pictures):
+class TaskEnv:
     """The task's part of an environment batch; the order within a step is that of docs/design.md."""
 
     manifest: Manifest
@@ -55,6 +58,8 @@ class TaskEnv(Pictures):
     reward_manager: Any
     termination_manager: Any
 
+    drawer: Drawer | None = None
+    """What `render` draws with, if anything."""
     _instead_of_physics: PhysicalState | None = None
     contact_of_present_state = False
     implicit_drives = False
@@ -253,6 +258,33 @@ class TaskEnv(Pictures):
         from surefoot.engines.definition import definition
 
         return definition(self)
+
+    def draw_at(self, size: tuple[int, int] | None) -> None:
+        """From now on `render` gives frames of a width and height, px; None: none.
+
+        Raises:
+            EngineError: The robot has no MJCF.
+        """
+        layout = self.ground.layout if self.ground is not None else None
+        self.drawer = Drawer(self.manifest.robot, size, layout) if size is not None else None
+
+    def drawn_poses(self) -> tuple[NDArray[np.float32], ...]:
+        """See `EngineEnv.drawn_poses`."""
+        state = self.robot_state
+        values = (state.raw_base_pos_w(), state.raw_base_quat_w(), state.raw_joint_pos())
+        return tuple(value.cpu().numpy() for value in values)
+
+    def render(self, *_: Any) -> NDArray[np.uint8]:
+        """See `EngineEnv.render`."""
+        if self.drawer is None:
+            raise EngineError("The environment draws nothing: expected render=(width, height) when it was made.")
+        return self.drawer.frame(*(value[0] for value in self.drawn_poses()))
+
+    def close(self) -> None:
+        """Free what the drawer and the simulator hold."""
+        if self.drawer is not None:
+            self.drawer.close()
+        super().close()  # pyright: ignore[reportAttributeAccessIssue]
 
     def _simulate(self) -> None:
         """Physics, counters, clocks and what the state says of faults."""

@@ -3,12 +3,13 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from surefoot.engines.base import Engine, EngineEnv, load_engine
+from surefoot.engines.base import Engine, EngineEnv, load_engine, make_env
 from surefoot.engines.device import check_device
 from surefoot.errors import PanelError, did_you_mean
 from surefoot.evaluation.conditions import check_kicks, factor_values, panel_conditions, panel_manifest
@@ -26,6 +27,7 @@ from surefoot.evaluation.provenance import (
 )
 from surefoot.evaluation.report import PanelReport, panel_report
 from surefoot.evaluation.rollout import run_cells
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest
 from surefoot.manifest.document import explain
 from surefoot.manifest.factors import FACTORS
@@ -43,10 +45,8 @@ def evaluate_checkpoint(
     manifests: Path,
     task: str | None = None,
     overrides: list[str] | None = None,
-    engine: str = "mujoco",
-    device: str = "cpu",
+    machine: Machine = Machine(),
     changes: Mapping[str, Any] | None = None,
-    num_threads: int = 0,
     out: Path | None = None,
 ) -> PanelReport:
     """Measure the deterministic policy of a checkpoint under a panel.
@@ -57,10 +57,8 @@ def evaluate_checkpoint(
         manifests: Folder of the manifests.
         task: Evaluate on this task; default: the manifest inside the checkpoint.
         overrides: `key=value` and `group=option` for the task.
-        engine: Name of an engine.
-        device: `cpu` or `cuda:N`.
+        machine: Where it is simulated.
         changes: Of the panel, by key, `seed` among them; it is another panel then, and results cannot be compared.
-        num_threads: Physics threads on a CPU; 0 means all cores.
         out: JSON file to write the report to.
 
     Raises:
@@ -69,25 +67,25 @@ def evaluate_checkpoint(
         ManifestError: A task, an override or a condition that does not fit.
         RunFolderError: `out` cannot be written.
     """
-    device = check_device(device)
+    machine = replace(machine, device=check_device(machine.device))
     if out is not None:
         check_writable(out)
     chosen = choose_panel(panel, manifests, changes)
     loaded, file_sha256 = load_and_hash(path)
     measured_on = task_manifest(loaded.manifest, manifests, task, overrides or [])
     check_fits(loaded, measured_on)
-    policy = load_policy(loaded, measured_on, device)  # weights that do not fit are refused before a simulator is asked
-    simulator = load_engine(engine)
-    manifest = fit_panel(chosen, measured_on, simulator, engine)
+    # Weights that do not fit are refused before a simulator is asked.
+    policy = load_policy(loaded, measured_on, machine.device)
+    manifest = fit_panel(chosen, measured_on, load_engine(machine.engine), machine.engine)
     members = members_of(chosen, loaded.trained_on, measured_on)
 
     began = time.perf_counter()
-    env = build_env(simulator, chosen, manifest, device, num_threads)
+    env = build_env(machine, chosen, manifest)
     try:
         result = run_cells(env, policy, chosen)
     finally:
         env.close()
-    about = provenance(chosen, loaded, file_sha256, manifest, engine, device)
+    about = provenance(chosen, loaded, file_sha256, manifest, machine)
     about["caveats"] = [*without_extension(loaded.manifest)[1], *env.caveats]
     about["manifest_changes"] = changes_that_count(loaded.manifest, measured_on, chosen.drawn)
     report = panel_report(result, members, about)
@@ -120,18 +118,17 @@ def members_of(panel: Panel, trained_on: Sequence[Manifest], measured_on: Manife
     return compare(panel, trained_on, measured_on)
 
 
-def build_env(engine: Engine, panel: Panel, manifest: Manifest, device: str, num_threads: int = 0) -> EngineEnv:
+def build_env(machine: Machine, panel: Panel, manifest: Manifest) -> EngineEnv:
     """One environment for each cell and replicate, replicates of a cell as neighbours.
 
     Under a drawn panel they draw as in training, balanced over the replicates, and follow the panel's commands.
     """
     conditions = panel_conditions(panel, manifest)
-    common: dict[str, Any] = {"device": device, "num_threads": num_threads, "evaluation": True}
     if not panel.drawn:
-        return engine.make_env(manifest, conditions=conditions, **common)
-    env = engine.make_env(manifest, num_envs=panel.num_envs, replicates=panel.replicates, **common)
+        return make_env(machine, manifest, evaluation=True, conditions=conditions)
+    env = make_env(machine, manifest, evaluation=True, num_envs=panel.num_envs, replicates=panel.replicates)
     # Before the rollout resets them: the first observation shows the command.
-    env.commands.follow(conditions.to(device).timetable)
+    env.commands.follow(conditions.to(env.device).timetable)
     return env
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from surefoot.engines.base import EngineEnv, load_engine
+from surefoot.engines.base import EngineEnv, make_env
 from surefoot.engines.opengl import choose_opengl
 from surefoot.errors import PanelError
 from surefoot.evaluation.conditions import panel_conditions, panel_manifest
 from surefoot.evaluation.panel import Panel
 from surefoot.evaluation.report import PanelReport
 from surefoot.evaluation.rollout import PanelResult
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest
 from surefoot.play.film import FRAMES_PER_SECOND
 from surefoot.play.video import VideoFile, check_output, with_caption
@@ -45,8 +46,7 @@ def film_worst(
     checkpoint: Checkpoint,
     task: Manifest,
     report: PanelReport,
-    engine: str,
-    device: str,
+    machine: Machine,
     count: int,
     out: Path,
 ) -> Iterator[Path]:
@@ -58,13 +58,13 @@ def film_worst(
     result = report.result
     manifest = panel_manifest(task, result.panel, result.panel.seed)
     conditions = panel_conditions(result.panel, manifest)
-    policy = load_policy(checkpoint, manifest, device)
+    policy = load_policy(checkpoint, manifest, machine.device)
     names = list(result.panel.cells)
     for cell in report.plain["cells"][:count]:
         row = names.index(cell["name"])
         replicate = _worst_episode(result, row)
         chosen = conditions.rows(torch.tensor([row * result.panel.replicates + replicate]))
-        env = load_engine(engine).make_env(manifest, device=device, render=SIZE, evaluation=True, conditions=chosen)
+        env = make_env(machine, manifest, render=SIZE, evaluation=True, conditions=chosen)
         path = out.with_name(f"{out.stem}_{cell['name']}.mp4")
         try:
             _film(env, policy, path, cell["name"], result.panel.duration)

@@ -21,7 +21,7 @@ _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class Finding:
+class ComparedCondition:
     """One condition of a cell against its counterpart in training."""
 
     factor: str
@@ -40,7 +40,7 @@ class Membership:
     """Where a cell belongs, and why."""
 
     held_out: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[ComparedCondition, ...]
     """All that were compared."""
     refused: bool
     """Meant to be held out, and inside the training distribution."""
@@ -70,7 +70,7 @@ def memberships(
     return found
 
 
-def _of_all(compared: list[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+def _of_all(compared: list[tuple[ComparedCondition, ...]]) -> tuple[ComparedCondition, ...]:
     """The training that had all of a cell's conditions; otherwise the newest, less what an earlier one had."""
     for findings in compared:
         if not _outside(findings):
@@ -81,25 +81,25 @@ def _of_all(compared: list[tuple[Finding, ...]]) -> tuple[Finding, ...]:
         return merged
     apart = [finding for finding in compared[-1] if finding.held_out]
     what = ", ".join(f"{finding.factor} {finding.cell}" for finding in apart)
-    return (*merged, Finding("combination", what, "each of its conditions, in no manifest all of them", True))
+    return (*merged, ComparedCondition("combination", what, "each of its conditions, in no manifest all of them", True))
 
 
-def _key(finding: Finding) -> tuple[str, str]:
+def _key(finding: ComparedCondition) -> tuple[str, str]:
     """The same for one condition whatever it is compared with."""
     return finding.factor, finding.cell.partition(": ")[0]
 
 
-def _outside(findings: tuple[Finding, ...]) -> bool:
+def _outside(findings: tuple[ComparedCondition, ...]) -> bool:
     return any(finding.held_out for finding in findings)
 
 
-def compare_cell(cell: Cell, training: Manifest, measured_on: Manifest | None = None) -> tuple[Finding, ...]:
+def compare_cell(cell: Cell, training: Manifest, measured_on: Manifest | None = None) -> tuple[ComparedCondition, ...]:
     """Every condition of a cell, met by a robot of `measured_on`, against one training manifest."""
     task = measured_on or training
     robot, known = task.robot.name, training.robot.name
     return (
-        *((Finding("robot", robot, known, True),) if robot != known else ()),
-        ground_finding(cell.terrain, training, Finding),
+        *((ComparedCondition("robot", robot, known, True),) if robot != known else ()),
+        ground_finding(cell.terrain, training, ComparedCondition),
         *_factor_findings(cell, training, task),
         *_kick_findings(cell, training, task),
         *_command_findings(cell, training),
@@ -111,11 +111,11 @@ def _within(value: float, bounds: tuple[float, float]) -> bool:
     return bounds[0] - slack <= value <= bounds[1] + slack
 
 
-def _ranged(factor: str, value: float | Span, bounds: Span, unit: str = "") -> Finding:
+def _ranged(factor: str, value: float | Span, bounds: Span, unit: str = "") -> ComparedCondition:
     suffix = f" {unit}" if unit and unit != "-" else ""
     here = value if isinstance(value, tuple) else (value, value)
     inside = all(_within(end, bounds) for end in here)
-    return Finding(factor, _words(here) + suffix, _words(bounds) + suffix, not inside)
+    return ComparedCondition(factor, _words(here) + suffix, _words(bounds) + suffix, not inside)
 
 
 def _words(span: Span) -> str:
@@ -129,7 +129,7 @@ def _drawn(kind: FactorKind, training: Manifest) -> Span | None:
     return None if factor is None else (factor.edges[0], factor.edges[-1])
 
 
-def _factor_findings(cell: Cell, training: Manifest, task: Manifest) -> Iterator[Finding]:
+def _factor_findings(cell: Cell, training: Manifest, task: Manifest) -> Iterator[ComparedCondition]:
     loudness = _loudness(training, task)
     for kind in FACTORS.values():
         value = cell.factor(kind.name)
@@ -137,13 +137,13 @@ def _factor_findings(cell: Cell, training: Manifest, task: Manifest) -> Iterator
             yield _range_finding(kind, value, training, task)
         elif kind.compared == "place" and value is not None:  # none: at the middle, which training's ranges are about
             drawn = _drawn(kind, training)
-            middle = Finding(kind.name, f"{value:g} {kind.unit}", "the base's centre of mass", True)
+            middle = ComparedCondition(kind.name, f"{value:g} {kind.unit}", "the base's centre of mass", True)
             yield middle if drawn is None else _ranged(kind.name, value, drawn, kind.unit)
         elif kind.compared == "noise" and value is not None:
             yield _noise_finding(kind, value, training, loudness)
 
 
-def _range_finding(kind: FactorKind, value: float | None, training: Manifest, task: Manifest) -> Finding:
+def _range_finding(kind: FactorKind, value: float | None, training: Manifest, task: Manifest) -> ComparedCondition:
     """Within the range, edges included; without the factor training had what the robot definition says."""
     drawn, own = _drawn(kind, training), kind.own(training) if kind.own is not None else None
     neutral = None if kind.neutral is None else (kind.neutral, kind.neutral)
@@ -175,17 +175,17 @@ def _loudness(training: Manifest, task: Manifest) -> float:
     return max(times, default=0.0)
 
 
-def _noise_finding(kind: FactorKind, value: float, training: Manifest, loudness: float) -> Finding:
+def _noise_finding(kind: FactorKind, value: float, training: Manifest, loudness: float) -> ComparedCondition:
     """Compared as amplitudes: what a level multiplies is the noise that the task declares."""
     assert kind.neutral is not None
     _, most = _drawn(kind, training) or (kind.neutral, kind.neutral)
     amplitude = value * loudness if value > 0 else 0.0
     words = f"{value:g}" + ("" if loudness in (0.0, 1.0) else f" of noise up to {loudness:g} times training's")
     trained = "no noise" if not any(declared_noise(training).values()) else f"up to {most:g}"
-    return Finding(kind.name, words, trained, not _within(amplitude, (0.0, most)))
+    return ComparedCondition(kind.name, words, trained, not _within(amplitude, (0.0, most)))
 
 
-def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Finding]:
+def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[ComparedCondition]:
     push = training.randomization.push
     kinds = [kind for kind in FACTORS.values() if kind.compared == "kicks"]
     here = math.prod(cell.factor(kind.name) or 0.0 for kind in kinds)
@@ -193,7 +193,7 @@ def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Findi
     there = math.prod((_drawn(kind, training) or (1.0, 1.0))[1] for kind in kinds) if training.has_kicks else 0.0
     reach = push.lin_vel_xy * math.sqrt(2) * there  # corner of the square that training draws from
     turn = push.ang_vel_z * there
-    findings: list[Finding] = []
+    findings: list[ComparedCondition] = []
     for kick in cell.kicks:
         findings.append(_ranged("kick", kick.lin_vel * here, (0.0, reach), "m/s"))
         findings.append(_ranged("kick.ang_vel_z", kick.ang_vel_z * here, (-turn, turn), "rad/s"))
@@ -204,13 +204,15 @@ def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Findi
             after.at + wait - before.at for (before, after), wait in zip(pairwise(cell.kicks), waits[1:], strict=True)
         )
         shortest = push.interval[0] if training.has_kicks else math.inf
-        findings.append(Finding("kick.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6))
+        findings.append(
+            ComparedCondition("kick.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6)
+        )
     return findings
 
 
-def _command_findings(cell: Cell, training: Manifest) -> list[Finding]:
+def _command_findings(cell: Cell, training: Manifest) -> list[ComparedCondition]:
     ranges = training.task.commands
-    findings: list[Finding] = []
+    findings: list[ComparedCondition] = []
     axes = (("lin_vel_x", ranges.lin_vel_x), ("lin_vel_y", ranges.lin_vel_y), ("ang_vel_z", ranges.ang_vel_z))
     standing = ranges.standing_fraction > 0
     for axis, (name, bounds) in enumerate(axes, start=1):
@@ -219,9 +221,11 @@ def _command_findings(cell: Cell, training: Manifest) -> list[Finding]:
         for value in sorted({min(values), max(values)} if values else ()):
             findings.append(_ranged(f"command.{name}", value, bounds, unit))
         if not values:
-            findings.append(Finding(f"command.{name}", f"0 {unit}", "standing", False))
+            findings.append(ComparedCondition(f"command.{name}", f"0 {unit}", "standing", False))
     if len(cell.changes) > 1:
         gap = min(after - before for before, after in pairwise(cell.changes))
         shortest = ranges.resampling_time[0]
-        findings.append(Finding("command.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6))
+        findings.append(
+            ComparedCondition("command.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6)
+        )
     return findings

@@ -6,7 +6,7 @@ from typing import Any
 
 from surefoot.errors import ManifestError, PanelError
 from surefoot.evaluation.metrics import METRICS
-from surefoot.jobs.job import Finding, Job, Metric
+from surefoot.jobs.job import Job, Measurements, Metric
 from surefoot.jobs.kinds import Content
 from surefoot.jobs.queue import checkpoint_for
 from surefoot.manifest import Manifest
@@ -36,7 +36,7 @@ def check(manifest: Manifest, event: Event, manifests: Path, engine: str) -> Con
     return Content(panel.sha256, (note,) if refused else ())
 
 
-def evaluate(run: Path, job: Job, out: Path) -> Finding:
+def evaluate(run: Path, job: Job, out: Path) -> Measurements:
     """Run the panel on a job's checkpoint; the JSON file in the report folder has every cell.
 
     Raises:
@@ -57,17 +57,15 @@ def evaluate(run: Path, job: Job, out: Path) -> Finding:
         checkpoint_for(run, job),
         name,
         manifests=manifests,
-        engine=job.engine,
-        device=job.device,
+        machine=job.machine,
         changes={"seed": job.seed},
-        num_threads=job.threads,
         out=out / f"{job.kind}.json",
     )
     plain = report.plain
     # Of a drawn panel a group without a cell is left out: nothing was meant to be in it.
     shown = {name for name in MEASURED if not panel.drawn or plain[name]["fall_rate"]["cells"]}
     held_out, inside = (_metrics(plain[name], plain["units"]) if name in shown else {} for name in MEASURED)
-    return Finding(
+    return Measurements(
         valid=report.valid,
         reasons=tuple(plain["reasons"]),
         score=report.score,

@@ -13,6 +13,7 @@ from surefoot.evaluation.drawn import what_is_drawn
 from surefoot.evaluation.held_out import declared_noise
 from surefoot.evaluation.metrics import METRICS
 from surefoot.evaluation.panel import Panel
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, compose_manifest, diff_manifests, override_manifest, validate
 from surefoot.manifest.compose import is_group
 from surefoot.manifest.manifest import canonical_data
@@ -93,7 +94,7 @@ def check_writable(path: Path) -> None:
 
 
 def provenance(
-    panel: Panel, checkpoint: Checkpoint, file_sha256: str, manifest: Manifest, engine: str, device: str
+    panel: Panel, checkpoint: Checkpoint, file_sha256: str, manifest: Manifest, machine: Machine
 ) -> dict[str, Any]:
     """What goes to the top of a report.
 
@@ -102,8 +103,7 @@ def provenance(
         checkpoint: Whose policy was measured.
         file_sha256: Of the checkpoint's file.
         manifest: That the environments were built from.
-        engine: Name of the engine.
-        device: `cpu` or `cuda:N`.
+        machine: Where it was simulated.
     """
     return {
         "panel": panel.name,
@@ -119,8 +119,8 @@ def provenance(
         "task": manifest.name,
         "manifest_sha256": manifest.sha256,
         "setting_sha256": setting_sha256(manifest, panel.drawn),
-        "engine": engine,
-        "device": device,
+        "engine": machine.engine,
+        "device": machine.device,
         "contact_model": manifest.simulation.contact_model,
         "sensor_noise": declared_noise(manifest),
         "seed": panel.seed,

@@ -16,13 +16,13 @@ from pydantic import Field, model_validator
 
 from surefoot.errors import SurefootError
 from surefoot.files import write_atomically
-from surefoot.jobs.job import Finding, Job, Result, answered, fault, to_json
+from surefoot.jobs.job import Job, Measurements, Result, answered, fault, to_json
 from surefoot.jobs.queue import EventFolder, checkpoint_for, report_folder
 from surefoot.manifest.base import Section
 
 OUTCOME = "outcome.json"
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-Evaluate = Callable[[Path, Job, Path], Finding]
+Evaluate = Callable[[Path, Job, Path], Measurements]
 """Run folder, job, folder for the report."""
 
 
@@ -31,7 +31,7 @@ class Outcome(Section):
 
     schema_version: Literal[1] = 1
     job: Job
-    finding: Finding | None = None
+    finding: Measurements | None = None
     fault: str = ""
     seconds: Annotated[float, Field(ge=0)]
     """Wall-clock."""

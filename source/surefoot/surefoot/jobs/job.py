@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from surefoot.errors import RunFolderError
+from surefoot.machine import Machine
 from surefoot.manifest.base import Section
 from surefoot.manifest.document import explain
 
@@ -55,6 +56,11 @@ class Job(Section):
     attempts: Annotated[int, Field(ge=1)]
     written: str
     """Time of day with zone."""
+
+    @property
+    def machine(self) -> Machine:
+        """Where it is evaluated."""
+        return Machine(self.engine, self.device, self.threads)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -131,8 +137,8 @@ class Metric(Section):
     unit: str = ""
 
 
-class Finding(Section):
-    """What a kind of event returns."""
+class Measurements(Section):
+    """What evaluating an event gave: metrics, and whether they may be trusted."""
 
     valid: bool
     """Whether the numbers may be trusted; a finding that is not valid is shown with its reasons, never as a result."""
@@ -171,7 +177,7 @@ class Result(Section):
     status: Literal["answered", "fault"]
     reason: str = ""
     """Of a fault."""
-    finding: Finding | None = None
+    finding: Measurements | None = None
     """Of an answer."""
     report: str = ""
     """Folder of the full report, relative to the run folder."""
@@ -229,7 +235,7 @@ def fault(job: Job, reason: str, attempts: int, seconds: float = 0.0) -> Result:
     return Result(job=job, status="fault", reason=reason, **about).sealed()
 
 
-def answered(job: Job, finding: Finding, report: str, attempts: int, seconds: float) -> Result:
+def answered(job: Job, finding: Measurements, report: str, attempts: int, seconds: float) -> Result:
     """The result of a job that was done."""
     about: dict[str, Any] = {"attempts": attempts, "seconds": seconds, "written": time_of_day()}
     return Result(job=job, status="answered", finding=finding, report=report, **about).sealed()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from surefoot.errors import ManifestError, unknown_name
-from surefoot.jobs.job import Finding, Job
+from surefoot.jobs.job import Job, Measurements
 from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import KINDS, Event
 
@@ -43,7 +43,7 @@ class Kind(Protocol):
         """
         ...
 
-    def evaluate(self, run: Path, job: Job, out: Path) -> Finding:
+    def evaluate(self, run: Path, job: Job, out: Path) -> Measurements:
         """Do a job, in a process of its own, with `job.threads` threads.
 
         Args:
@@ -88,7 +88,7 @@ def check_limits(event: Event) -> None:
                 raise unknown_name(f"{key}.metric: metric of a {event.kind}", limit.metric, known)
 
 
-def evaluate(run: Path, job: Job, out: Path) -> Finding:
+def evaluate(run: Path, job: Job, out: Path) -> Measurements:
     """Do a job in this process, whose random numbers and threads stay as they were."""
     import torch  # a trainer plans, and a worker waits, without it
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from surefoot.errors import EngineError, ManifestError, SurefootError, unknown_name
-from surefoot.jobs.job import Finding, Job
+from surefoot.jobs.job import Job, Measurements
 from surefoot.jobs.kinds import Content, check_limits, evaluate, kind_of
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest
 from surefoot.manifest.schedule import Event, Schedule
 
@@ -46,26 +47,24 @@ class EventPlan:
     mode: Mode
     schedule: Schedule
     events: tuple[PlannedEvent, ...]
-    engine: str
-    device: str
+    machine: Machine
     manifests: Path
     """Folder of the manifests."""
     command: tuple[str, ...] = COMMAND
     """Starts a worker; the run folder is appended."""
-    evaluate: Callable[[Path, Job, Path], Finding] = evaluate
+    evaluate: Callable[[Path, Job, Path], Measurements] = evaluate
     """Does a job of a run folder in this process; the last argument is a folder for its report."""
 
 
 def plan_events(
-    manifest: Manifest, *, manifests: Path, engine: str = "mujoco", device: str = "cpu", mode: str = "worker"
+    manifest: Manifest, *, manifests: Path, machine: Machine = Machine(), mode: str = "worker"
 ) -> EventPlan | None:
     """Look up what the schedule names; None where there is nothing to do.
 
     Args:
         manifest: The experiment.
         manifests: Folder of the manifests.
-        engine: Name of the engine that trains and evaluates.
-        device: `cpu` or `cuda:N`, of both.
+        machine: What trains; its engine and device also evaluate, with the threads of `schedule.worker`.
         mode: `worker`, `inline` or `off`.
 
     Raises:
@@ -80,16 +79,17 @@ def plan_events(
         raise unknown_name("Mode of events", mode, MODES)
     if chosen == "off" or not manifest.schedule.events:
         return None
-    if chosen == "inline" and load_engine(engine).ONE_AT_A_TIME:
+    if chosen == "inline" and load_engine(machine.engine).ONE_AT_A_TIME:
         raise EngineError(
-            f"--events inline: engine {engine!r} has one simulation in a process, and the training has it. Use "
+            f"--events inline: engine {machine.engine!r} has one simulation in a process, and the training has it. Use "
             "--events worker."
         )
     events: list[PlannedEvent] = []
     for name, event in manifest.schedule.events.items():
         try:
             check_limits(event)
-            events.append(PlannedEvent(name, event, kind_of(event.kind).check(manifest, event, manifests, engine)))
+            content = kind_of(event.kind).check(manifest, event, manifests, machine.engine)
+            events.append(PlannedEvent(name, event, content))
         except SurefootError as error:
             raise ManifestError(str(error), f"schedule.events.{name}") from error
-    return EventPlan(chosen, manifest.schedule, tuple(events), engine, device, manifests)
+    return EventPlan(chosen, manifest.schedule, tuple(events), machine, manifests)

@@ -15,6 +15,7 @@ from surefoot.jobs.job import Metric, Result
 from surefoot.jobs.plan import PlannedEvent
 from surefoot.manifest.audit import Action
 from surefoot.manifest.schedule import Limit
+from surefoot.reporting import say
 
 LIMIT, FAULT, TRANSFER = "event_limit", "event_fault", "event_transfer"
 """Kinds of alerts."""
@@ -124,9 +125,9 @@ def pause(alerts: Sequence[Alert], folder: Path | None, iteration: int, interrup
     try:
         file.write_text("".join(f"iteration {iteration}: {_say(alert)}\n" for alert in alerts))
     except OSError as error:
-        print(f"The run is not paused: {file} cannot be written ({error.strerror}).", flush=True)
+        say(f"The run is not paused: {file} cannot be written ({error.strerror}).")
         return
-    print(f"Paused after iteration {iteration}. Delete {file} to go on; Ctrl-C ends the run.", flush=True)
+    say(f"Paused after iteration {iteration}. Delete {file} to go on; Ctrl-C ends the run.")
     while file.exists() and not interrupted():
         time.sleep(_LOOK_EVERY)
     file.unlink(missing_ok=True)

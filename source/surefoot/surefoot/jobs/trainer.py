@@ -17,6 +17,7 @@ from surefoot.jobs.plan import EventPlan, PlannedEvent
 from surefoot.jobs.queue import EventFolder
 from surefoot.jobs.reactions import Omitted, ReactionLog
 from surefoot.jobs.worker_process import WorkerProcess
+from surefoot.reporting import say
 
 _WATCH_EVERY = 2.0
 """s between looks at the worker process."""
@@ -91,7 +92,7 @@ class RunEvents:
     def start(self, iteration: int, checkpoint: Path | None) -> None:
         """Start the worker, and write the jobs of the checkpoint that is continued if they are missing."""
         if self.given_up:
-            print(f"Events about checkpoints after iteration {iteration} are put aside: {', '.join(self.given_up)}")
+            say(f"Events about checkpoints after iteration {iteration} are put aside: {', '.join(self.given_up)}")
         self.submit(iteration, checkpoint)
         if self._worker is not None:
             self._worker.watch()
@@ -164,7 +165,7 @@ class RunEvents:
             if waited - said >= _SAY_EVERY:
                 said = waited
                 names = ", ".join(self.waiting()[:3]) + (", ..." if len(waiting) > 3 else "")
-                print(f"Waiting for {len(waiting)} scheduled events, {waited:.0f} s: {names}", flush=True)
+                say(f"Waiting for {len(waiting)} scheduled events, {waited:.0f} s: {names}")
             time.sleep(_LOOK_EVERY)
             alerts += self.poll(iteration)
             show(self.news())
@@ -266,7 +267,7 @@ class RunEvents:
         if checkpoint is None or reason:
             self._log.omit(Omitted(event.name, now, f"iteration {order.iteration}: {reason}"))
             self._log_is_behind = True
-            print(f"! {event.name} of iteration {order.iteration} is left out: {reason}", flush=True)
+            say(f"! {event.name} of iteration {order.iteration} is left out: {reason}")
             return
         identity = job_id(self.folder.next_number(), event.name, order.iteration)
         pinned, digest = self.folder.pin(checkpoint, identity)
@@ -278,8 +279,8 @@ class RunEvents:
             checkpoint=pinned,
             checkpoint_sha256=digest,
             manifest_sha256=self._manifest_sha256,
-            engine=self.plan.engine,
-            device=self.plan.device,
+            engine=self.plan.machine.engine,
+            device=self.plan.machine.device,
             manifests=str(self.plan.manifests.resolve()),
             data=event.content.data,
             written=time_of_day(),
@@ -292,7 +293,7 @@ class RunEvents:
     def _evaluate_inline(self) -> None:
         waiting = self.waiting() if self.plan.mode == "inline" else []
         for job in [job for job in waiting if self.folder.result(job) is None]:
-            print(f"{job}: evaluating here, training waits", flush=True)
+            say(f"{job}: evaluating here, training waits")
             # A worker that was started by hand must not do the same job meanwhile.
             self.folder.worker.acquire()
             try:

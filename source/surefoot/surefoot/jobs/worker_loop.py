@@ -18,6 +18,7 @@ from surefoot.jobs.do_job import OUTCOME, Outcome
 from surefoot.jobs.job import Job, Result, answered, fault, read_document
 from surefoot.jobs.lease import trainer_lease
 from surefoot.jobs.queue import Claim, EventFolder, report_folder
+from surefoot.reporting import say
 
 EVALUATE = (sys.executable, "-m", "surefoot.jobs.do_job")
 """Does one job; run folder and job are appended."""
@@ -82,12 +83,12 @@ class WorkerLoop:
                 if self._folder.result(identity) is not None:
                     self._done.add(identity)
                     continue
-                print(f"{path} is damaged and put aside as {self._folder.set_aside(path).name}", flush=True)
+                say(f"{path} is damaged and put aside as {self._folder.set_aside(path).name}")
             try:
                 return self._folder.job(identity)
             except RunFolderError as error:
                 aside = self._folder.set_aside(self._folder.jobs / f"{identity}.json")
-                print(f"{error} Put aside as {aside.name}.", flush=True)
+                say(f"{error} Put aside as {aside.name}.")
         return None
 
     def _claim(self, job: Job) -> Claim:
@@ -103,7 +104,7 @@ class WorkerLoop:
         if attempt > job.attempts:
             return fault(job, f"its worker died {job.attempts} times; see {log}", job.attempts)
         while True:
-            print(f"{job.id}: attempt {attempt}", flush=True)
+            say(f"{job.id}: attempt {attempt}")
             start = time.monotonic()
             try:
                 code = self._run(job)

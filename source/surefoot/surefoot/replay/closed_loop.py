@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from surefoot.engines.base import EngineEnv, load_engine
+from surefoot.engines.base import EngineEnv, make_env
 from surefoot.engines.device import check_device
 from surefoot.engines.step import PhysicalState
 from surefoot.errors import TraceError
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
 from surefoot.mdp import frames, tracking
@@ -95,17 +96,16 @@ def run_closed_loop(
     trace: Trace,
     checkpoint: Path,
     *,
-    engine: str = "mujoco",
-    device: str = "cpu",
+    machine: Machine = Machine(),
     card: TraceCard | None = None,
     seconds: float | None = None,
-    num_threads: int = 0,
 ) -> ClosedLoop:
     """Run a checkpoint's policy under the commands of a log, one robot in each randomisation bucket.
 
     Args:
         trace: The log; needs q, dq, command and an orientation.
         checkpoint: Of a surefoot run for the same robot.
+        machine: Where it is simulated.
         card: Its segments say where the commands are a policy's; in a failed run they are all through. The policy gets
             its perturbations too.
         seconds: How much of the log from the first valid sample on; default: as much as is valid in one piece.
@@ -114,7 +114,7 @@ def run_closed_loop(
         TraceError: Another robot, a missing signal, nothing valid.
         CheckpointError: Corrupt, or of another observation layout.
     """
-    device, loaded = check_device(device), load(checkpoint)
+    device, loaded = check_device(machine.device), load(checkpoint)
     trace.require_robot(loaded.manifest.robot.name)
     trace.require(*NEEDS, purpose="mode closed_loop")
     step_dt = loaded.manifest.simulation.step_dt
@@ -125,9 +125,7 @@ def run_closed_loop(
     policy = load_policy(loaded, manifest, device)
     labels, values = bucket_values(manifest)
     conditions = log_conditions(values, trace, window, card)
-    env = load_engine(engine).make_env(
-        manifest, device=device, num_threads=num_threads, evaluation=True, conditions=conditions
-    )
+    env = make_env(machine, manifest, evaluation=True, conditions=conditions)
     try:
         base = base_motion(trace, env)
         _start(env, trace, base, window)

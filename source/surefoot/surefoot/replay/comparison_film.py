@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from surefoot.engines.base import EngineEnv, load_engine
+from surefoot.engines.base import EngineEnv, make_env
 from surefoot.engines.opengl import choose_opengl
+from surefoot.machine import Machine
 from surefoot.play.film import FRAMES_PER_SECOND
 from surefoot.play.video import VideoFile, check_output, with_caption
 from surefoot.replay.motors import sample_gains
@@ -59,9 +60,8 @@ def film(
     shown = result.windows.start[: max(1, round(seconds / every))]
     windows = Windows(shown, result.windows.num_steps, result.windows.step_dt)
     conditions = bucket_conditions(values, windows=1)
-    env = load_engine(result.engine).make_env(
-        manifest, device=device, render=SIZE, evaluation=True, conditions=conditions
-    )
+    machine = Machine(result.engine, device)
+    env = make_env(machine, manifest, render=SIZE, evaluation=True, conditions=conditions, single_steps=True)
     recorded = Drawer(manifest.robot, SIZE)
     try:
         # Whole control steps between frames; the file's rate follows, so that time is true.

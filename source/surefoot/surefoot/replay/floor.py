@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from surefoot.engines.base import load_engine, physics_name
+from surefoot.engines.base import make_env, physics_name
 from surefoot.errors import TraceError
 from surefoot.files import write_atomically
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.base import Name, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 from surefoot.manifest.document import document_text, read_document
@@ -150,15 +151,14 @@ def floor_targets(manifest: Manifest, seconds: float = 2.4) -> FloatArray:
     return targets.astype(np.float32).astype(float)
 
 
-def write_floor_log(manifest: Manifest, engine: str, device: str = "cpu") -> Trace:
+def write_floor_log(manifest: Manifest, machine: Machine) -> Trace:
     """A log of the nominal robot, written by an engine."""
     ready = replay_manifest(nominal(manifest))
     _, values = bucket_values(ready)
-    env = load_engine(engine).make_env(
-        ready, device=device, evaluation=True, conditions=bucket_conditions(values, windows=1)
-    )
+    conditions = bucket_conditions(values, windows=1)
+    env = make_env(machine, ready, evaluation=True, conditions=conditions, single_steps=True)
     try:
-        return simulated_logs(env, floor_targets(ready), name="floor", engine=engine)[0]
+        return simulated_logs(env, floor_targets(ready), name="floor", engine=machine.engine)[0]
     finally:
         env.close()
 
@@ -166,12 +166,11 @@ def write_floor_log(manifest: Manifest, engine: str, device: str = "cpu") -> Tra
 def measure_floor(
     trace: Trace,
     manifest: Manifest,
-    engine: str,
+    machine: Machine,
     *,
     measured: str,
     modes: Sequence[Mode] = tuple(NEEDS),
     horizon: float = 0.4,
-    device: str = "cpu",
 ) -> Floor:
     """Replay a simulated log in the nominal bucket of an engine.
 
@@ -181,8 +180,7 @@ def measure_floor(
     if not trace.header.engine:
         raise TraceError(f"{trace.path}: a floor needs a log that an engine wrote, and this one does not name it.")
     results: dict[Mode, ReplayResult] = {
-        mode: run_replay(trace, nominal(manifest), mode=mode, engine=engine, device=device, horizon=horizon)
-        for mode in modes
+        mode: run_replay(trace, nominal(manifest), mode=mode, machine=machine, horizon=horizon) for mode in modes
     }
     first = next(iter(results.values()))
     scores: dict[Mode, float] = {mode: float(result.gap.scores[0]) for mode, result in results.items()}
@@ -190,7 +188,7 @@ def measure_floor(
         robot=manifest.robot.name,
         task=manifest.name,
         writer=trace.header.engine,
-        engine=physics_name(engine),
+        engine=physics_name(machine.engine),
         contact_model=manifest.simulation.contact_model,
         score_version=gaps.SCORE_VERSION,
         horizon=horizon,

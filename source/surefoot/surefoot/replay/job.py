@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.errors import ManifestError, TraceError, unknown_name
-from surefoot.jobs.job import Finding, Job, Metric
+from surefoot.jobs.job import Job, Measurements, Metric
 from surefoot.jobs.kinds import Content
 from surefoot.jobs.queue import EventFolder, checkpoint_for
 from surefoot.manifest import Manifest
@@ -52,7 +52,7 @@ def _check_limits(event: Event, traces: list[tuple[str, tuple[str, ...]]]) -> No
             raise unknown_name(f"limits.{name}.metric: metric of {event.content}", limit.metric, known)
 
 
-def evaluate(run: Path, job: Job, out: Path) -> Finding:
+def evaluate(run: Path, job: Job, out: Path) -> Measurements:
     """Replay the suite with a job's checkpoint; `replay.json` in the report folder has everything.
 
     Raises:
@@ -74,9 +74,7 @@ def evaluate(run: Path, job: Job, out: Path) -> Finding:
         ready,
         load(checkpoint).manifest,
         checkpoint,
-        engine=job.engine,
-        device=job.device,
-        num_threads=job.threads,
+        machine=job.machine,
         seed=job.seed,
         out=out,
         # Of the run, not of the job: later jobs read what this one has measured.
@@ -89,7 +87,9 @@ def evaluate(run: Path, job: Job, out: Path) -> Finding:
         metrics |= _policy(one)
         tags.append(_policy_tag(one))
     reasons = tuple(report.reasons)
-    return Finding(valid=not reasons, reasons=reasons, content_sha256=ready.sha256, transfer=metrics, tags=tuple(tags))
+    return Measurements(
+        valid=not reasons, reasons=reasons, content_sha256=ready.sha256, transfer=metrics, tags=tuple(tags)
+    )
 
 
 def _gaps(replays: list[dict[str, Any]]) -> dict[str, Metric]:

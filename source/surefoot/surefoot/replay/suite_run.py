@@ -5,13 +5,14 @@ A gap is a matter of log, task and engine, not of the policy: it is measured onc
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from surefoot.engines.base import physics_name
 from surefoot.errors import SurefootError
 from surefoot.files import write_atomically
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest
 from surefoot.replay import closed_loop, gap_report
 from surefoot.replay import gap as gaps
@@ -50,9 +51,7 @@ class _Setting:
 
     ready: ReadySuite
     task: Manifest
-    engine: str
-    device: str
-    threads: int
+    machine: Machine
     seed: int
     out: Path
     kept: Path
@@ -63,9 +62,7 @@ def run_suite(
     task: Manifest,
     checkpoint: Path,
     *,
-    engine: str,
-    device: str,
-    num_threads: int,
+    machine: Machine,
     seed: int | None,
     out: Path,
     kept: Path,
@@ -76,9 +73,7 @@ def run_suite(
         ready: The suite.
         task: Whose robot, physics and randomisation are used.
         checkpoint: The policy.
-        engine: Name of an engine.
-        device: `cpu` or `cuda:N`.
-        num_threads: Physics threads on a CPU.
+        machine: Where it is simulated.
         seed: Of the resampling, in place of the suite's.
         out: Folder for pictures.
         kept: Folder of gaps that were measured before.
@@ -87,9 +82,10 @@ def run_suite(
         TraceError: The data is not what the suite describes.
         CheckpointError: The checkpoint does not fit.
     """
-    suite, engine = ready.suite, physics_name(engine)
+    # With its backend: a gap that is kept is one engine's.
+    suite, machine = ready.suite, replace(machine, engine=physics_name(machine.engine))
     seed = suite.seed if seed is None else seed
-    setting = _Setting(ready, suite_task(suite, task), engine, device, num_threads, seed, out, kept)
+    setting = _Setting(ready, suite_task(suite, task), machine, seed, out, kept)
     found = SuiteReport()
     for one in ready.traces():
         for mode in one.entry.modes:
@@ -108,11 +104,9 @@ def _policy(setting: _Setting, one: ReadyTrace, checkpoint: Path) -> dict[str, A
     result = closed_loop.run_closed_loop(
         one.trace,
         checkpoint,
-        engine=setting.engine,
-        device=setting.device,
+        machine=setting.machine,
         card=one.card,
         seconds=one.entry.seconds,
-        num_threads=setting.threads,
     )
     plain = closed_loop.to_plain(result) | {"trace": one.card.name, "outcome": one.card.outcome}
     return cast("dict[str, Any]", finite(plain))
@@ -129,12 +123,10 @@ def _gap(setting: _Setting, one: ReadyTrace, mode: Mode) -> dict[str, Any]:
         one.trace,
         setting.task,
         mode=mode,
-        engine=setting.engine,
-        device=setting.device,
+        machine=setting.machine,
         card=one.card,
         horizon=suite.horizon,
         max_windows=suite.max_windows,
-        num_threads=setting.threads,
         seed=setting.seed,
     )
     best = result.evidence.best
@@ -171,7 +163,7 @@ def _key(setting: _Setting, one: ReadyTrace, mode: Mode) -> str:
         "card": one.card.sha256,
         "trace": one.trace.header.content_sha256,
         "mode": mode,
-        "engine": [setting.engine, setting.device],
+        "engine": [setting.machine.engine, setting.machine.device],
         "physics": physics,
         "windows": [suite.horizon, suite.max_windows, setting.seed],
         "score_version": gaps.SCORE_VERSION,

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from surefoot.engines.base import load_engine, physics_name
+from surefoot.engines.base import make_env, physics_name
 from surefoot.errors import TraceError
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.factors import FACTORS
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
@@ -86,8 +87,6 @@ def replay_manifest(manifest: Manifest, gains: Gains | None = None) -> Manifest:
     factors = plain["randomization"]["factors"]
     # Without noise its level has nothing to scale.
     factors.pop("noise_level", None)
-    # Physics steps one by one: a factor that is always zero, so that the engine does not run them in one call.
-    factors.setdefault("control_delay", {"edges": [0, 0], "mode": "startup"})
     return validate(plain, source="replay")
 
 
@@ -96,12 +95,10 @@ def run_replay(
     manifest: Manifest,
     *,
     mode: Mode,
-    engine: str = "mujoco",
-    device: str = "cpu",
+    machine: Machine = Machine(),
     card: TraceCard | None = None,
     horizon: float = 0.4,
     lead: float = 0.0,
-    num_threads: int = 0,
     max_envs: int = MAX_ENVS,
     max_windows: int | None = None,
     seed: int = 0,
@@ -112,6 +109,7 @@ def run_replay(
         trace: The log.
         manifest: Task whose robot, physics and buckets are used.
         mode: See `surefoot.replay.window_rollout`.
+        machine: Where it is simulated.
         card: Segments and gains.
         horizon: s, length of a window.
         lead: s that the log's commands were in force before their stamps; at most 0.1.
@@ -133,9 +131,7 @@ def run_replay(
     windows = windows.thinned(max_windows) if max_windows is not None else windows
     at_once = min(len(windows), max(1, max_envs // len(labels)))
     conditions = bucket_conditions(values, at_once)
-    env = load_engine(engine).make_env(
-        manifest, device=device, num_threads=num_threads, evaluation=True, conditions=conditions
-    )
+    env = make_env(machine, manifest, evaluation=True, conditions=conditions, single_steps=True)
     try:
         base = base_motion(trace, env, level=True)
         # Applied by the replay, for each physics step, with the log's own targets from before a window's start.
@@ -144,7 +140,7 @@ def run_replay(
         replayed = Replay(env, len(labels), delay, lead=lead).run(trace, base, windows, mode, gains)
     finally:
         env.close()
-    return _judge(trace, mode, engine, manifest, windows, base, replayed, labels, values, lead, seed)
+    return _judge(trace, mode, machine.engine, manifest, windows, base, replayed, labels, values, lead, seed)
 
 
 def _check(trace: Trace, card: TraceCard | None, horizon: float, lead: float) -> None:
@@ -167,7 +163,8 @@ def _check(trace: Trace, card: TraceCard | None, horizon: float, lead: float) ->
 def bucket_values(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
     """Labels of the buckets and the value of every factor in each: the middle of the bucket's interval.
 
-    A factor that forms no buckets has the middle of its whole range.
+    A factor that forms no buckets has the middle of its whole range; `control_delay` is always there, for a replay
+    delays targets by itself.
     """
     randomization = manifest.randomization
     by, factors = randomization.bucket_by, randomization.factors
@@ -181,6 +178,7 @@ def bucket_values(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, FloatA
     columns = {name: np.array([row[index] for row in combinations]) for index, name in enumerate(by)}
     for name in factors:
         columns.setdefault(name, np.full(len(combinations), centres[name][0]))
+    columns.setdefault("control_delay", np.zeros(len(combinations)))
     return bucket_labels(randomization), columns
 
 

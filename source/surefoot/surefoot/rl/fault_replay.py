@@ -6,8 +6,9 @@ from pathlib import Path
 from torch import Tensor
 
 from surefoot.audit.accounts.fault_kinds import KINDS
-from surefoot.engines import load_engine
+from surefoot.engines.base import make_env
 from surefoot.errors import CheckpointError
+from surefoot.machine import Machine
 from surefoot.manifest import read_manifest
 from surefoot.manifest.store import FILE_NAME
 from surefoot.runs import checkpoint as checkpoints
@@ -24,7 +25,7 @@ class ReplayedFault:
     replayed: tuple[str, ...]
 
 
-def replay(path: Path, *, engine: str = "mujoco", device: str = "cpu") -> list[ReplayedFault]:
+def replay(path: Path, machine: Machine = Machine()) -> list[ReplayedFault]:
     """Repeat the faults of a file with the manifest of its run folder.
 
     Raises:
@@ -40,7 +41,7 @@ def replay(path: Path, *, engine: str = "mujoco", device: str = "cpu") -> list[R
             f"{path}: recorded under manifest {str(sha256)[:12]}, the run folder's is {manifest.sha256[:12]}; "
             "replay it beside the manifest that it was recorded under."
         )
-    env = load_engine(engine).make_env(manifest, device=device, num_envs=len(saved["action"]))
+    env = make_env(machine, manifest, num_envs=len(saved["action"]))
     try:
         found = env.replay_faults(saved).faults.cpu()
     finally:

@@ -6,6 +6,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from surefoot.reporting import say
+
 
 class Interruptible(Protocol):
     """What looks at a flag now and then."""
@@ -24,7 +26,7 @@ def interruptible(loop: Interruptible) -> Generator[None]:
         if loop.interrupted:
             raise KeyboardInterrupt
         loop.interrupted = True
-        print("\nStopping after this iteration; press Ctrl-C again to stop without saving.", flush=True)
+        say("\nStopping after this iteration; press Ctrl-C again to stop without saving.")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

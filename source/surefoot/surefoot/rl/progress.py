@@ -14,6 +14,7 @@ from surefoot.audit.record.writer import ResilientWriter
 from surefoot.jobs import show_result
 from surefoot.jobs.job import Result
 from surefoot.manifest import Manifest
+from surefoot.reporting import say
 from surefoot.rl.run_audit import AuditedIteration
 
 TABLE_EVERY = 50
@@ -78,7 +79,7 @@ class Progress:
             if table:
                 lines += [f"  time: {_shares(flush, seconds)}", *summary_lines(flush, axes)]
         if lines:
-            print("\n".join(lines), flush=True)
+            say(*lines)
 
     def _remember(self, flush: Flush) -> None:
         """Keep iterations until the newest of them hold enough episodes."""
@@ -125,7 +126,7 @@ class Progress:
                     self._writer.add_scalar(tag, value, result.job.iteration)
                 for tag, path in show_result.pictures(run, result).items():
                     self._writer.add_picture(tag, path, result.job.iteration)
-            print("\n".join(show_result.lines(result)), flush=True)
+            say(*show_result.lines(result))
 
     def close(self) -> None:
         """Flush the writer."""

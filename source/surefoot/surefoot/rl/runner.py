@@ -19,6 +19,7 @@ from surefoot.jobs.job import Result
 from surefoot.jobs.reactions import pause, stop_message
 from surefoot.jobs.trainer import RunEvents
 from surefoot.manifest import Manifest
+from surefoot.reporting import say
 from surefoot.rl.config import runner_config
 from surefoot.rl.interruption import interruptible
 from surefoot.rl.ppo import MaskedPPO
@@ -116,7 +117,7 @@ class TrainRunner(OnPolicyRunner):
         path = self.folder / "silent_detectors.json"
         self.audit.record.attempt(lambda: write_atomically(path, text.encode()), now=True)
         if silent:
-            print("Could not speak in this run:", *(f"  {kind}: {why}" for kind, why in silent.items()), sep="\n")
+            say("Could not speak in this run:", *(f"  {kind}: {why}" for kind, why in silent.items()))
 
     def _last_finite(self) -> str:
         """Where to go on after a divergence."""
@@ -171,7 +172,7 @@ class TrainRunner(OnPolicyRunner):
         alerts = self.events.wait(self.iterations_done, lambda: self.interrupted, self._show_events)
         if self.audit.record is not None:
             self.audit.record.add_alerts(alerts)
-        print(*alert_lines(alerts), sep="\n", end="\n" if alerts else "", flush=True)
+        say(*alert_lines(alerts))
         return [alert for alert in alerts if alert.action == "stop"]
 
     def _show_events(self, results: Sequence[Result]) -> None:

@@ -12,9 +12,11 @@ from surefoot.jobs.lease import Lease, trainer_lease
 from surefoot.jobs.plan import EventPlan
 from surefoot.jobs.queue import EventFolder
 from surefoot.jobs.trainer import RunEvents
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, write_manifest
 from surefoot.manifest.validate import with_labs
 from surefoot.randomization.buckets import refuse_empty_buckets
+from surefoot.reporting import say
 from surefoot.rl.loggers import make_writer
 from surefoot.rl.progress import Progress
 from surefoot.rl.resumable import check_resumable
@@ -29,9 +31,7 @@ def train(
     manifest: Manifest,
     *,
     runs: Path,
-    engine: str = "mujoco",
-    device: str = "cpu",
-    num_threads: int = 0,
+    machine: Machine = Machine(),
     events: EventPlan | None = None,
 ) -> Path:
     """Start a run and train it to the end; returns the run folder.
@@ -39,20 +39,18 @@ def train(
     Args:
         manifest: The experiment.
         runs: Where run folders are made.
-        engine: Name of an engine.
-        device: `cpu` or `cuda:N`.
-        num_threads: Physics threads on a CPU; 0 means all cores.
+        machine: Where it is simulated.
         events: The manifest's schedule, from `surefoot.jobs.plan.plan_events`; None switches it off.
     """
     _refuse_extension(manifest)
     _refuse_empty_buckets(manifest)
-    built = load_engine(engine)
-    folder = run_folder.create(runs, manifest, device, engine)
+    built = load_engine(machine.engine)
+    folder = run_folder.create(runs, manifest, machine.device, machine.engine)
     lease = trainer_lease(folder)
     try:
         lease.acquire()
         with refusing_too_many(manifest.training.num_envs):
-            env = built.make_env(manifest, device=device, num_threads=num_threads)
+            env = built.make_env(manifest, device=machine.device, num_threads=machine.threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder)
         write_atomically(folder / "buckets.json", json.dumps(env.buckets.to_plain()).encode())
         runner.progress = Progress(make_writer(folder, manifest), manifest)
@@ -60,7 +58,7 @@ def train(
     except BaseException:
         shutil.rmtree(folder)  # nothing has happened in it
         raise
-    print(f"Run folder: {folder}\nManifest sha256: {manifest.sha256}", flush=True)
+    say(f"Run folder: {folder}\nManifest sha256: {manifest.sha256}")
     _train(runner, lease)
     return folder
 
@@ -69,9 +67,7 @@ def resume(
     folder: Path,
     manifest: Manifest,
     *,
-    engine: str = "mujoco",
-    device: str = "cpu",
-    num_threads: int = 0,
+    machine: Machine = Machine(),
     events: EventPlan | None = None,
     allow_manifest_change: bool = False,
 ) -> Path:
@@ -80,9 +76,7 @@ def resume(
     Args:
         folder: Run folder.
         manifest: What the command line asks for.
-        engine: Name of an engine.
-        device: `cpu` or `cuda:N`.
-        num_threads: Physics threads on a CPU; 0 means all cores.
+        machine: Where it is simulated.
         events: The manifest's schedule, as for `train`; jobs without a result are picked up.
         allow_manifest_change: Go on although the manifest differs; the difference is recorded.
 
@@ -104,18 +98,19 @@ def resume(
         )
     check_resumable(resumable.checkpoint, manifest)
     for reason in resumable.skipped:
-        print(f"Skipped: {reason}", flush=True)
+        say(f"Skipped: {reason}")
     lease = trainer_lease(folder)
     lease.acquire()
     try:
         with refusing_too_many(manifest.training.num_envs):
-            env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
+            built = load_engine(machine.engine)
+            env = built.make_env(manifest, device=machine.device, num_threads=machine.threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder, resumed_at=done)
-        print(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}", flush=True)
+        say(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}")
         runner.progress = Progress(make_writer(folder, manifest), manifest)
-        run_folder.record_start(folder, manifest, env.device, done, diff, engine)
+        run_folder.record_start(folder, manifest, env.device, done, diff, machine.engine)
         if diff is not None:
-            print(f"The manifest was changed:\n{diff}", flush=True)
+            say(f"The manifest was changed:\n{diff}")
             write_manifest(manifest, folder)
         _attach(runner, folder, events, done)
     except BaseException:
@@ -146,9 +141,9 @@ def _attach(runner: TrainRunner, folder: Path, events: EventPlan | None, resumed
         runner.events = RunEvents(folder, events, runner.manifest.sha256, resumed_at)
         for event in events.events:
             for note in event.content.notes:
-                print(f"{event.name}: {note}")
+                say(f"{event.name}: {note}")
     elif runner.manifest.schedule.events:
-        print(f"Events are off: {', '.join(runner.manifest.schedule.events)} will not be evaluated.", flush=True)
+        say(f"Events are off: {', '.join(runner.manifest.schedule.events)} will not be evaluated.")
     mode = events.mode if events is not None else "off"
     runner.document = RunRecordKeeper(folder, runner.manifest, mode, resumed_at)
 
@@ -160,19 +155,18 @@ def _train(runner: TrainRunner, lease: Lease) -> None:
         lease.release()
         runner.env.env.close()
         if runner.folder is not None and (left := _left_over(runner.folder)):
-            print(left.strip(), flush=True)
+            say(left.strip())
     state = "Interrupted" if runner.interrupted else "Finished"
-    print(f"{state} after {runner.iterations_done} iterations: {runner.folder}/model_{runner.iterations_done}.pt")
+    say(f"{state} after {runner.iterations_done} iterations: {runner.folder}/model_{runner.iterations_done}.pt")
     if runner.folder is None:
         return
     best = runner.folder / "model_best.pt"
     if best.is_file():
-        print(f"Best on held-out conditions: {best}")
+        say(f"Best on held-out conditions: {best}")
     again = f"  surefoot train --resume {runner.folder}\n" if runner.interrupted else ""
-    print(
+    say(
         f"{again}  surefoot play {runner.folder}\n  surefoot evaluate {runner.folder}\n"
-        f"  surefoot accounts {runner.folder}\n  tensorboard --logdir {runner.folder}",
-        flush=True,
+        f"  surefoot accounts {runner.folder}\n  tensorboard --logdir {runner.folder}"
     )
 
 

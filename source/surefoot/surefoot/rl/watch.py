@@ -21,6 +21,7 @@ from surefoot.audit.attach import is_due
 from surefoot.audit.env_hooks import EnvHooks
 from surefoot.audit.record.record_file import FILE_NAME
 from surefoot.errors import RunFolderError, SurefootError
+from surefoot.reporting import say
 from surefoot.rl.run_audit import RunAudit
 from surefoot.rl.watch_options import WatchOptions
 
@@ -204,4 +205,4 @@ def _show(alerts: Sequence[Alert]) -> None:
 
 
 def _say(sentence: str) -> None:
-    print(f"[surefoot] {sentence}", flush=True)
+    say(f"[surefoot] {sentence}")

@@ -15,6 +15,7 @@ import yaml
 
 from surefoot.errors import CheckpointError, ManifestError
 from surefoot.manifest import Manifest, validate
+from surefoot.reporting import say
 
 NOTE = "surefoot"
 """Key of our entry in a checkpoint of RSL-RL."""
@@ -63,7 +64,7 @@ def learned_with(manifest: Manifest, config: dict[str, Any]) -> Manifest:
     try:
         return validate(plain, "RSL-RL's configuration under agent")
     except ManifestError as error:
-        print(f"[INFO] The manifest cannot say what agent says, and keeps its own: {error}".splitlines()[0], flush=True)
+        say(f"[INFO] The manifest cannot say what agent says, and keeps its own: {error}".splitlines()[0])
         return manifest
 
 

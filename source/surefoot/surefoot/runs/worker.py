@@ -11,6 +11,7 @@ from surefoot.errors import RunFolderError
 from surefoot.jobs.best import keep_best
 from surefoot.jobs.queue import EventFolder
 from surefoot.jobs.worker_loop import EVALUATE, Stopped, WorkerLoop
+from surefoot.reporting import say
 
 
 def update_run(run: Path) -> None:
@@ -20,15 +21,13 @@ def update_run(run: Path) -> None:
     try:
         best = keep_best(folder, results)
         if best is not None and best.finding is not None:
-            print(
-                f"model_best.pt is now that of iteration {best.job.iteration}, score {best.finding.score}", flush=True
-            )
+            say(f"model_best.pt is now that of iteration {best.job.iteration}, score {best.finding.score}")
         if (run / "run_record.json").is_file():
             from surefoot.runs.run_record import refresh  # heavy, and the worker waits without it for hours
 
             refresh(run)
     except RunFolderError as error:
-        print(f"error: {error}", flush=True)
+        say(f"error: {error}")
 
 
 def main(arguments: list[str], evaluate: tuple[str, ...] = EVALUATE) -> None:
@@ -36,9 +35,9 @@ def main(arguments: list[str], evaluate: tuple[str, ...] = EVALUATE) -> None:
     try:
         count = WorkerLoop(Path(arguments[0]), update_run, evaluate).work()
     except Stopped:
-        print("Stopped; what has no result stays in the queue.", flush=True)
+        say("Stopped; what has no result stays in the queue.")
         return
-    print(f"{count} results written; no job is left.", flush=True)
+    say(f"{count} results written; no job is left.")
 
 
 if __name__ == "__main__":

@@ -3,13 +3,11 @@
 import time
 from collections.abc import Callable
 
+from surefoot.reporting import say
+
 FIRST_WAIT = 10.0
 """s to the first retry; each further failure doubles it."""
 LONGEST_WAIT = 600.0
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 class Retry:
@@ -22,7 +20,7 @@ class Retry:
     """
 
     def __init__(
-        self, what: str, report: Callable[[str], None] = _say, clock: Callable[[], float] = time.monotonic
+        self, what: str, report: Callable[[str], None] = say, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._what = what
         self.report = report

@@ -16,6 +16,7 @@ from surefoot.engines.drawing.pilot import Pilot
 from surefoot.engines.drawing.stage import Stage
 from surefoot.errors import EngineError
 from surefoot.mdp.command_schedule import CommandSchedule
+from surefoot.reporting import say
 
 SPEEDS = ("0.1x", "0.25x", "0.5x", "1x", "2x")
 _SHOWN_PER_SECOND = 30.0
@@ -33,7 +34,7 @@ def listen(host: str, port: int) -> viser.ViserServer:
         server = viser.ViserServer(host=host, port=port, label="surefoot", verbose=False)
     except (OSError, OverflowError, RuntimeError) as error:
         raise EngineError(f"The viewer cannot listen on {host}:{port} ({error}); choose another --port.") from None
-    print(f"Viewer: http://{host}:{server.get_port()}   (Ctrl-C ends it)", flush=True)
+    say(f"Viewer: http://{host}:{server.get_port()}   (Ctrl-C ends it)")
     return server
 
 

@@ -15,6 +15,7 @@ from surefoot.engines.isaaclab.make import check_manifest, write_usd
 from surefoot.engines.isaaclab.robot_model import load_robot_model
 from surefoot.engines.opengl import choose_opengl
 from surefoot.manifest import Manifest
+from surefoot.reporting import say
 
 
 class SurefootGymEnv(IsaacLabEnv):
@@ -65,7 +66,7 @@ class SurefootGymEnv(IsaacLabEnv):
             self.draw_at(size)
         self._films = [video.Film(recorder, self.render, size, 1.0 / self.step_dt) for recorder in recorders]
         if manifest.extension is not None:
-            print(f"[INFO] Added to task {manifest.name} in Python: {manifest.extension.summary}", flush=True)
+            say(f"[INFO] Added to task {manifest.name} in Python: {manifest.extension.summary}")
 
     def learn_with(self, manifest: Manifest) -> None:
         """Take over what RSL-RL's configuration says of learning, so that the recorded manifest is what was run."""

@@ -32,6 +32,7 @@ def make_env(
     evaluation: bool = False,
     replicates: int = 1,
     conditions: Conditions | None = None,
+    single_steps: bool = False,
     physics: str | None = None,
 ) -> "IsaacLabEnv":
     """Build a batch of environments; see `surefoot.engines.base.Engine`.
@@ -46,6 +47,7 @@ def make_env(
         evaluation: Commands are held from outside, no pushes, no scattered episode starts; other draws than training's.
         replicates: In an evaluation, so many neighbours share a command.
         conditions: What an evaluation imposes.
+        single_steps: Not used: `physics_step` is one step however a control step is run.
         physics: Backend, one of `compat.BACKENDS`; default: the version's first.
     """
     if conditions is not None:

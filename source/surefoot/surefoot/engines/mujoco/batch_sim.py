@@ -46,7 +46,7 @@ class BatchSimulation(Simulation):
         **kwargs: Any,
     ) -> None:
         self._num_threads = num_threads
-        self._fused = fused
+        self.fused = fused
         self._auto_reset, self._native_ccd, self._midphase = auto_reset, native_ccd, midphase
         self.physics_seconds = 0.0
         super().__init__(num_envs, cfg, *args, **kwargs)
@@ -79,7 +79,7 @@ class BatchSimulation(Simulation):
             self._mj_model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_MIDPHASE
         threads = min(self._num_threads or len(usable_cores()), self.num_envs)
         with one_core_each(threads):
-            self.batch = Batch(self._mj_model, self.num_envs, threads, self._fused)
+            self.batch = Batch(self._mj_model, self.num_envs, threads, self.fused)
         self._state = self.batch.bind("state")
         spec, warm_start = mujoco.mjtState.mjSTATE_INTEGRATION, mujoco.mjtState.mjSTATE_WARMSTART
         self._warm_start = mujoco.mj_stateSize(self._mj_model, spec.value & (warm_start.value - 1))
@@ -157,7 +157,7 @@ class BatchSimulation(Simulation):
 
     def step_and_forward(self, num_steps: int) -> None:
         """Several physics steps with the same control, then one forward pass, in one call of the thread pool."""
-        assert self._fused
+        assert self.fused
         self._model_bridge.check_untouched()
         self._timed(self.batch.step, nstep=num_steps)
 

@@ -56,7 +56,7 @@ class MujocoEnv(TaskEnv, ManagerBasedRlEnv):
         """Set to keep what a fault can be replayed from."""
         torch.manual_seed(manifest.seed)
         ManagerBasedRlEnv.__init__(self, cfg, device)
-        self._fused = isinstance(self.sim, BatchSimulation) and can_fuse(manifest)
+        self._fused = isinstance(self.sim, BatchSimulation) and self.sim.fused
         self.start_task()
 
     def load_managers(self) -> None:

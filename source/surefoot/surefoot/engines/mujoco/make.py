@@ -31,6 +31,7 @@ def make_env(
     evaluation: bool = False,
     replicates: int = 1,
     conditions: Conditions | None = None,
+    single_steps: bool = False,
     warp_on_cpu: bool = False,
 ) -> MujocoEnv:
     """Build a batch of environments; see `surefoot.engines.base.Engine`.
@@ -45,7 +46,7 @@ def make_env(
     rough = bool(conditions.ground) if conditions is not None else manifest.task.terrain.kind == "generator"
     drawn = manifest.randomization.factors if conditions is None else conditions.factors
     midphase = not {*PLACE, *SHIFT}.intersection(drawn)
-    fused = can_fuse(manifest)
+    fused = can_fuse(manifest) and not single_steps
     with _simulation(device, num_threads, fused, warp_on_cpu, native_ccd=not rough, midphase=midphase):
         env = MujocoEnv(
             cfg,

@@ -1,6 +1,5 @@
 """Physics backends as presets of a configuration, which 3.0 has and 2.3 has not."""
 
-import re
 from typing import Any
 
 import torch
@@ -73,22 +72,3 @@ def _auto_physx(physics: dict[str, Any]) -> Any:
     from isaaclab.physics import PhysxAutoCfg
 
     return PhysxAutoCfg(**{name: physics[name] for name in ("isaacsim_physx", "ovphysx")})
-
-
-def chosen_backend(overrides: list[str]) -> tuple[str | None, list[str]]:
-    """Isaac Lab's `physics=NAME` and `presets=NAME` among overrides, and the other overrides.
-
-    Raises:
-        UnknownName: Neither version has a backend of that name.
-    """
-    known = sorted({PHYSX, *(name for names in BACKENDS.values() for name in names)})
-    rest, backend = [], None
-    for text in overrides:
-        found = re.fullmatch(r"(physics|presets)=(.*)", text)
-        if found is None:
-            rest.append(text)
-            continue
-        backend = found[2]
-        if backend not in known:
-            raise unknown_name("Physics backend" if found[1] == "physics" else "Preset", backend, known)
-    return backend, rest

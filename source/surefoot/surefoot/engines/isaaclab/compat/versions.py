@@ -81,6 +81,30 @@ def physics_backend(version: str, name: str | None) -> str:
     return name
 
 
+def backend_here(name: str | None) -> str:
+    """The backend that a name, or none, stands for with what is installed; a particular one stands for itself."""
+    return physics_backend(isaaclab_version(), name) if name in (None, PHYSX) else name
+
+
+def chosen_backend(overrides: list[str]) -> tuple[str | None, list[str]]:
+    """Isaac Lab's `physics=NAME` and `presets=NAME` among overrides, and the other overrides.
+
+    Raises:
+        UnknownName: Neither version has a backend of that name.
+    """
+    known = sorted({PHYSX, *(name for names in BACKENDS.values() for name in names)})
+    rest, backend = [], None
+    for text in overrides:
+        found = re.fullmatch(r"(physics|presets)=(.*)", text)
+        if found is None:
+            rest.append(text)
+            continue
+        backend = found[2]
+        if backend not in known:
+            raise unknown_name("Physics backend" if found[1] == "physics" else "Preset", backend, known)
+    return backend, rest
+
+
 def check_packages(backend: str) -> None:
     """Refuse packages that Isaac Lab was not released with, before one of them fails on the other.
 
