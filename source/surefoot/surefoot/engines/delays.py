@@ -22,6 +22,7 @@ class ControlDelay:
 
     def __init__(self, default: Tensor, delay: Tensor, longest: int, decimation: int) -> None:
         self._default, self._delay, self._decimation = default, delay, decimation
+        # Whole control steps that a target may be late, and the newest target itself.
         slots = -(-longest // decimation) + 1
         self._history = default.repeat(slots, len(delay), 1)
         self._rows = torch.arange(len(delay), device=default.device)
@@ -65,6 +66,7 @@ class ObservationDelay:
 
     def __call__(self, value: Tensor, now: int) -> Tensor:
         """Keep what the sensor gives in control step `now`, show what it gave earlier. Shape (N, size)."""
+        # The size of a term is known when it is first computed.
         if self._history is None:
             self._history = value.repeat(self._slots, *[1] * value.dim())
         self._history[now % self._slots] = value

@@ -52,6 +52,7 @@ class FaultDetector:
     def start(self, action: Tensor) -> Tensor:
         """Before the physics; returns the action with zeros where it is not finite."""
         self.found.zero_()
+        # Of the step before: no valid step starts from an observation that is not finite.
         self.mark("observation", self.invalid_obs)
         finite = torch.isfinite(action).all(dim=1)
         self.mark("action", ~finite)
@@ -83,6 +84,7 @@ class FaultDetector:
 
     def after_rewards(self, rates: Tensor) -> None:
         """Reward terms, per second. Shape (num_envs, num_terms)."""
+        # One number that is not finite makes the sum so, and sums are cheaper than a look at each number.
         self.mark("reward", ~torch.isfinite(rates.sum(dim=1)))
 
     def after_observations(self, observations: dict[str, Tensor]) -> None:

@@ -212,6 +212,7 @@ class TaskEnv:
         self._simulate()
 
         self.termination_manager.compute()
+        # The manager writes its next result into the same tensor.
         reward = self.reward_manager.compute(dt=self.step_dt).clone()
         rates = self.reward_rates()
         faults.after_rewards(rates)
@@ -231,6 +232,7 @@ class TaskEnv:
         observations = cast("dict[str, Tensor]", dict(self.obs_buf))
         faults.after_observations(observations)
         self.after_step()
+        # A fault in the observations comes to light only now, and it too wins over an end.
         valid = ~faults.invalid
         terminated &= valid
         truncated &= valid
@@ -246,6 +248,7 @@ class TaskEnv:
 
     def _place(self, state: PhysicalState) -> None:
         """Put all robots into `state`, with the targets of this step in force."""
+        # As often as in a step with physics: a delayed target moves on with each.
         for _ in range(self.manifest.simulation.decimation):
             self.action_manager.apply_action()
             self.scene.write_data_to_sim()
@@ -318,6 +321,7 @@ class TaskEnv:
         if len(touched) > 0:
             self.refresh(touched)
         dt = torch.full((self.num_envs,), self.step_dt, device=self.device)
+        # Their commands were drawn by the reset, and no time has passed since.
         dt[reset_ids] = 0.0
         self.command_manager.compute(dt=dt)
 

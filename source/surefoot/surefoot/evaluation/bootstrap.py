@@ -39,6 +39,7 @@ def mean_interval(values: Floats, rng: np.random.Generator, resamples: int = RES
     if n == 1:
         return Interval(mean, -math.inf, math.inf)
     error = known.std(ddof=1) / math.sqrt(n)
+    # Equal numbers differ from their mean by rounding alone, and a studentised resample would divide by that.
     if error <= 1e-12 * max(1.0, abs(mean)):
         return Interval(mean, mean, mean)
     drawn = rng.choice(known, (resamples, n))
@@ -129,6 +130,7 @@ def aggregate_interval(
     counts = (~np.isnan(scores)).sum(axis=0)
     if counts.min() < 2:
         return Interval(value, -math.inf, math.inf)
+    # The smallest cell decides: to widen by more than the others need errs on the safe side.
     n = len(scores) if (counts == len(scores)).all() else int(counts.min())
     tail = NormalDist().cdf(-Z_95 * math.sqrt(n / (n - 1)))
     drawn = [statistic(resampled) for resampled in stratified_resamples(scores, rng, resamples)]
@@ -154,5 +156,6 @@ def stratified_resamples(scores: Floats, rng: np.random.Generator, resamples: in
     counts = (~np.isnan(packed)).sum(axis=0)
     rows, columns = np.ogrid[: packed.shape[0], : packed.shape[1]]
     for _ in range(resamples):
+        # As many random numbers whatever is missing, so that a report's other intervals do not move with it.
         drawn = (rng.random(packed.shape) * counts).astype(np.int64)
         yield packed[np.where(rows < counts, drawn, rows), columns]

@@ -78,6 +78,7 @@ class EpisodeRecorder:
         self._ends = Ends(num_envs, device)
         self._recovery = Recovery(num_envs, device, self._dt, panel.success.lin_vel_error)
         self._mass = env.total_mass().double()
+        # A copy: where factors are drawn at resets, the next episode's buckets are written into the same tensor.
         self._bucket = env.buckets.ids.clone()
         self._limit = env.robot_state.read("effort_limit").expand(num_envs, -1)
         if (strength := env.buckets.values.get("motor_strength")) is not None:
@@ -118,8 +119,10 @@ class EpisodeRecorder:
         sample = torch.stack([row.double() for row in rows])
 
         ended = result.terminated | result.truncated
+        # A robot whose episode has ended is not measured in this step: what is read of it is its next episode's.
         broken = result.faults.any(dim=1) | broken_action | (~ended & ~torch.isfinite(sample).all(dim=0))
         fell = self._ends.step(result.terminated, result.truncated, broken)
+        # Several may hold at once; the first in the manifest's order is named.
         first = (audit.causes & self._is_failure).int().argmax(dim=1)
         self._cause = torch.where(fell, first, self._cause)
         self._recovery.step(self._ends, audit.lin_vel_error, kicked)
@@ -214,6 +217,7 @@ class Recovery:
         whole = ends.running & (self._kick >= 0) & (since >= window) & self._steps.isnan()
         recovered = whole & (self._errors.mean(dim=0) <= self._bound)
         self._steps = torch.where(recovered, (since - window).double(), self._steps)
+        # Last: the error of this step was measured before the kick at its end.
         new = ends.running & kicked
         self._kick = torch.where(new, ends.steps, self._kick)
         self._steps = torch.where(new, math.nan, self._steps)

@@ -60,6 +60,7 @@ def film_worst(
     conditions = panel_conditions(result.panel, manifest)
     policy = load_policy(checkpoint, manifest, machine.device)
     names = list(result.panel.cells)
+    # The report has the worst cells first.
     for cell in report.plain["cells"][:count]:
         row = names.index(cell["name"])
         replicate = _worst_episode(result, row)

@@ -52,6 +52,7 @@ def run_cells(env: EngineEnv, policy: Callable[[Tensor], Tensor], panel: Panel) 
         )
     with beside_physics(env.device):
         env.reset()
+        # After the reset, which draws the masses and buckets that the recorder keeps.
         recorder = EpisodeRecorder(env, panel)
         actor_obs = env.get_observations()["actor"]
         for step in range(steps):

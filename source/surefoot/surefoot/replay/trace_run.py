@@ -87,6 +87,9 @@ def replay_manifest(manifest: Manifest, gains: Gains | None = None) -> Manifest:
     factors = plain["randomization"]["factors"]
     # Without noise its level has nothing to scale.
     factors.pop("noise_level", None)
+    # The replay delays targets itself, bucket by bucket: by 0 where the task has no such factor. It stays in the
+    # manifest, whose hash goes into reports.
+    factors.setdefault("control_delay", {"edges": [0, 0], "mode": "startup"})
     return validate(plain, source="replay")
 
 
@@ -163,8 +166,7 @@ def _check(trace: Trace, card: TraceCard | None, horizon: float, lead: float) ->
 def bucket_values(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
     """Labels of the buckets and the value of every factor in each: the middle of the bucket's interval.
 
-    A factor that forms no buckets has the middle of its whole range; `control_delay` is always there, for a replay
-    delays targets by itself.
+    A factor that forms no buckets has the middle of its whole range.
     """
     randomization = manifest.randomization
     by, factors = randomization.bucket_by, randomization.factors
@@ -178,7 +180,6 @@ def bucket_values(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, FloatA
     columns = {name: np.array([row[index] for row in combinations]) for index, name in enumerate(by)}
     for name in factors:
         columns.setdefault(name, np.full(len(combinations), centres[name][0]))
-    columns.setdefault("control_delay", np.zeros(len(combinations)))
     return bucket_labels(randomization), columns
 
 

@@ -36,6 +36,7 @@ def replay(path: Path, machine: Machine = Machine()) -> list[ReplayedFault]:
     if not isinstance(saved, dict) or not {"action", "found", "env_id"} <= saved.keys():
         raise CheckpointError(f"{path}: holds no recorded faults; expected faults_<iteration>.pt of a run folder")
     manifest = read_manifest(path.parent / FILE_NAME)
+    # Under another manifest the recorded states and actions would mean something else.
     if manifest.sha256 != sha256:
         raise CheckpointError(
             f"{path}: recorded under manifest {str(sha256)[:12]}, the run folder's is {manifest.sha256[:12]}; "

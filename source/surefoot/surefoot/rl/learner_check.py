@@ -14,6 +14,7 @@ from surefoot.audit.accounts.metrics import Flush, define
 from surefoot.audit.accounts.step import AuditStep
 from surefoot.audit.accounts.sums import Sums
 from surefoot.audit.alerts.alerts import Finding
+from surefoot.audit.second_look.look import raise_to
 from surefoot.manifest.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class LearnerCheck:
         if not due:
             return
         self._step = 0
+        # The first step may start from an observation that the end of the last iteration has spoilt.
         self._invalid_obs = self._alg._invalid_obs
         self._skip.zero_()
         for name in ("actor", "critic"):
@@ -99,9 +101,9 @@ class LearnerCheck:
         alg, transition = self._alg, self._alg.transition
         self._obs = {str(name): obs[name].clone() for name in obs.keys()}
         mean, acted = alg.actor(obs), transition.distribution_params[0]  # pyright: ignore
-        _raise(self._sums["acted"], (mean - acted).abs().amax() / mean.abs().amax().clamp(min=1e-6))
+        raise_to(self._sums["acted"], (mean - acted).abs().amax() / mean.abs().amax().clamp(min=1e-6))
         value, stored = alg.critic(obs), transition.values
-        _raise(self._sums["values"], (value - stored).abs().amax() / value.abs().amax().clamp(min=1e-6))  # pyright: ignore
+        raise_to(self._sums["values"], (value - stored).abs().amax() / value.abs().amax().clamp(min=1e-6))  # pyright: ignore
         self._sums["looked"].add_(1)
 
     def stepped(self, seen: AuditStep, invalid_obs: Tensor) -> None:
@@ -117,6 +119,7 @@ class LearnerCheck:
         kept["spoilt"][at].copy_(spoilt)
         self._actions[at].copy_(seen.action)
         self._invalid_obs = invalid_obs
+        # The normaliser leaves such rows out, so that the storage does not tell what it was fed.
         self._skip |= invalid_obs.any()
         self._step += 1
 
@@ -131,16 +134,16 @@ class LearnerCheck:
         stored = st.rewards.squeeze(2)
         off = torch.where(valid, (stored - reward).abs(), 0.0)
         scale = reward.abs().amax().clamp(min=1e-9)
-        _raise(sums["plain"], torch.where(kept["ended"], 0.0, off).amax() / scale)
-        _raise(sums["at_ends"], torch.where(kept["ended"], off, 0.0).amax() / scale)
+        raise_to(sums["plain"], torch.where(kept["ended"], 0.0, off).amax() / scale)
+        raise_to(sums["at_ends"], torch.where(kept["ended"], off, 0.0).amax() / scale)
         sums["stored"].add_(torch.where(valid, stored, 0.0).sum(dtype=torch.float64))
         sums["bootstrap"].add_(torch.where(valid, bootstrap, 0.0).sum(dtype=torch.float64))
         sums["dones"].add_((st.dones.squeeze(2).bool() != kept["ended"]).sum())
         given = torch.where(valid.unsqueeze(2), (st.actions - self._actions).abs(), 0.0)
-        _raise(sums["actions"], given.amax())
+        raise_to(sums["actions"], given.amax())
         for name, obs in self._obs.items():
             there = st.observations[name][-1]  # pyright: ignore
-            _raise(sums["observations"], (there - obs).abs().nan_to_num().amax() / obs.abs().amax().clamp(min=1e-6))
+            raise_to(sums["observations"], (there - obs).abs().nan_to_num().amax() / obs.abs().amax().clamp(min=1e-6))
         self._follow_returns(reward, values, valid, last_obs)
         self._follow_normalizers(last_obs)
         self._obs = {}
@@ -159,10 +162,10 @@ class LearnerCheck:
         mean = torch.where(valid, advantages, 0.0).sum() / count
         std = (torch.where(valid, advantages - mean, 0.0).square().sum() / (count - 1)).sqrt().clamp(min=1e-12)
         off = (st.returns.squeeze(2) - values - advantages).abs() / std
-        _raise(self._sums["returns"], torch.where(valid, off, 0.0).amax())
+        raise_to(self._sums["returns"], torch.where(valid, off, 0.0).amax())
         expected = advantages if self._ppo.normalize_advantage_per_mini_batch else (advantages - mean) / (std + 1e-8)
         off = (st.advantages.squeeze(2) - expected).abs() / expected.abs().amax().clamp(min=1e-12)
-        _raise(self._sums["advantages"], torch.where(valid, off, 0.0).amax())
+        raise_to(self._sums["advantages"], torch.where(valid, off, 0.0).amax())
 
     def _follow_normalizers(self, last_obs: TensorDict) -> None:
         """Count and first two moments must be those of before with the observations of this iteration."""
@@ -172,9 +175,11 @@ class LearnerCheck:
             if normalizer is None:
                 continue
             groups = model.obs_groups
+            # It is fed after each step: the first observation of the storage was counted an iteration ago.
             stored = torch.cat([self._alg.storage.observations[group] for group in groups], dim=-1)[1:]  # pyright: ignore
             data = torch.cat((stored.flatten(0, 1), torch.cat([last_obs[group] for group in groups], dim=-1)))
             first, second, n = data.mean(dim=0), data.square().mean(dim=0), len(data)
+            # A symmetric network counts every observation together with its mirror image.
             if hasattr(model, "mirror"):
                 index, sign = model.mirror
                 first, second = 0.5 * (first + first[index] * sign), 0.5 * (second + second[index])
@@ -187,7 +192,7 @@ class LearnerCheck:
             off = torch.maximum(
                 off, ((normalizer._var + normalizer._mean.square() - square).abs() / spread.square()).amax()
             )
-            _raise(self._sums[f"{name}_moments"], torch.where(self._skip, 0.0, off))
+            raise_to(self._sums[f"{name}_moments"], torch.where(self._skip, 0.0, off))
             missing = (normalizer.count - count - n).abs().to(torch.float64)
             self._sums[f"{name}_count"].add_(torch.where(self._skip, 0.0, missing))
 
@@ -310,7 +315,3 @@ def _said(n: dict[str, float]) -> list[tuple[str, str, str]]:
 
 def _normalizer(model: Any) -> Any:
     return model.obs_normalizer if model.obs_normalization and model.training else None
-
-
-def _raise(total: Tensor, value: Tensor) -> None:
-    total.copy_(torch.maximum(total, value.to(total.dtype).nan_to_num(0.0)))

@@ -118,6 +118,7 @@ class MaskedPPO(PPO):
         spoilt = _either(invalid, self._invalid_obs)
         transition = self.transition
         reward = rewards.clone()
+        # A time-out is no end of the task: the value of going on is added to the reward, as RSL-RL does.
         if "time_outs" in extras:
             reward += self.gamma * transition.values.squeeze(1) * extras["time_outs"]  # pyright: ignore
         if spoilt is not None:
@@ -129,6 +130,7 @@ class MaskedPPO(PPO):
         transition.dones = dones if spoilt is None else dones | spoilt
         self.storage.add_transition(transition)
         transition.clear()
+        # Of the state after this step, from which the next transition starts.
         self._invalid_obs = invalid_obs
 
     def compute_returns(self, obs: TensorDict) -> None:
@@ -172,6 +174,7 @@ class MaskedPPO(PPO):
         """RSL-RL's mini-batches (one shuffle, the same in every epoch) from the valid rows alone."""
         st = self.storage
         rows = self.valid.flatten().nonzero().squeeze(1)
+        # Mini-batches of one size, as RSL-RL's: fewer rows than there are mini-batches may be left over.
         size = len(rows) // self.num_mini_batches
         if size < 2:  # one sample has no standard deviation to be normalised with
             return
@@ -219,6 +222,7 @@ class MaskedPPO(PPO):
         }  # fmt: skip
         if actor.symmetry is not None:
             found["symmetry"] = actor.symmetry
+        # One transfer for all numbers, because each one waits for the device.
         host = torch.stack([value.detach().float() for value in found.values()]).tolist()
         numbers = dict(zip(found, host, strict=True))
         if not all(map(math.isfinite, host)):
@@ -250,6 +254,7 @@ class MaskedPPO(PPO):
         log_ratio = log_prob - cast("Tensor", batch.old_actions_log_prob).squeeze(1)
         ratio = torch.exp(log_ratio)
         advantages = cast("Tensor", batch.advantages).squeeze(1)
+        # In the first mini-batch the policy is still the one that acted, so that every ratio should be 1.
         if self._first is None:
             self._first = self._pairing(batch, log_ratio.detach(), advantages, count)
         bounded = ratio.clamp(1.0 - self.clip_param, 1.0 + self.clip_param)

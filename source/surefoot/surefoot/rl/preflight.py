@@ -41,6 +41,7 @@ def preflight(env: Any) -> list[Finding]:
     try:
         checks: tuple[Callable[[Any], Iterator[Finding]], ...] = (_kicks, _free_fall, _stance, _falls, _mirror)
         for check in checks:
+            # A check leaves robots where it has put them: the next one begins where the run does.
             findings += check(env)
             put_back()
     finally:
@@ -220,6 +221,7 @@ def _mirror(env: Any) -> Iterator[Finding]:
     """Mirrored joint positions must put the feet where the mirrored feet are."""
     robot, state, n = env.manifest.robot, env.robot_state, env.num_envs
     joints = action_mirror(robot)
+    # No two joints alike: an exchange of any two moves a foot.
     wave = 0.1 * torch.sin(1.0 + 1.7 * torch.arange(len(robot.joints), device=env.device))
     pose = state.read("default_joint_pos") + wave
     sign = torch.tensor(joints.sign, device=env.device)

@@ -54,6 +54,7 @@ class TrainRunner(OnPolicyRunner):
         progress: Progress | None = None,
         resumed_at: int = 0,
     ) -> None:
+        # Before the networks are built, whose first weights are drawn.
         torch.manual_seed(manifest.seed)
         threads = (manifest.training.learning_threads or os.cpu_count() or 1) if str(env.device) == "cpu" else 1
         super().__init__(env, runner_config(manifest, threads), log_dir=None, device=str(env.device))

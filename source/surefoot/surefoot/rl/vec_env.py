@@ -36,6 +36,7 @@ class SurefootVecEnv(VecEnv):
         result = self.env.step(actions)
         observations = TensorDict(dict(result.observations), batch_size=[self.num_envs])
         invalid = result.faults.any(dim=1)
+        # A fault resets its environment, so that for RSL-RL the episode is over.
         dones = (result.terminated | result.truncated | invalid).long()
         extras = {
             "time_outs": result.truncated,

@@ -54,6 +54,7 @@ def spread(count: Tensor, total: Tensor, square: Tensor, min_count: int) -> Spre
     if groups < 2:
         return Spread(*[math.nan] * 9, groups=groups)
     means = total / count
+    # Rounding may leave the difference of two large sums below 0.
     deviations = (square - count * means.square()).clamp(min=0)
     within_square = float(deviations.sum()) / (n - groups)
     grand = float(total.sum()) / n

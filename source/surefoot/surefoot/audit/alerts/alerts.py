@@ -79,6 +79,7 @@ class Alerts:
         """
         findings = [*(finding for rules in self._rules for finding in rules.check(flush)), *further]
         keys = {(finding.kind, finding.subject) for finding in findings}
+        # What is not found any more is forgotten, and counts anew when it comes back.
         self._since = {key: self._since.get(key, iteration) for key in keys}
         news = [finding for finding in findings if self._is_news(iteration, finding)]
         return [self._alert(iteration, finding) for finding in news]

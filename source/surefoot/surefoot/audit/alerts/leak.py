@@ -87,6 +87,7 @@ class LeakDetector:
             measurable: What a robot can measure, of the same instant, without noise. Shape (N, M).
         """
         parts = [actor, privileged] if measurable is None else [actor, privileged, measurable]
+        # Rows are masked and not chosen: how many are left would have to be read on the host.
         rows = torch.stack([torch.isfinite(part).all(dim=1) for part in parts]).all(dim=0)
         seen, hidden = _centred(actor, rows), _centred(privileged, rows)
         count = rows.sum().clamp(min=1)
@@ -101,9 +102,11 @@ class LeakDetector:
         excess = (unexplained - self._noise.unsqueeze(1)) / signal.unsqueeze(1)
         noise_share = (NOISE_MARGIN / count.sqrt() * self._noise / signal).unsqueeze(1)
         copy = excess <= self._config.max_residual + noise_share
+        # Fields are related: what a measured one explains nearly as well need not have come from the privileged one.
         if measurable is not None:
             best = _residual(seen, _centred(measurable, rows)).amin(dim=1, keepdim=True)
             copy &= best > MEASURABLE_MARGIN * residual + self._config.max_residual
+        # A batch without evidence neither continues a streak nor ends it.
         self._streak = torch.where(evidence, torch.where(copy, self._streak + 1, 0), self._streak)
         self._residual = torch.where(evidence, residual, self._residual)
         smallest = torch.where(evidence, excess, torch.inf).amin()

@@ -63,6 +63,7 @@ class SynchronyAccount(Account):
             if ends[step] >= self._min_ends:
                 nearby = sum(ends[step - half : step + half + 1])
                 smallest = min(smallest, binomial_tail(int(ends[step]), int(nearby), 1 / (2 * half + 1)))
+        # Steps that wait for their next ones, and those before that their windows reach back to.
         self._ends = ends[max(0, len(ends) - 2 * half) :]
         return {
             "termination/most_at_once": torch.tensor(most / self._num_envs, dtype=torch.float64),

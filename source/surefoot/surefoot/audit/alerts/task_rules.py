@@ -71,6 +71,7 @@ class TaskRules:
             window = config.penalty_window if self._signs.get(term) == "penalty" else config.window
             if self._weights.get(term) == 0.0:
                 yield Finding("dead_term", term, "has weight 0 in the manifest; leave it out if it is not wanted")
+            # Told once: the largest rate is that of the whole run, which would say the same in every later iteration.
             elif largest == 0 and self._iterations == window:
                 yield Finding("dead_term", term, f"was 0 in every environment and step of {window} iterations")
 

@@ -91,6 +91,7 @@ def absorb(path: Path, rest: Path) -> None:
     with _Opened(rest) as (file, header):
         groups = [_reading(rest, lambda i=i: file.read_row_group(i)) for i in range(file.num_row_groups)]
         if groups:
+            # An attempt that was interrupted may have moved these rows already; they are dropped and written again.
             before = groups[0]["iteration"][0].as_py() - 1
             _extend(path, header, before, lambda schema: (_conform(group, schema) for group in groups))
     rest.unlink()

@@ -60,6 +60,7 @@ class CommandsLook(Look):
                 self._kept.append(command[changed & moving])
             else:
                 self.draws["command"].add(command, changed & moving)
+        # An age whose beginning was not seen stays below 0.
         self._age = torch.where(ended | within, 0, age + seen)
         self._command.copy_(command)
 

@@ -23,6 +23,7 @@ class FactorsLook(Look):
         """Of the last look: what the simulator's model holds that it should not."""
         self._limits = _intervals(self._manifest, env)
         factors = self._manifest.randomization.factors
+        # Delays are whole numbers, which do not fill their intervals evenly.
         self._spread_names = [
             name
             for name in self._env.buckets.values

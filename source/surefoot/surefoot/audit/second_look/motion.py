@@ -38,6 +38,7 @@ class MotionLook(Look):
         if self._has_plain_motors:
             law = self._motor_law(joint_pos, joint_vel, action)
             limit = state.read("effort_limit")
+            # Robots that were reset have not followed the last action.
             off = torch.where(ended.unsqueeze(1), 0.0, (state.raw_joint_torque() - law).abs() / limit)
             raise_to(self.sums["motor"], off.amax(dim=0))
         self._look_at_state()
@@ -48,6 +49,7 @@ class MotionLook(Look):
             (joint_pos - before[0], joint_vel + before[2]),
             (self._state.raw_base_pos_w() - before[1], self._state.raw_base_lin_vel_w() + before[3]),
         )
+        # The mean velocity of both ends of a step is what its change of position shows.
         for index, (moved, velocity) in enumerate(pairs):
             rows = ~ended & torch.isfinite(moved).all(dim=1)
             x, y = (torch.where(rows.unsqueeze(1), value, 0.0).double() for value in (moved / self._dt, velocity / 2))
@@ -106,6 +108,7 @@ class MotionLook(Look):
                 )
                 found.append(Finding("motor_law", joint.name, text))
         for field, (product, one, other) in zip(("joint_vel", "base_lin_vel_w"), sums["motion"].tolist(), strict=True):
+            # A batch that does not move says nothing of its velocities.
             alike = product / (one * other) ** 0.5 if min(one, other) > 0 else 1.0
             if self._lasting("state_field", field, alike < MIN_ALIKE, looked):
                 text = (

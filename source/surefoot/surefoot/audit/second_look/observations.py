@@ -55,6 +55,7 @@ class ObservationsLook(Look):
         raise_to(sums[f"{name}/off"], over)
         raise_to(sums[f"{name}/most"], torch.where(valid.unsqueeze(1), given, -torch.inf).amax(dim=0))
         raise_to(sums[f"{name}/least"], torch.where(valid.unsqueeze(1), -given, -torch.inf).amax(dim=0))
+        # A bias that lasts for an episode, or a clip, leaves noise without a distribution that could be judged.
         if "sensor_bias" in self._env.buckets.values or group.clipped:
             return
         noise = (difference if level is None else difference / level.clamp(min=1e-3).unsqueeze(1))[

@@ -45,6 +45,7 @@ class RobotsLook(Look):
         # Two robots that have moved under noise of their own are never in the same state.
         old = self._env.episode_length_buf > 2
         state_of = (joint_pos.to(torch.float64) @ self._weights) + (joint_vel.to(torch.float64) @ self._weights.flip(0))
+        # Sorted, equal states are neighbours; NaN equals nothing.
         state_of = torch.where(old, state_of, torch.nan).sort().values
         sums["copies"].add_((state_of[1:] == state_of[:-1]).sum())
         steps = self._manifest.ppo.num_steps_per_env
@@ -75,6 +76,7 @@ class RobotsLook(Look):
                 f"audit.success_error = {self._manifest.audit.success_error:g} m/s: success says nothing"
             )
             found.append(Finding("easy_success", "command", text))
+        # Feet of robots that lie touch nothing, and their flags are none the worse for it.
         standing = numbers["low"] > 0.3 * n
         for foot, rows in zip(self._manifest.robot.feet, sums["touching"].tolist(), strict=True):
             if self._lasting("dead_contact", foot.name, standing and rows == 0, looked):

@@ -141,6 +141,7 @@ class SecondLook:
 
     def _begin_sums(self, sums: dict[str, Tensor]) -> None:
         """Extremes and lags go on over the window, the rest begins anew."""
+        # Factors that are drawn once are the same in every look: added up, they would count as ever more draws.
         if float(sums["looked"]) > 0 and "factor" in self._draws:
             self._draws["factor"].sums.flat.zero_()
         if self._looks >= WINDOW:

@@ -55,6 +55,7 @@ class StartsLook(Look):
         joints, resets = len(self._manifest.robot.joints), self._manifest.task.resets
         offset, quat, velocities, joint_pos, joint_vel = start.split_with_sizes((3, 4, 6, joints, joints), dim=1)
         turn = (yaw_of(quat) - resets.yaw[0]).remainder(2 * math.pi)
+        # Rounding may put a heading at the lower end of the range a whole turn higher.
         turn = torch.where(turn > 2 * math.pi - 1e-4, turn - 2 * math.pi, turn).clamp(min=0)
         pose = joint_pos - self._state.read("default_joint_pos")
         return torch.cat((offset[:, :2], turn.unsqueeze(1), velocities, pose, joint_vel), dim=1)
@@ -71,7 +72,9 @@ class StartsLook(Look):
         self.sums["repeated"].copy_(self._repeated())
 
     def _remember(self, start: Tensor) -> None:
+        # Half of the memory at most, so that the batch before is still there to be compared with.
         size, start = len(self._seen), start[:1024]
+        # Joints that are not drawn are alike because it was declared so.
         if self._manifest.task.resets.joint_pos[0] == self._manifest.task.resets.joint_pos[1]:
             return
         place = (torch.arange(len(start), device=start.device) + self._at) % size

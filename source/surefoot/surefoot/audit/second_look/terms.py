@@ -38,6 +38,7 @@ class TermsLook(Look):
         count = len(self._causes)  # what Python code added to the task comes after them
         causes, given = self._task.causes(), seen.causes[:, :count]
         sums["causes"].add_(((causes != given) & valid.unsqueeze(1)).sum(dim=0))
+        # A failure wins over a time-out in the same step, as in the environment.
         failed = (given & ~self._is_time_out).any(dim=1)
         timed_out = (given & self._is_time_out).any(dim=1) & ~failed
         if seen.causes.shape[1] == count:

@@ -92,6 +92,7 @@ class CpuDataBridge(WarpBridge):
 
     def __init__(self, batch: Batch, wp_data: mjwarp.Data, fill: Callable[[], None]) -> None:
         super().__init__(wp_data)
+        # Past the class, which refuses assignments so that nobody replaces an array that is shared.
         object.__setattr__(self, "_batch", batch)
         object.__setattr__(self, "_fill", fill)
         object.__setattr__(self, "views", {})
@@ -107,6 +108,7 @@ class CpuDataBridge(WarpBridge):
                 raise UnsupportedOnCpu(f"data.{name} is empty in this model.")
             batch, views = object.__getattribute__(self, "_batch"), object.__getattribute__(self, "views")
             bound = wrap(bind_data_field(batch, struct, name, views))
+            # Of earlier passes nothing was copied into a field that was not bound yet.
             if name not in _INPUTS:
                 object.__getattribute__(self, "_fill")()
             cache[name] = bound

@@ -87,6 +87,7 @@ def _simulation(
         yield
         return
     warnings.filterwarnings("ignore", "MULTICCD is enabled", module="mujoco_warp")  # MuJoCo C steps, not it
+    # mjlab's environment names the class in its constructor and takes none from outside.
     original = mjlab_env.Simulation
     mjlab_env.Simulation = functools.partial(
         BatchSimulation,

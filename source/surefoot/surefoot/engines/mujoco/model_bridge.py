@@ -29,12 +29,14 @@ class ReadOnlyArray(TorchArray):
     def __init__(self, wp_array: "wp.array", nworld: int | None, name: str) -> None:
         super().__init__(wp_array, nworld)
         self._name = name
+        # torch counts writes, also those that go through a view.
         self._version = self._tensor._version
 
     def __setitem__(self, idx: Any, value: Any) -> None:
         self.refuse()
 
     def __getattr__(self, name: str) -> Any:
+        # torch's methods that write in place.
         if name.endswith("_") and not name.endswith("__"):
             self.refuse()
         return super().__getattr__(name)

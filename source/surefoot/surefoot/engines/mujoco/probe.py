@@ -49,6 +49,7 @@ def check_effect(env: "MujocoEnv", factors: ModelFactors) -> None:
         if (index := factors.furthest(name)) is None:
             continue
         own = {other: column[index : index + 1] for other, column in everyone.items()}
+        # All other factors stay as they are: an effect is that of one factor in the model as it is simulated.
         without = {other: column for other, column in own.items() if other != name}
         intended = _step(sim.mj_model, factors, own, start)
         neutral = _step(sim.mj_model, factors, without, start)
@@ -102,6 +103,7 @@ def _step(
     for write in factors.writes(values) if values else []:
         getattr(model, write.field)[write.ids.cpu().numpy()] = write.value[0].cpu().numpy()
     data = mujoco.MjData(model)
+    # Constants that follow from what was written, as the simulation computes them.
     mujoco.mj_setConst(model, data)
     mujoco.mj_resetData(model, data)
     data.qpos[:], data.qvel[:], data.ctrl[:] = start
