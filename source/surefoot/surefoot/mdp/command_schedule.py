@@ -11,10 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self, cast
 
-import yaml
-
 from surefoot.errors import ScheduleError
 from surefoot.manifest.task import Commands
+from surefoot.reading import Refused, parse_yaml, read_text
 
 Command = tuple[float, float, float]
 """vx, vy (m/s), yaw rate (rad/s)."""
@@ -88,11 +87,13 @@ def _pair_of_text(entry: str) -> tuple[str, list[str]]:
 
 def _pairs_of_file(path: Path) -> list[tuple[Any, Any]]:
     try:
-        loaded: Any = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, Refused) as error:
         raise ScheduleError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    except yaml.YAMLError as error:
-        raise ScheduleError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    try:
+        loaded: Any = parse_yaml(text)
+    except Refused as error:
+        raise ScheduleError(f"{path}: not YAML: {error}") from None
     if not isinstance(loaded, dict):
         raise ScheduleError(f"{path}: expected a mapping such as {{0: [0.5, 0, 0]}}, got {loaded!r}")
     return list(cast("dict[Any, Any]", loaded).items())
