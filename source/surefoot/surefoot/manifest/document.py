@@ -18,6 +18,7 @@ from surefoot.reading import Refused, read_text
 
 S = TypeVar("S", bound=BaseModel)
 Key = tuple[int | str, ...]
+_MAX_PROBLEMS = 40
 
 
 def read_document(path: Path, schema: type[S]) -> S:
@@ -74,14 +75,23 @@ def check(
         SurefootError: One line for each problem, with file and key.
     """
     try:
+        text = json.dumps(plain, default=str)
+    except (RecursionError, TypeError, ValueError) as cause:
+        where = source if isinstance(source, str) else source(())
+        raise error(f"{where}: no plain values: {str(cause)[:160] or type(cause).__name__}") from None
+    try:
         # Strict JSON mode: lists are tuples and whole numbers are floats, but no text or bool is a number.
-        return schema.model_validate_json(json.dumps(plain, default=str))
+        return schema.model_validate_json(text)
     except ValidationError as cause:
         lines: list[str] = []
-        for detail in cause.errors():
+        details = cause.errors()
+        # A file may be wrong in a hundred thousand places, and the nearest name of each takes time.
+        for detail in details[:_MAX_PROBLEMS]:
             key, problem = explain(detail, schema, further)
             where = source if isinstance(source, str) else source(key)
             lines.append(": ".join(filter(None, (where, ".".join(map(str, key)), problem))))
+        more = len(details) - _MAX_PROBLEMS
+        lines += [f"... and {more:,} more"] if more > 0 else []
         raise error("\n".join(dict.fromkeys(lines))) from None
 
 
@@ -97,7 +107,7 @@ def explain(detail: ErrorDetails, schema: type[BaseModel], further: Sequence[str
     if detail["type"] == "missing":
         return key, "missing key; it has no default"
     message = detail["msg"].removeprefix("Value error, ")
-    got = "" if detail["type"] == "value_error" else f", got {detail['input']!r}"
+    got = "" if detail["type"] == "value_error" else f", got {detail['input']!r:.120}"
     return key, f"{message[0].lower()}{message[1:]}{got}"
 
 
