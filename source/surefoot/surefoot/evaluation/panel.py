@@ -20,6 +20,7 @@ from surefoot.manifest.base import (
     Section,
     Seed,
     Text,
+    not_tiny,
 )
 from surefoot.manifest.factors import FACTORS, FactorKind
 from surefoot.manifest.manifest import MAX_ENVS
@@ -200,9 +201,9 @@ class Panel(Section):
     """Robots that its masses, speeds and heights fit."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
     """Of every random draw."""
-    replicates: Annotated[int, Field(gt=0, le=10_000)]
+    replicates: Annotated[int, Field(gt=0, le=MAX_ENVS)]
     """Episodes in each cell; they differ in start and sensor noise."""
-    duration: Annotated[float, Field(ge=0.1, le=3600)]
+    duration: Annotated[float, Field(gt=0, le=3600), AfterValidator(not_tiny)]
     """s of an episode: an hour at most, 180,000 control steps."""
     warm_up: NonNegativeFloat
     """s at the start that no mean counts."""

@@ -63,7 +63,8 @@ def _ascending(value: tuple[float, float]) -> tuple[float, float]:
 
 def _from_above_zero(value: tuple[float, float]) -> tuple[float, float]:
     if value[0] < 1e-3:
-        raise ValueError(f"expected [low, high] with low >= 0.001, got [{value[0]}, {value[1]}]")
+        least = "> 0" if value[0] <= 0 else ">= 0.001"
+        raise ValueError(f"expected [low, high] with low {least}, got [{value[0]}, {value[1]}]")
     return value
 
 

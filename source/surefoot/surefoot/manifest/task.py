@@ -129,7 +129,7 @@ class RewardTerm(Section):
     """weight * func(...) per second."""
 
     func: Text
-    weight: Number
+    weight: Annotated[float, Field(ge=-1e9, le=1e9)]
     params: Params = Field(default_factory=dict)
     ramp: bool = False
     """Whether the curriculum's penalty ramp scales this weight."""

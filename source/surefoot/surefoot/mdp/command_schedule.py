@@ -64,7 +64,7 @@ class CommandSchedule:
         commands: list[Command] = []
         for time, (_, values) in zip(times, pairs, strict=True):
             if not isinstance(values, list) or len(cast("list[Any]", values)) != 3:
-                raise ScheduleError(f"{where}: at {time:g} s: expected vx, vy, yaw rate, got {values!r}")
+                raise ScheduleError(f"{where}: at {time:g} s: expected vx, vy, yaw rate, got {values!r:.120}")
             vx, vy, yaw = (
                 _number(value, f"{where}: at {time:g} s: {axis}")
                 for axis, value in zip(_AXES, cast("list[Any]", values), strict=True)
@@ -95,7 +95,7 @@ def _pairs_of_file(path: Path) -> list[tuple[Any, Any]]:
     except Refused as error:
         raise ScheduleError(f"{path}: not YAML: {error}") from None
     if not isinstance(loaded, dict):
-        raise ScheduleError(f"{path}: expected a mapping such as {{0: [0.5, 0, 0]}}, got {loaded!r}")
+        raise ScheduleError(f"{path}: expected a mapping such as {{0: [0.5, 0, 0]}}, got {loaded!r:.120}")
     return list(cast("dict[Any, Any]", loaded).items())
 
 
@@ -103,8 +103,8 @@ def _number(value: Any, where: str) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise ScheduleError(f"{where}: expected a number, got {value!r}") from None
+        raise ScheduleError(f"{where}: expected a number, got {value!r:.120}") from None
     # float() takes True for 1.
     if isinstance(value, bool) or not math.isfinite(number):
-        raise ScheduleError(f"{where}: expected a finite number, got {value!r}")
+        raise ScheduleError(f"{where}: expected a finite number, got {value!r:.120}")
     return number

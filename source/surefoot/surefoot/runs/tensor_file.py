@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import torch
 
+from surefoot.manifest.manifest import MAX_ENVS
 from surefoot.reading import MAX_ARRAYS, MAX_DEPTH, Refused, first_line, open_regular, zip_members
 
 _MAX_PICKLE = 64 * 1024**2
@@ -152,6 +153,9 @@ class _Unpickler(pickle.Unpickler):
         if not isinstance(storage, torch.Tensor) or len(size) != len(stride) or len(size) > MAX_DEPTH:
             raise Refused("damaged: a tensor without storage or of an odd shape")
         if any(type(number) is not int or number < 0 for number in whole):
+            raise Refused("damaged: a tensor with an odd shape or stride")
+        # Of a tensor without elements the other dimensions cost nothing, and may be any.
+        if max(whole) > max(len(storage), MAX_ENVS):
             raise Refused("damaged: a tensor with an odd shape or stride")
         count, last = 1, offset
         for length, step in zip(size, stride, strict=True):

@@ -144,6 +144,8 @@ def _batch(path: Path, part: dict[str, NDArray[Any]], stamp: Stamp, requests: Se
 
     def clock(field: str, unit: str) -> NDArray[np.int64]:
         values = part[field]
+        if values.ndim != 1:
+            raise TraceError(f"{path}: {field!r} has shape {values.shape}, expected one stamp for each sample.")
         bad = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
         if bad.any():
             raise TraceError(f"{path}, column {field}, row {row + int(np.argmax(bad)) + 1}: a stamp is missing.")
@@ -190,4 +192,6 @@ def _csv_problem(path: Path, text: str, known: Sequence[str], row: int, header: 
     elif row:
         place += f", after row {row}"
     detail = re.sub(r"^(In )?CSV (column #\d+: )?|[Rr]ow #\d+: |CSV conversion error to", "", first)
+    # Of a binary file a line may be anything.
+    detail = "".join(letter if letter.isprintable() else "?" for letter in detail)
     return f"{place}: cannot be read as numbers:{' ' if not detail.startswith(' ') else ''}{detail[:160]}"
