@@ -35,6 +35,7 @@ import yaml
 HERE = Path(__file__).parent
 sys.path[:0] = [str(path) for path in (HERE, *HERE.glob("unit/*"), HERE / "engine", HERE / "system") if path.is_dir()]
 
+from bag_cases import low_states, write_bag  # noqa: E402
 from log_cases import ORDERS, joint_values, profile, stamps, write_table  # noqa: E402
 from surefoot.api import manifest_root  # noqa: E402
 from surefoot.audit.record.record import read_alerts  # noqa: E402
@@ -55,6 +56,7 @@ from surefoot.runs import checkpoint, run_record  # noqa: E402
 from surefoot.traces.card import read_card  # noqa: E402
 from surefoot.traces.importer import import_trace  # noqa: E402
 from surefoot.traces.profile import read_profile  # noqa: E402
+from surefoot.traces.sources.archive import unpack  # noqa: E402
 from surefoot.traces.trace_file import read_trace, write_trace  # noqa: E402
 from trace_cases import trace_of  # noqa: E402
 from trained import checkpoint_content  # noqa: E402
@@ -453,6 +455,14 @@ def targets(folder: Path, run: Path | None) -> list[Target]:
     table = pa.table({"stamp_ns": stamps(400)} | {name: pa.array(list(value)) for name, value in values.items()})
     pq.write_table(table, folder / "log.parquet")
     add("log, Parquet", "log.parquet", (folder / "log.parquet").read_bytes(), log("go2_arrays"), changed_table)
+    for ending, mcap in ((".db3", False), (".mcap", True)):
+        bag = next(
+            path for path in write_bag(folder / f"bag{ending}", low_states(40), mcap).iterdir() if path.suffix == ending
+        )
+        add(f"bag, {ending[1:]}", f"b{ending}", bag.read_bytes(), log("go2_bag"))
+    with zipfile.ZipFile(folder / "logs.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / "log.csv", "log.csv")
+    add("archive", "logs.zip", (folder / "logs.zip").read_bytes(), _unpack, changed_archive)
     write_trace(folder / "t.parquet", trace_of(400, ("q", "dq")))
     add("trace", "t.parquet", (folder / "t.parquet").read_bytes(), read_trace, changed_table)
     write_probe(folder / "p.json", Probe({"engine": "x"}, {"a/b": np.ones((4, 3)), "a/c": np.arange(5)}))
@@ -496,6 +506,12 @@ def _mapping(path: Path) -> dict[str, Any]:
     if not isinstance(plain, dict):
         raise SurefootError("no mapping")
     return plain
+
+
+def _unpack(path: Path) -> None:
+    shutil.rmtree(path.parent / "out", ignore_errors=True)
+    (path.parent / "out").mkdir()
+    unpack(path, path.parent / "out")
 
 
 def _no_engine(*_: Any) -> Any:
@@ -620,7 +636,7 @@ def campaign(inputs: int, seed: int, run: Path | None, seconds: float = 1e9) -> 
         number = seed * 10**9
         while any(left) and time.monotonic() < end:
             for index, target in enumerate(found):
-                size = min(BATCH, left[index])
+                size = min(BATCH, left[index]) if time.monotonic() < end else 0
                 left[index] -= size
                 batch(target, list(range(number, number + size)))
                 number += size
@@ -634,7 +650,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=1e9, help="no new round after this time")
+    parser.add_argument("--seconds", type=float, default=1e9, help="no new batch after this time")
     parser.add_argument("--run", type=Path, help="a run folder, whose files join the corpus")
     args = parser.parse_args()
     found = campaign(args.inputs, args.seed, args.run and args.run.resolve(), args.seconds)

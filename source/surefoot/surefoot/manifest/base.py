@@ -91,6 +91,8 @@ Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS), AfterValidator(not_tiny)
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(gt=0, le=MAX_ITERATIONS)]
 NonNegativeInt = Annotated[int, Field(ge=0, le=MAX_ITERATIONS)]
+Amount = Annotated[int, Field(ge=0, le=2**53)]
+"""Bytes, samples, rows: whole numbers that a double holds too."""
 Window = Annotated[int, Field(gt=0, le=MAX_WINDOW)]
 Threads = Annotated[int, Field(gt=0, le=1024)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]

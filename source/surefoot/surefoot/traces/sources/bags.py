@@ -18,6 +18,7 @@ from surefoot.reading import Refused, parse_yaml, read_text
 from surefoot.traces.header import TraceFinding
 from surefoot.traces.profile import Topic
 from surefoot.traces.sources.batches import RawBatch, Request, to_ns
+from surefoot.traces.sources.databases import limit_databases
 from surefoot.traces.sources.decompression import MAX_BLOCK, check_file, decompressed, limit_chunks
 from surefoot.traces.sources.messages import Decoder, header_stamp, typestore
 
@@ -25,6 +26,7 @@ _BATCH_MESSAGES = 4_096
 _STAMP_FIELDS = ("header.stamp.sec", "header.stamp.nanosec")
 STORAGES = (".db3", ".mcap")
 limit_chunks()
+limit_databases()
 
 
 class Bag:
@@ -43,7 +45,7 @@ class Bag:
         if target.is_dir() and _compression(target) == "file":
             for file in self.files:
                 check_file(file)
-        self._reader = Reader(target)
+        self._reader = self._guard(lambda: Reader(target), f"{path}: the bag cannot be opened")
         self._guard(self._reader.open, f"{path}: the bag cannot be opened")
         self._packed = self._reader.compression_mode == "message"
         if self._packed:  # unpacked here, with a limit
