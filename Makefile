@@ -12,7 +12,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: train play test test-isaaclab test-isaaclab2 check format bench setup setup-isaaclab
+.PHONY: train play test test-isaaclab test-isaaclab2 check format bench setup setup-isaaclab fuzz
 
 TASK ?= Surefoot-Velocity-Flat-Unitree-Go1-v0
 RUNS ?= runs
@@ -62,6 +62,10 @@ test-isaaclab: $(STAMP_ISAACLAB)
 
 test-isaaclab2: $(STAMP_ISAACLAB2)
 	SUREFOOT_TEST_ENGINES=isaaclab $(BIN_ISAACLAB2)/python -m pytest tests/isaaclab_double tests/engine_isaaclab $(ARGS)
+
+# Changed files for every reader of what strangers give: docs/robustness.md. ARGS="--run RUN_FOLDER" adds those of a run.
+fuzz: $(STAMP)
+	nice -n 10 $(BIN)/python tests/fuzz.py $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ and robots by name among what is installed; nothing in a file says what is impor
 import functools
 import hashlib
 import importlib.util
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -152,11 +153,12 @@ def find(root: Path, name: str) -> Path | None:
     Raises:
         LabError: Only a lab that is left out has it.
     """
+    # os.path takes names that no file system has for absent; pathlib raises.
     for folder in folders(root):
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):
             return folder / name
     for lab in against(root):
-        if lab.problem and (lab.manifests / name).is_file():
+        if lab.problem and os.path.isfile(lab.manifests / name):
             raise LabError(lab.problem)
     return None
 

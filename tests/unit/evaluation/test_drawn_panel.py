@@ -85,7 +85,7 @@ def test_a_drawn_panel_commands_and_nothing_else(changes: dict, message: str):
     ("changes", "message"),
     [
         ({"replicates": 0}, "replicates: input should be greater than 0"),
-        ({"replicates": 10**9}, "replicates: 36 cells"),
+        ({"replicates": 10**9}, "replicates: input should be less than or equal to 1000000"),
         ({"duration": math.nan}, "duration: input should be a finite number"),
         ({"duration": -1.0}, "duration"),
         ({"warm_up": 10.0}, "warm_up: expected less than the duration"),

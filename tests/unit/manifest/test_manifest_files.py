@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.errors import ManifestError
+from surefoot.errors import ManifestError, SurefootError
 from surefoot.manifest import Manifest, compose_manifest
 
 GO1_FLAT = "Surefoot-Velocity-Flat-Unitree-Go1-v0"
@@ -127,3 +127,55 @@ def test_a_linked_folder_and_a_linked_file_are_followed(own_root: Path, go1_mani
 def test_a_missing_option_file_is_refused(own_root: Path) -> None:
     (own_root / "ppo/go1_flat.yaml").unlink()
     assert "go1_flat" in refusal(own_root)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("tasks/" + GO1_FLAT, "hydra: {searchpath: ['pkg://evil']}", "hydra: a file says nothing to Hydra itself"),
+        ("tasks/" + GO1_FLAT, "hydra: {run: {dir: /tmp/x}}", "hydra: a file says nothing to Hydra itself"),
+        ("randomization/base", "hydra: {callbacks: {x: {_target_: evil.X}}}", "hydra: a file says nothing to Hydra"),
+        ("ppo/go1_flat", "# @package hydra.searchpath", "values stand where their folder says"),
+        ("ppo/go1_flat", "defaults: [{'/hydra/callbacks': evil}]", "a file says nothing to Hydra itself"),
+        ("ppo/go1_flat", "defaults: [{override hydra/launcher: evil}]", "a file says nothing to Hydra itself"),
+        ("ppo/go1_flat", "defaults: ['robot@hydra: unitree_go1']", "expected names of files and groups"),
+        ("ppo/go1_flat", "defaults: [{robot@hydra: unitree_go1}]", "expected names of files and groups"),
+        ("ppo/go1_flat", "defaults: [../../../etc/x]", "expected names of files and groups"),
+        ("ppo/go1_flat", "defaults: {a: b}", "defaults: expected a list"),
+        ("ppo/go1_flat", "seen: '${oc.env:HOME}'", "seen: expected a plain value, got an interpolation"),
+        ("ppo/go1_flat", "'${x}': 1", "expected a plain value, got an interpolation"),
+        ("ppo/go1_flat", "1: 2", "expected names as keys, got 1"),
+        ("ppo/go1_flat", "x: " + "y" * 300_000, "at most 262,144"),
+    ],
+)
+def test_a_file_cannot_speak_to_hydra(own_root: Path, tmp_path: Path, monkeypatch, file: str, text: str, expected: str):
+    package = tmp_path / "evil"
+    package.mkdir()
+    (package / "__init__.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = own_root / f"{file}.yaml"
+    path.write_text(path.read_text() + f"\n{text}\n")
+    message = refusal(own_root)
+    assert message.startswith(f"{path}: ")
+    assert expected in message
+    assert "\n" not in message
+    assert not (tmp_path / "ran").exists()
+
+
+def test_files_that_name_each_other_without_end_are_refused(own_root: Path) -> None:
+    for level in range(12):
+        below = f"level{level + 1}"
+        (own_root / f"ppo/level{level}.yaml").write_text(f"defaults: [{below}, {below}]\n")
+    (own_root / "ppo/level12.yaml").write_text("gamma: 0.9\n")
+    edit(own_root / f"tasks/{GO1_FLAT}.yaml", "/ppo: go1_flat", "/ppo: level0")
+    assert "more than 200 files" in refusal(own_root)
+
+
+def test_a_name_that_no_file_system_has_is_not_found(own_root: Path) -> None:
+    with pytest.raises(SurefootError, match="not found"):
+        compose_manifest(own_root, "x" * 300)
+    assert "is not an override" in refusal(own_root, ["+schedule.events.x.limits=" + "{" * 300])
+    limits = ",".join(f"limit_{i}: {{metric: falls, maximum: 0.{i}, action: stop}}" for i in range(1, 6))
+    event = f"+schedule.events.new={{kind: panel, content: quick_v1, every: 10, limits: {{{limits}}}}}"
+    assert len(event) > 255
+    assert len(compose_manifest(own_root, GO1_FLAT, [event]).schedule.events["new"].limits) == 5

@@ -1,6 +1,5 @@
 """manifests/README.md documents every field, every term and nothing else."""
 
-import math
 import re
 from collections.abc import Iterator
 from types import NoneType
@@ -53,7 +52,7 @@ def test_every_factor_has_a_row_with_its_neutral_value_range_and_unit() -> None:
     expected: dict[str, list[str]] = {}
     for name, kind in FACTORS.items():
         neutral = "robot" if kind.neutral is None else f"{kind.neutral:g}"
-        bound = "any" if kind.minimum == -math.inf else f"{'>' if kind.above_minimum else '>='} {kind.minimum:g}"
+        bound = f"{'>' if kind.above_minimum else '>='} {kind.minimum:g}, <= {kind.maximum:g}"
         expected[name] = [neutral, bound + ", whole" * kind.whole, kind.unit]
     assert {name: cells[:3] for name, cells in table.items()} == expected
 

@@ -48,6 +48,10 @@ UNREADABLE: dict[str, tuple[Damage, str]] = {
     "list as manifest": (put("infos", "manifest", value="[]"), "expected a JSON object, got list"),
     "deep manifest": (put("infos", "manifest", value=deeply_nested()), "nested too deeply"),
     "deep section": (put("infos", "manifest", value=f'{{"ppo": {deeply_nested()}}}'), "nested too deeply"),
+    "two hundred earlier manifests": (
+        put("infos", "earlier_manifests", value=["{}"] * 200),
+        "infos.earlier_manifests: expected at most 100",
+    ),
     "no actor": (put("actor_state_dict", value=None), "actor_state_dict: expected tensors by name, got NoneType"),
     "no critic": (put("critic_state_dict", value=[1]), "critic_state_dict: expected tensors by name, got list"),
     "text as weight": (put("actor_state_dict", "mlp.0.bias", value="x"), "actor_state_dict: expected tensors by name"),
@@ -69,6 +73,46 @@ NOT_RESUMABLE: dict[str, tuple[Damage, str]] = {
     "moments without their counter": (
         lambda content: content["optimizer_state_dict"]["state"][0].pop("exp_avg_sq"),
         "optimizer_state_dict is damaged (KeyError",
+    ),
+    "unknown moments": (
+        lambda content: content["optimizer_state_dict"]["state"][0].update(max_exp_avg_sq=torch.zeros(5)),
+        "unknown moments ['max_exp_avg_sq'] of parameter 0",
+    ),
+    "moments that are not finite": (
+        lambda content: content["optimizer_state_dict"]["state"][0]["exp_avg"].fill_(float("nan")),
+        "exp_avg of parameter 0: holds numbers that are not finite",
+    ),
+    "moments of whole numbers": (
+        lambda content: content["optimizer_state_dict"]["state"][0].update(step=torch.tensor(3)),
+        "step of parameter 0: expected numbers of single precision, got torch.int64",
+    ),
+    "a number as step": (
+        lambda content: content["optimizer_state_dict"]["state"][0].update(step=3),
+        "step of parameter 0: expected numbers of single precision, got int",
+    ),
+    "moments of a parameter that is not there": (
+        lambda content: content["optimizer_state_dict"]["state"].update({999: {}}),
+        "unknown entries ['999']",
+    ),
+    "two groups": (
+        lambda content: content["optimizer_state_dict"]["param_groups"].append({}),
+        "optimizer_state_dict is damaged (ValueError",
+    ),
+    "another optimiser": (
+        lambda content: content["optimizer_state_dict"]["param_groups"][0].update(amsgrad=True),
+        "amsgrad: expected False, got True",
+    ),
+    "a setting that Adam has not": (
+        lambda content: content["optimizer_state_dict"]["param_groups"][0].update(momentum=0.9),
+        "unknown setting 'momentum'",
+    ),
+    "endless learning rate": (
+        lambda content: content["optimizer_state_dict"]["param_groups"][0].update(lr=float("inf")),
+        "lr: expected numbers from 0",
+    ),
+    "text as betas": (
+        lambda content: content["optimizer_state_dict"]["param_groups"][0].update(betas="ab"),
+        "betas: expected numbers from 0 to 1",
     ),
     "no random state": (lambda content: content["infos"].pop("rng"), "lacks the state of the random generator"),
     "short random state": (put("infos", "rng", value=torch.zeros(3, dtype=torch.uint8)), "infos.rng is damaged"),

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -257,3 +258,20 @@ def test_a_trace_says_what_was_imported_as_a_card_has_it(tmp_path: Path):
     assert imported(bag, "go2_bag").header.log_sha256 == file_sha256(bag)
     (file,) = bag.glob("*.db3")
     assert imported(file, "go2_bag").header.log_sha256 == file_sha256(file) != file_sha256(bag)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE messages RENAME TO kept; CREATE VIEW messages AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL "
+        "SELECT x FROM n) SELECT x AS id, 1 AS topic_id, x AS timestamp, zeroblob(9) AS data FROM n",
+        "CREATE TRIGGER t AFTER INSERT ON messages BEGIN DELETE FROM topics; END",
+        "CREATE TABLE other (a, b AS (a + 1))",
+    ],
+)
+def test_a_database_that_computes_is_refused_before_it_is_asked(tmp_path: Path, statement: str):
+    bag = write_bag(tmp_path / "bag", low_states(5))
+    with sqlite3.connect(next(bag.glob("*.db3"))) as connection:
+        connection.executescript(statement)
+    with pytest.raises(TraceError, match="only rows are read"):
+        imported(bag, "go2_bag")

@@ -1,8 +1,6 @@
 """What one engine answered, as a JSON header and an NPZ archive of numbers beside it."""
 
 import io
-import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,8 +8,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from surefoot.array_files import npz_arrays
 from surefoot.errors import CrosscheckError
 from surefoot.files import write_atomically
+from surefoot.reading import MAX_RECORD, Refused, open_regular, parse_json, read_bytes
 from surefoot.reporting import write_json
 
 SCHEMA_VERSION = 2
@@ -54,10 +54,10 @@ def read_probe(path: Path) -> Probe:
         CrosscheckError: Absent, damaged, of another schema, or with Python objects in it.
     """
     try:
-        header = json.loads(path.read_text())
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        header = parse_json(read_bytes(path, MAX_RECORD))
+        with open_regular(path.with_suffix(".npz")) as archive:
+            arrays = npz_arrays(archive)
+    except (OSError, Refused) as error:
         raise CrosscheckError(f"{path}: no readable probe ({error}). Run the crosscheck again.") from None
     version = header.get("schema_version") if isinstance(header, dict) else None
     if version != SCHEMA_VERSION:

@@ -1,6 +1,5 @@
 """Two policies under one panel: paired by cell and replicate, which met the same starts and the same noise."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from surefoot.evaluation.metrics import METRICS
 from surefoot.evaluation.report import SCHEMA_VERSION
 from surefoot.evaluation.statistics import Interval
 from surefoot.randomization.conditions import draw_key
+from surefoot.reading import MAX_RECORD, parse_json, read_bytes
 
 _SAME = {
     "panel_sha256": "panels (another version, another seed, or another panel)",
@@ -52,7 +52,7 @@ def read_report(path: Path) -> dict[str, Any]:
         PanelError: Absent, not such a report, or one of the command grid before it was a panel.
     """
     try:
-        plain: Any = json.loads(path.read_text(encoding="utf-8"))
+        plain: Any = parse_json(read_bytes(path, MAX_RECORD))
     except (OSError, ValueError, RecursionError) as error:
         raise PanelError(f"{path}: cannot be read as the report of a panel ({error}).") from None
     if isinstance(plain, dict) and "grid_version" in plain:

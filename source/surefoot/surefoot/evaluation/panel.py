@@ -15,11 +15,12 @@ from surefoot.manifest.base import (
     KeyedError,
     Name,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     Range,
     Section,
+    Seed,
+    Text,
+    not_tiny,
 )
 from surefoot.manifest.factors import FACTORS, FactorKind
 from surefoot.manifest.manifest import MAX_ENVS
@@ -28,14 +29,18 @@ SCHEMA_VERSION = 1
 PLANE = "plane"
 
 
+Speed = Annotated[float, Field(ge=-100, le=100)]
+"""m/s or rad/s; no walking robot is a tenth as fast."""
+
+
 class Ground(Section):
     """What the robot stands on."""
 
-    kind: str = PLANE
+    kind: Text = PLANE
     """`plane`, or one of the engine's terrain classes."""
     difficulty: Fraction = 0.0
     """From the easiest to the hardest that the class has."""
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     """Of the tile's shape."""
 
 
@@ -46,11 +51,11 @@ class Kick(Section):
     """s since the start."""
     phase: Fraction | None = None
     """Fraction of the gait cycle that it waits for from then on; none: it does not wait."""
-    lin_vel: NonNegativeFloat = 0.0
+    lin_vel: Annotated[float, Field(ge=0, le=100)] = 0.0
     """m/s."""
     direction_deg: Annotated[float, Field(ge=-360, le=360)] = 0.0
     """Where it pushes the robot, from its heading, counter-clockwise: 0 forward, 90 to its left."""
-    ang_vel_z: float = 0.0
+    ang_vel_z: Speed = 0.0
     """rad/s, counter-clockwise."""
 
     @model_validator(mode="after")
@@ -60,7 +65,7 @@ class Kick(Section):
         return self
 
 
-Entry = tuple[NonNegativeFloat, float, float, float]
+Entry = tuple[NonNegativeFloat, Speed, Speed, Speed]
 """Time, s; vx, vy, m/s; yaw rate, rad/s; base yaw frame."""
 
 
@@ -93,13 +98,13 @@ class Cell(create_model("Imposed", __base__=Section, **_FIELDS)):
     Beside the keys below each factor of `surefoot.manifest.factors` is a key, in its own unit; delays are in s.
     """
 
-    why: str = Field(min_length=20)
+    why: str = Field(min_length=20, max_length=10_000)
     """What it is there for, in a sentence."""
     control: bool = False
     """Meant to lie inside the training distribution."""
     terrain: Ground = Ground()
-    kicks: tuple[Kick, ...] = ()
-    commands: Annotated[tuple[Entry, ...], Field(min_length=1)]
+    kicks: Annotated[tuple[Kick, ...], Field(max_length=1000)] = ()
+    commands: Annotated[tuple[Entry, ...], Field(min_length=1, max_length=1000)]
     """In force from their time on."""
 
     @model_validator(mode="after")
@@ -188,24 +193,24 @@ class Panel(Section):
     """As `--panel` takes it; a changed panel gets a new one."""
     extends: Parent | None = None
     """In a file the parent's name alone; its cells are among `cells` here."""
-    why: str = Field(min_length=20)
+    why: str = Field(min_length=20, max_length=10_000)
     drawn: bool = False
     """Ground, start and factors are the task's, drawn as in training and balanced over the replicates of a cell; a cell
     imposes commands alone, and the panel is for every robot."""
-    robots: tuple[str, ...] = ()
+    robots: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     """Robots that its masses, speeds and heights fit."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
     """Of every random draw."""
-    replicates: PositiveInt
+    replicates: Annotated[int, Field(gt=0, le=MAX_ENVS)]
     """Episodes in each cell; they differ in start and sensor noise."""
-    duration: PositiveFloat
-    """s of an episode."""
+    duration: Annotated[float, Field(gt=0, le=3600), AfterValidator(not_tiny)]
+    """s of an episode: an hour at most, 180,000 control steps."""
     warm_up: NonNegativeFloat
     """s at the start that no mean counts."""
     success: Success
     start: Start | None = None
     """None where it is drawn as in training."""
-    cells: Annotated[dict[Name, Cell], Field(min_length=1)]
+    cells: Annotated[dict[Name, Cell], Field(min_length=1, max_length=10_000)]
     """By name; their order has no meaning."""
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from surefoot.manifest.base import (
+    MAX_WINDOW,
     Fraction,
     NonNegativeFloat,
     NonNegativeInt,
@@ -12,6 +13,7 @@ from surefoot.manifest.base import (
     PositiveFloat,
     PositiveInt,
     Section,
+    Window,
 )
 from surefoot.manifest.diagnostics import Diagnostics
 
@@ -41,7 +43,7 @@ class RewardAudit(Section):
 class SynchronyAudit(Section):
     """When episodes end together."""
 
-    half_window: PositiveInt
+    half_window: Window
     """Control steps before and after a step that it is compared with."""
     p_value: Probability
     """Probability, under the null hypothesis, from which on a step is suspicious."""
@@ -82,7 +84,7 @@ class FaultAudit(Section):
 class MemoryAudit(Section):
     """When memory keeps growing."""
 
-    window: Annotated[int, Field(ge=30)]
+    window: Annotated[int, Field(ge=30, le=MAX_WINDOW)]
     """Iterations that a trend is taken over."""
     warm_up: NonNegativeInt
     """Iterations at the start of the process that are not looked at."""

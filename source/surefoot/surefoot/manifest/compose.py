@@ -1,5 +1,6 @@
 """Composition of a manifest from YAML files and overrides by Hydra."""
 
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from surefoot import labs
 from surefoot.errors import ManifestError, unknown_name
+from surefoot.manifest.config_files import check_files
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.origin import TASKS, Source
 from surefoot.manifest.overrides import override_manifest, parse_overrides
@@ -66,7 +68,7 @@ def check_task(root: Path, task: str) -> None:
 
 def is_group(root: Path, name: str) -> bool:
     """Whether `name=OPTION` chooses a file for a whole section."""
-    return any((folder / name).is_dir() for folder in labs.folders(root))
+    return any(os.path.isdir(folder / name) for folder in labs.folders(root))
 
 
 def _task_file(root: Path, task: str) -> Path:
@@ -78,6 +80,7 @@ def _task_file(root: Path, task: str) -> Path:
 
 def _compose(root: Path, task: str, overrides: list[str]) -> dict[str, Any]:
     primary = _task_file(root, task)
+    check_files(primary, root, dict(text.split("=", 1) for text in overrides))
     home = primary.parents[1]
     others = ",".join(f"'file://{_quoted(folder)}'" for folder in labs.folders(root) if folder != home)
     searched = [f"hydra.searchpath=[{others}]"] if others else []
@@ -88,7 +91,8 @@ def _compose(root: Path, task: str, overrides: list[str]) -> dict[str, Any]:
             return cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     except yaml.YAMLError as error:
         raise ManifestError(_yaml_problem(error, primary)) from error
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    # Hydra asserts where a defaults list has what it does not expect.
+    except (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError, OSError) as error:
         where = " ".join(["command line:", *overrides]) if overrides else str(primary)
         first_line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ManifestError(f"{where}: {first_line}") from error

@@ -12,6 +12,7 @@ from surefoot.manifest.base import (
     PositiveFloat,
     PositiveInt,
     Section,
+    Window,
 )
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -20,7 +21,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 class ConstantTermAudit(Section):
     """When a reward term gives every environment the same, changing value."""
 
-    window: PositiveInt
+    window: Window
     """Iterations that are pooled."""
     min_share: Share
     """Share of the term's non-zero steps in which all environments have one value."""
@@ -35,7 +36,7 @@ class ConstantTermAudit(Section):
 class StandingAudit(Section):
     """When standing still under a command to move pays."""
 
-    window: PositiveInt
+    window: Window
     """Iterations that are pooled; nothing is said before there are that many."""
     speed: PositiveFloat
     """m/s; a robot stands below this speed."""
@@ -54,7 +55,7 @@ class StandingAudit(Section):
 class ActionAudit(Section):
     """When the policy lives at the limit of its actions."""
 
-    window: PositiveInt
+    window: Window
     """Iterations that are pooled; nothing is said before there are that many."""
     max_saturation: Fraction
     """Share of actions that may be at the clip limit."""
@@ -67,7 +68,7 @@ class LeakAudit(Section):
     """Share of a column's variance that an affine copy may leave unexplained, beside the declared noise."""
     every: PositiveInt
     """Iterations between two looks."""
-    patience: PositiveInt
+    patience: Window
     """Looks in a row that must show the copy."""
     min_envs: PositiveInt
     """Environments that must differ from each other in both columns."""
@@ -76,7 +77,7 @@ class LeakAudit(Section):
 class LearnerAudit(Section):
     """When the learner does not learn, or learns something else."""
 
-    window: PositiveInt = 10
+    window: Window = 10
     """Iterations that are pooled; nothing is said before there are that many."""
     warm_up: NonNegativeInt = 30
     """Iterations at the start of a run before critic, objective and log ratio are judged."""
@@ -86,7 +87,7 @@ class LearnerAudit(Section):
     """Likewise, below which nothing is learned, nat."""
     min_std: PositiveFloat = 0.02
     """Smallest standard deviation of an action."""
-    max_std_growth: Annotated[float, Field(gt=1)] = 1.5
+    max_std_growth: Annotated[float, Field(gt=1, le=1000)] = 1.5
     """Mean standard deviation of the actions over `ppo.init_std`."""
     min_explained_variance: Annotated[float, Field(ge=-1, le=1)] = 0.1
     """Share of the returns' variance that the critic explains."""
@@ -97,9 +98,9 @@ class LearnerAudit(Section):
 class TermAudit(Section):
     """When a reward term is dead, or drowns the others."""
 
-    window: PositiveInt = 10
+    window: Window = 10
     """Iterations that are pooled; nothing is said before there are that many."""
-    penalty_window: PositiveInt = 200
+    penalty_window: Window = 200
     """Likewise for a penalty that never costs: limits may not be touched for long."""
     max_share: Share = 0.8
     """Share of the sum of all terms' sizes that one term may have."""

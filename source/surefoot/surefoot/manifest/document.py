@@ -11,28 +11,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from surefoot import reading
 from surefoot.errors import ManifestError, SurefootError, did_you_mean
 from surefoot.manifest.base import KeyedError, Section
+from surefoot.reading import Refused, read_text
 
 S = TypeVar("S", bound=BaseModel)
 Key = tuple[int | str, ...]
-_MAX_BYTES = 4 * 1024**2
-
-
-class PlainLoader(yaml.SafeLoader):
-    """Plain values only, each key once, no aliases: what `write_manifest` writes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):  # pyright: ignore[reportUnknownMemberType]
-            raise yaml.YAMLError("it has an alias")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = next((key for index, key in enumerate(keys) if key in keys[:index]), None)
-        if twice is not None:
-            raise yaml.YAMLError(f"key {twice!r} appears twice in the mapping at line {node.start_mark.line + 1}")
-        return super().construct_mapping(node, deep)
+_MAX_PROBLEMS = 40
 
 
 def read_document(path: Path, schema: type[S]) -> S:
@@ -55,21 +41,18 @@ def read_yaml(path: Path, error: type[SurefootError] = ManifestError) -> Any:
         SurefootError: Absent, not such YAML, or too large for a document that somebody wrote.
     """
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise error(f"{path}: larger than {_MAX_BYTES // 1024**2} MiB; not a document to be read.")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as cause:
-        raise error(f"{path}: cannot be read ({getattr(cause, 'strerror', None) or cause}).") from cause
+        text = read_text(path)
+    except (OSError, Refused) as cause:
+        raise error(f"{path}: cannot be read: {getattr(cause, 'strerror', None) or cause}.") from cause
     return parse_yaml(text, str(path), error)
 
 
 def parse_yaml(text: str, source: str, error: type[SurefootError] = ManifestError) -> Any:
     """The same with a file's text."""
     try:
-        return yaml.load(text, Loader=PlainLoader)
-    except (yaml.YAMLError, RecursionError) as cause:
-        reason = " ".join(str(cause).split())[:200] or type(cause).__name__
-        raise error(f"{source}: not YAML of plain values: {reason}") from cause
+        return reading.parse_yaml(text)
+    except Refused as cause:
+        raise error(f"{source}: not YAML of plain values: {cause}") from cause
 
 
 def check(
@@ -92,14 +75,23 @@ def check(
         SurefootError: One line for each problem, with file and key.
     """
     try:
+        text = json.dumps(plain, default=str)
+    except (RecursionError, TypeError, ValueError) as cause:
+        where = source if isinstance(source, str) else source(())
+        raise error(f"{where}: no plain values: {str(cause)[:160] or type(cause).__name__}") from None
+    try:
         # Strict JSON mode: lists are tuples and whole numbers are floats, but no text or bool is a number.
-        return schema.model_validate_json(json.dumps(plain, default=str))
+        return schema.model_validate_json(text)
     except ValidationError as cause:
         lines: list[str] = []
-        for detail in cause.errors():
+        details = cause.errors()
+        # A file may be wrong in a hundred thousand places, and the nearest name of each takes time.
+        for detail in details[:_MAX_PROBLEMS]:
             key, problem = explain(detail, schema, further)
             where = source if isinstance(source, str) else source(key)
             lines.append(": ".join(filter(None, (where, ".".join(map(str, key)), problem))))
+        more = len(details) - _MAX_PROBLEMS
+        lines += [f"... and {more:,} more"] if more > 0 else []
         raise error("\n".join(dict.fromkeys(lines))) from None
 
 
@@ -115,7 +107,7 @@ def explain(detail: ErrorDetails, schema: type[BaseModel], further: Sequence[str
     if detail["type"] == "missing":
         return key, "missing key; it has no default"
     message = detail["msg"].removeprefix("Value error, ")
-    got = "" if detail["type"] == "value_error" else f", got {detail['input']!r}"
+    got = "" if detail["type"] == "value_error" else f", got {detail['input']!r:.120}"
     return key, f"{message[0].lower()}{message[1:]}{got}"
 
 

@@ -4,7 +4,6 @@ Schema, random draws, panels, the comparison with training and both engines deri
 adds is where its simulator keeps the quantities that a record names.
 """
 
-import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +28,8 @@ class FactorKind:
     meaning: str
     example: float
     """A value that is not neutral and that a quadruped of 10 kg can stand with."""
+    maximum: float = 100.0
+    """A factor of a hundred: no robot's parts are known to be off by more."""
     above_minimum: bool = False
     """Whether the minimum itself is refused."""
     whole: bool = False
@@ -65,6 +66,10 @@ class FactorKind:
         """
         if value < self.minimum or (self.above_minimum and value == self.minimum):
             return f"expected values {'>' if self.above_minimum else '>='} {self.minimum:g}, got {value:g}"
+        # A cell gives a delay in s: within one second any robot has fallen.
+        most = self.maximum if whole or self.step is None else 1.0
+        if value > most:
+            return f"expected values <= {most:g}, got {value:g}"
         if self.whole and whole and value != round(value):
             return f"expected whole numbers of {self.unit}, got {value:g}"
         return ""
@@ -89,7 +94,10 @@ def _sensor_delays(manifest: "Manifest") -> Span:
     return min(lag[0] for lag in lags), max(lag[1] for lag in lags)
 
 
-_ANY = -math.inf
+_FAR = 10.0
+"""m, beyond any part of a robot."""
+_STEPS = 1000.0
+"""Of a delay; each is a copy of the commands or sensors of every robot."""
 _OF_MOTORS = ("stiffness", "damping", "effort_limit", "saturation_effort")
 _KINDS = (
     FactorKind(
@@ -97,20 +105,20 @@ _KINDS = (
         above_minimum=True, sets=("friction",), own=_foot_friction,
     ),
     FactorKind(
-        "payload_mass", "kg", 0.0, _ANY, "mass added to the base, with the base's shape", 1.5,
+        "payload_mass", "kg", 0.0, -1000.0, "mass added to the base, with the base's shape", 1.5, 1000.0,
         loads=("mass", "inertia"),
     ),
     *(
         FactorKind(
-            f"payload_{axis}", "m", None, _ANY, f"where the payload's centre of mass is: base frame, {where}", example,
-            loads=("com",), needs="payload_mass", compared="place",
+            f"payload_{axis}", "m", None, -_FAR, f"where the payload's centre of mass is: base frame, {where}", example,
+            _FAR, loads=("com",), needs="payload_mass", compared="place",
         )
         for axis, where, example in (("x", "forward", 0.1), ("y", "to the left", 0.05), ("z", "up", 0.08))
     ),
     *(
         FactorKind(
-            f"com_shift_{axis}", "m", 0.0, _ANY, f"shift of the base's centre of mass, payload included: {where}", 0.02,
-            loads=("com",),
+            f"com_shift_{axis}", "m", 0.0, -_FAR, f"shift of the base's centre of mass, payload included: {where}",
+            0.02, _FAR, loads=("com",),
         )
         for axis, where in (("x", "forward"), ("y", "to the left"), ("z", "up"))
     ),
@@ -122,7 +130,7 @@ _KINDS = (
     FactorKind("stiffness", "-", 1.0, 0.0, "factor on the proportional gains", 1.2, scales=("stiffness",)),
     FactorKind("damping", "-", 1.0, 0.0, "factor on the derivative gains", 1.2, scales=("damping",)),
     FactorKind(
-        "joint_friction", "N m", None, 0.0, "dry friction of every joint", 0.15,
+        "joint_friction", "N m", None, 0.0, "dry friction of every joint", 0.15, 10_000.0,
         sets=("joint_friction",), own=_joint_friction,
     ),
     FactorKind(
@@ -130,11 +138,11 @@ _KINDS = (
         above_minimum=True, scales=("armature",),
     ),
     FactorKind(
-        "control_delay", "physics steps", 0.0, 0.0, "delay between command and motor", 2.0,
+        "control_delay", "physics steps", 0.0, 0.0, "delay between command and motor", 2.0, _STEPS,
         whole=True, step=lambda manifest: manifest.simulation.timestep, beside=_command_delays,
     ),
     FactorKind(
-        "observation_delay", "control steps", 0.0, 0.0, "delay of the actor's sensors", 1.0,
+        "observation_delay", "control steps", 0.0, 0.0, "delay of the actor's sensors", 1.0, _STEPS,
         whole=True, step=lambda manifest: manifest.simulation.step_dt, beside=_sensor_delays,
     ),
     FactorKind("noise_level", "-", 1.0, 0.0, "factor on the noise of observations", 2.0, compared="noise"),

@@ -7,17 +7,19 @@ from pydantic import Field
 from surefoot.manifest.base import (
     Fraction,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     Section,
 )
 
+Units = Annotated[int, Field(gt=0, le=16_384)]
+Steps = Annotated[int, Field(gt=0, le=100_000)]
+
 
 class Network(Section):
     """One multilayer perceptron of RSL-RL."""
 
-    hidden_dims: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    hidden_dims: Annotated[tuple[Units, ...], Field(min_length=1, max_length=32)]
     """Units of each hidden layer."""
     activation: Literal["elu", "selu", "relu", "lrelu", "tanh", "gelu", "swish", "mish"]
     obs_normalization: bool
@@ -27,9 +29,9 @@ class Network(Section):
 class Ppo(Section):
     """RSL-RL's PPO; names and meaning are RSL-RL's."""
 
-    num_steps_per_env: PositiveInt
-    num_learning_epochs: PositiveInt
-    num_mini_batches: PositiveInt
+    num_steps_per_env: Steps
+    num_learning_epochs: Steps
+    num_mini_batches: Steps
     clip_param: PositiveFloat
     gamma: Fraction
     lam: Fraction
@@ -60,5 +62,5 @@ class Training(Section):
     save_interval: PositiveInt
     """Iterations between checkpoints."""
     logger: Literal["tensorboard", "wandb", "none"]
-    learning_threads: NonNegativeInt
+    learning_threads: Annotated[int, Field(ge=0, le=1024)]
     """torch threads of the PPO update on a CPU; from 2 on the critic is updated beside the actor; 0 means all cores."""

@@ -1,12 +1,12 @@
 """Which file a manifest key stands in: the command line, the task's file or a config group's."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from surefoot import labs
+from surefoot.reading import Refused, parse_yaml, read_text
 
 TASKS = "tasks"
 
@@ -38,7 +38,7 @@ class Source:
         for text in self.overrides:
             name, _, value = text.partition("=")
             name = name.strip().lstrip("+~")
-            if any((folder / name).is_dir() for folder in labs.folders(self.root)):
+            if any(os.path.isdir(folder / name) for folder in labs.folders(self.root)):
                 chosen[name] = value
             elif dotted and (dotted == name or dotted.startswith(f"{name}.") or name.startswith(f"{dotted}.")):
                 return "command line"
@@ -96,7 +96,7 @@ def _depth(file: _File, key: Key) -> int:
 def load_mapping(path: Path) -> dict[str, Any]:
     """A YAML file's mapping, or an empty one where it has none."""
     try:
-        loaded: Any = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        loaded: Any = parse_yaml(read_text(path), aliases=True)
+    except (OSError, Refused):
         return {}
     return cast("dict[str, Any]", loaded) if isinstance(loaded, dict) else {}

@@ -6,9 +6,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from surefoot.errors import did_you_mean
-from surefoot.manifest.base import KeyedError, NonNegativeFloat, PositiveRange, Section
+from surefoot.manifest.base import KeyedError, NonNegativeFloat, Number, PositiveRange, Section
 from surefoot.manifest.factors import FACTORS
 from surefoot.manifest.terrain_classes import TERRAIN_CLASS
+
+MAX_BUCKETS = 100_000
+"""Each has a row in every account; more than robots have ever been trained at once is never filled."""
 
 
 class Push(Section):
@@ -25,7 +28,7 @@ class Push(Section):
 class Factor(Section):
     """One factor: n + 1 edges cut its range into n intervals, all equally likely, uniform inside."""
 
-    edges: Annotated[tuple[float, ...], Field(min_length=2)]
+    edges: Annotated[tuple[Number, ...], Field(min_length=2, max_length=1001)]
     """In the factor's unit, ascending; two equal edges fix the value."""
     mode: Literal["startup", "reset"]
     """Drawn once per environment, or anew for each episode."""
@@ -52,7 +55,7 @@ class Randomization(Section):
 
     factors: dict[str, Factor]
     """By name; the names are those of `surefoot.manifest.factors`."""
-    bucket_by: tuple[str, ...]
+    bucket_by: Annotated[tuple[str, ...], Field(max_length=100)]
     """Factors whose intervals form the bucket id; the last one varies fastest. On generated ground also
     `terrain_class`, whose intervals are the classes."""
     push: Push
@@ -75,6 +78,8 @@ class Randomization(Section):
                 )
             if name in self.bucket_by[:index]:
                 raise KeyedError(f"bucket_by.{index}", f"{name!r} is named twice")
+        if self.num_combinations > MAX_BUCKETS:
+            raise KeyedError("bucket_by", f"expected at most {MAX_BUCKETS:,} buckets, got {self.num_combinations:,}")
         self._check_effect()
         return self
 

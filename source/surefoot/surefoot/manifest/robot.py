@@ -7,15 +7,18 @@ from pydantic import Field, model_validator
 
 from surefoot.errors import did_you_mean
 from surefoot.manifest.base import (
+    MAX_PARTS,
     Fraction,
     KeyedError,
     Name,
     NonNegativeFloat,
+    Number,
     OmittedByDefault,
     Ordered,
     PositiveFloat,
     Range,
     Section,
+    Text,
 )
 
 Motors = Literal["implicit_pd", "dc_motor"]
@@ -26,8 +29,8 @@ torque within a torque-speed curve too and taken from the state before each phys
 class Joint(Section):
     """One actuated joint; the order of the list is the canonical joint order."""
 
-    name: str
-    default_pos: float
+    name: Text
+    default_pos: Number
     """rad; the pose that action 0 commands."""
     limits: Range
     """rad, hard limits of the mechanism."""
@@ -45,7 +48,7 @@ class Joint(Section):
     """kg m^2, rotor inertia reflected through the gearbox."""
     friction: NonNegativeFloat = 0.0
     """N m, dry friction of motor and gearbox."""
-    mirror: str
+    mirror: Text
     """Joint on the other side (or itself) that takes this joint's place in the left-right mirror."""
     mirror_sign: Literal[-1, 1]
     """-1 where the mirrored joint turns the other way."""
@@ -69,16 +72,16 @@ class Joint(Section):
 class Foot(Section):
     """One foot; the order of the list is the canonical foot order."""
 
-    name: str
-    body: str
+    name: Text
+    body: Text
     """Body that carries it."""
-    offset: tuple[float, float, float]
+    offset: tuple[Number, Number, Number]
     """m, the point whose position and velocity are the foot's, in the frame of `body`."""
     radius: PositiveFloat
     """m, from that point down to the sole."""
-    geoms: Annotated[tuple[str, ...], Field(min_length=1)]
+    geoms: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_PARTS)]
     """Collision geometries that touch the ground; of a robot without MJCF, bodies."""
-    mirror: str
+    mirror: Text
     """Foot on the other side."""
 
 
@@ -87,7 +90,7 @@ class ContactModel(Section):
 
     collide: tuple[Literal["feet", "base", "limbs"], ...]
     """Groups that touch the ground."""
-    ignore: tuple[str, ...] = ()
+    ignore: Annotated[tuple[Text, ...], Field(max_length=MAX_PARTS)] = ()
     """Geometries of these groups that touch nothing all the same."""
     self_collision: bool
     foot_condim: Literal[3, 4, 6]
@@ -140,13 +143,13 @@ class Robot(Section):
     """Share of each joint's range that counts as inside the soft limits."""
     motors: Annotated[Motors, OmittedByDefault()] = "implicit_pd"
     """Kind of all motors."""
-    joints: Annotated[tuple[Joint, ...], Field(min_length=1)]
-    feet: Annotated[tuple[Foot, ...], Field(min_length=1)]
-    base_geoms: tuple[str, ...]
+    joints: Annotated[tuple[Joint, ...], Field(min_length=1, max_length=MAX_PARTS)]
+    feet: Annotated[tuple[Foot, ...], Field(min_length=1, max_length=100)]
+    base_geoms: Annotated[tuple[Text, ...], Field(max_length=MAX_PARTS)]
     """Collision geometries of the trunk and head; of a robot without MJCF, bodies."""
-    limb_geoms: tuple[str, ...]
+    limb_geoms: Annotated[tuple[Text, ...], Field(max_length=MAX_PARTS)]
     """Collision geometries of legs and arms, feet excluded; of a robot without MJCF, bodies."""
-    contact_models: Annotated[dict[str, ContactModel], Ordered()]
+    contact_models: Annotated[dict[Text, ContactModel], Field(max_length=100), Ordered()]
     assets: RobotAssets
 
     @property

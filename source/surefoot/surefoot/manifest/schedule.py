@@ -14,6 +14,8 @@ from surefoot.manifest.base import (
     PositiveFloat,
     PositiveInt,
     Section,
+    Seed,
+    Threads,
 )
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
@@ -43,6 +45,10 @@ KINDS = {
 robots' logs."""
 
 
+Bound = Annotated[float, Field(ge=-1e12, le=1e12)]
+"""Of a metric, in its unit."""
+
+
 class Limit(Section):
     """What a result must not show."""
 
@@ -51,8 +57,8 @@ class Limit(Section):
     group: Literal["held_out", "in_distribution", "transfer"] = "held_out"
     compare: Literal["value", "low", "high"] = "value"
     """The estimate, or an end of its 95 % interval."""
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: Bound | None = None
+    maximum: Bound | None = None
     after: NonNegativeInt = 0
     """Iteration of the checkpoint from which on the limit holds."""
     action: Action = "log"
@@ -80,9 +86,9 @@ class Event(Section):
     """Also on the checkpoint that another event has just found to be the best."""
     keep_best: bool = False
     """Whether the checkpoint with the best held-out score is kept as model_best.pt."""
-    seed: NonNegativeInt | None = None
+    seed: Seed | None = None
     """Of every random draw of the evaluation; none: the panel's or suite's own, 0 for a grid."""
-    limits: dict[Label, Limit] = Field(default_factory=dict[Label, Limit])
+    limits: dict[Label, Limit] = Field(default_factory=dict[Label, Limit], max_length=100)
 
     @model_validator(mode="after")
     def _check_event(self) -> Self:
@@ -105,7 +111,7 @@ class Event(Section):
 class Worker(Section):
     """The process that evaluates beside the training."""
 
-    threads: PositiveInt = 1
+    threads: Threads = 1
     """Of physics and networks, on a CPU."""
     nice: Annotated[int, Field(ge=0, le=19)] = 10
     """How far the worker steps back where cores are contended."""
@@ -118,7 +124,7 @@ class Worker(Section):
 class Schedule(Section):
     """Events of a run; without one no worker is started."""
 
-    events: dict[Label, Event] = Field(default_factory=dict[Label, Event])
+    events: dict[Label, Event] = Field(default_factory=dict[Label, Event], max_length=100)
     worker: Worker = Worker()
     max_outstanding: PositiveInt = 8
     """Jobs without a result from which on an event is left out, which the record says."""

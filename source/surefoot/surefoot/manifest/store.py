@@ -10,6 +10,7 @@ from surefoot.files import write_atomically
 from surefoot.manifest.document import parse_yaml
 from surefoot.manifest.manifest import Manifest
 from surefoot.manifest.validate import validate
+from surefoot.reading import Refused, read_text
 
 FILE_NAME = "manifest.yaml"
 HASH_LINE = "# sha256 "
@@ -36,13 +37,13 @@ def read_manifest(path: Path) -> Manifest:
         ManifestError: It is not a manifest, or was edited after it was written.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, Refused) as error:
         raise RunFolderError(f"{path}: cannot be read as a manifest ({error}).") from error
     plain = parse_yaml(text, str(path))
     if not isinstance(plain, dict):
         raise ManifestError(f"{path}: expected a mapping of manifest sections, got {type(plain).__name__}")
-    first = text.splitlines()[0]
+    first = text.partition("\n")[0]
     if not first.startswith(HASH_LINE):
         raise ManifestError(
             f"{path}: expected {HASH_LINE + '...'!r} in the first line, got {first[:60]!r}. Only resolved manifests, "

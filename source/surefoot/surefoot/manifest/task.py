@@ -2,40 +2,46 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from surefoot.manifest.base import (
+    LARGEST,
+    MAX_PARTS,
+    MAX_STEPS,
     Fraction,
     NonNegativeFloat,
-    NonNegativeInt,
+    Number,
     OmittedByDefault,
     Ordered,
     PositiveFloat,
-    PositiveInt,
     PositiveRange,
     Range,
+    Seconds,
     Section,
     StepRange,
+    Text,
+    not_tiny,
 )
 from surefoot.manifest.terrain import HeightScan, Terrain
 
-Params = dict[str, float | int | bool | str]
+_Int = Annotated[int, Field(ge=-int(LARGEST), le=int(LARGEST))]
+Params = Annotated[dict[str, Number | _Int | bool | Text], Field(max_length=100)]
 
 
 class Simulation(Section):
     """Physics step and contact solver."""
 
-    timestep: PositiveFloat
-    """s."""
-    decimation: PositiveInt
+    timestep: Annotated[float, Field(ge=1e-5, le=0.1)]
+    """s; contacts are stiffer than a tenth of a second and never need less than 10 us."""
+    decimation: Annotated[int, Field(gt=0, le=1000)]
     """Physics steps per control step."""
     contact_model: str
     """Name of one of the robot's contact models."""
     solver: Literal["newton", "cg", "pgs"]
     """MuJoCo's constraint solver."""
-    iterations: PositiveInt
+    iterations: Annotated[int, Field(gt=0, le=10_000)]
     """Most solver iterations in a physics step."""
-    ls_iterations: PositiveInt
+    ls_iterations: Annotated[int, Field(gt=0, le=10_000)]
     """Most line-search steps in a solver iteration."""
     cone: Literal["pyramidal", "elliptic"]
     """Shape of the friction cone."""
@@ -68,9 +74,9 @@ class Commands(Section):
 class Gait(Section):
     """The reference gait clock that shapes swing and stance."""
 
-    frequency: PositiveFloat
+    frequency: Annotated[float, Field(gt=0, le=100), AfterValidator(not_tiny)]
     """Hz, strides per second."""
-    foot_phase: tuple[Fraction, ...]
+    foot_phase: Annotated[tuple[Fraction, ...], Field(max_length=100)]
     """Start of each foot's stride, fraction of the cycle, canonical foot order."""
     swing_height: NonNegativeFloat
     """m, apex of the reference foot trajectory."""
@@ -90,13 +96,13 @@ class Actions(Section):
 class ObservationTerm(Section):
     """One block of an observation vector."""
 
-    func: str
+    func: Text
     params: Params = Field(default_factory=dict)
     noise: NonNegativeFloat = 0.0
     """Half-width of additive uniform noise, in the unit of the term, before scale."""
     clip: Range | None = None
     scale: PositiveFloat = 1.0
-    history: PositiveInt = 1
+    history: Annotated[int, Field(gt=0, le=MAX_STEPS)] = 1
     """Number of stacked control steps, oldest first."""
     delay_steps: StepRange = (0, 0)
     """Control steps of sensor latency, [min, max]."""
@@ -107,9 +113,9 @@ class ObservationGroup(Section):
 
     noise: bool
     """False switches every term's noise off."""
-    allow_privileged: tuple[str, ...] = ()
+    allow_privileged: Annotated[tuple[Text, ...], Field(max_length=MAX_PARTS)] = ()
     """RobotState fields that hardware cannot measure and this group may read all the same."""
-    terms: Annotated[dict[str, ObservationTerm], Ordered()]
+    terms: Annotated[dict[Text, ObservationTerm], Field(max_length=MAX_PARTS), Ordered()]
 
 
 class Observations(Section):
@@ -122,8 +128,8 @@ class Observations(Section):
 class RewardTerm(Section):
     """weight * func(...) per second."""
 
-    func: str
-    weight: float
+    func: Text
+    weight: Annotated[float, Field(ge=-1e9, le=1e9)]
     params: Params = Field(default_factory=dict)
     ramp: bool = False
     """Whether the curriculum's penalty ramp scales this weight."""
@@ -132,7 +138,7 @@ class RewardTerm(Section):
 class TerminationTerm(Section):
     """A cause that ends an episode; the first in the list is primary when several hold."""
 
-    func: str
+    func: Text
     kind: Literal["time_out", "failure"]
     params: Params = Field(default_factory=dict)
 
@@ -142,7 +148,7 @@ class Curriculum(Section):
 
     penalty_ramp_start: Fraction
     """Factor on ramped reward weights at the first sample."""
-    penalty_ramp_samples: NonNegativeInt
+    penalty_ramp_samples: Annotated[int, Field(ge=0, le=10**15)]
     """Environment steps (over all environments) after which the factor is 1; 0 means always 1."""
 
 
@@ -169,7 +175,7 @@ class Task(Section):
     """Everything about the job that the robot does not fix."""
 
     family: Literal["velocity"]
-    episode_length: PositiveFloat
+    episode_length: Seconds
     """s."""
     terrain: Terrain
     height_scan: Annotated[HeightScan | None, OmittedByDefault()] = None
@@ -178,7 +184,7 @@ class Task(Section):
     gait: Gait
     actions: Actions
     observations: Observations
-    rewards: Annotated[dict[str, RewardTerm], Ordered()]
-    terminations: Annotated[dict[str, TerminationTerm], Ordered()]
+    rewards: Annotated[dict[Text, RewardTerm], Field(max_length=MAX_PARTS), Ordered()]
+    terminations: Annotated[dict[Text, TerminationTerm], Field(max_length=MAX_PARTS), Ordered()]
     curriculum: Curriculum
     resets: Resets

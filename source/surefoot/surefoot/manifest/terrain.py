@@ -12,10 +12,12 @@ from surefoot.manifest.base import (
     OmittedByDefault,
     Ordered,
     PositiveFloat,
-    PositiveInt,
     Section,
 )
 from surefoot.manifest.terrain_classes import TERRAIN_CLASSES, Ends
+
+MAX_POINTS = 50_000_000
+"""Heights of a ground: 0.4 GB as numbers of double precision."""
 
 
 class TerrainClass(Section):
@@ -23,7 +25,7 @@ class TerrainClass(Section):
 
     proportion: PositiveFloat
     """Share of the columns, relative to the other classes."""
-    params: dict[str, Ends] = Field(default_factory=dict)
+    params: dict[str, Ends] = Field(default_factory=dict, max_length=100)
     """By name, the values at difficulty 0 and 1; what is left out has the class's default."""
 
 
@@ -47,9 +49,9 @@ class TerrainGenerator(Section):
     """By name; the names are those of `TERRAIN_CLASSES`. Their order numbers the columns."""
     difficulty: tuple[Fraction, Fraction]
     """Of the first and the last level; levels are equally spaced."""
-    levels: PositiveInt
+    levels: Annotated[int, Field(gt=0, le=1000)]
     """Rows."""
-    columns: PositiveInt
+    columns: Annotated[int, Field(gt=0, le=1000)]
     """Tiles of each level."""
     tile_size: PositiveFloat
     """m, side of a tile."""
@@ -75,6 +77,10 @@ class TerrainGenerator(Section):
         if self.curriculum is not None and self.curriculum.start_level >= self.levels:
             raise KeyedError("curriculum.start_level", f"expected less than levels ({self.levels})")
         check_tile(self.tile_size, self.platform, self.resolution)
+        sides = [count * self.tile_size + 2 * self.border for count in (self.levels, self.columns)]
+        points = sides[0] * sides[1] / self.resolution**2
+        if points > MAX_POINTS:
+            raise KeyedError("resolution", f"expected at most {MAX_POINTS:,} points of the ground, got {points:,.0f}")
         return self
 
     @property
@@ -152,6 +158,8 @@ class HeightScan(Section):
                 raise KeyedError(
                     "size", f"expected whole multiples of resolution {self.resolution:g} m, got {length:g}"
                 )
+        if self.num_rays > 10_000:
+            raise KeyedError("resolution", f"expected at most 10,000 points, got {self.num_rays:,}")
         return self
 
     @property

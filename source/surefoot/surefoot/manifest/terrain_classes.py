@@ -20,6 +20,8 @@ class ShapeParam:
         """What is wrong with values; empty where nothing is."""
         if min(ends) < 0 or (min(ends) == 0 and not self.may_be_zero):
             return f"expected values {'>= 0' if self.may_be_zero else '> 0'} {self.unit}, got {list(ends)}"
+        if max(ends) > 1000 or 0 < min(ends) < 0.001:
+            return f"expected values from 0.001 to 1000 {self.unit}, got {list(ends)}"
         return ""
 
 

@@ -11,10 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self, cast
 
-import yaml
-
 from surefoot.errors import ScheduleError
 from surefoot.manifest.task import Commands
+from surefoot.reading import Refused, parse_yaml, read_text
 
 Command = tuple[float, float, float]
 """vx, vy (m/s), yaw rate (rad/s)."""
@@ -65,7 +64,7 @@ class CommandSchedule:
         commands: list[Command] = []
         for time, (_, values) in zip(times, pairs, strict=True):
             if not isinstance(values, list) or len(cast("list[Any]", values)) != 3:
-                raise ScheduleError(f"{where}: at {time:g} s: expected vx, vy, yaw rate, got {values!r}")
+                raise ScheduleError(f"{where}: at {time:g} s: expected vx, vy, yaw rate, got {values!r:.120}")
             vx, vy, yaw = (
                 _number(value, f"{where}: at {time:g} s: {axis}")
                 for axis, value in zip(_AXES, cast("list[Any]", values), strict=True)
@@ -88,13 +87,15 @@ def _pair_of_text(entry: str) -> tuple[str, list[str]]:
 
 def _pairs_of_file(path: Path) -> list[tuple[Any, Any]]:
     try:
-        loaded: Any = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, Refused) as error:
         raise ScheduleError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    except yaml.YAMLError as error:
-        raise ScheduleError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    try:
+        loaded: Any = parse_yaml(text)
+    except Refused as error:
+        raise ScheduleError(f"{path}: not YAML: {error}") from None
     if not isinstance(loaded, dict):
-        raise ScheduleError(f"{path}: expected a mapping such as {{0: [0.5, 0, 0]}}, got {loaded!r}")
+        raise ScheduleError(f"{path}: expected a mapping such as {{0: [0.5, 0, 0]}}, got {loaded!r:.120}")
     return list(cast("dict[Any, Any]", loaded).items())
 
 
@@ -102,8 +103,8 @@ def _number(value: Any, where: str) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise ScheduleError(f"{where}: expected a number, got {value!r}") from None
+        raise ScheduleError(f"{where}: expected a number, got {value!r:.120}") from None
     # float() takes True for 1.
     if isinstance(value, bool) or not math.isfinite(number):
-        raise ScheduleError(f"{where}: expected a finite number, got {value!r}")
+        raise ScheduleError(f"{where}: expected a finite number, got {value!r:.120}")
     return number

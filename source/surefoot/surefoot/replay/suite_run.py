@@ -14,6 +14,7 @@ from surefoot.errors import SurefootError
 from surefoot.files import write_atomically
 from surefoot.machine import Machine
 from surefoot.manifest import Manifest
+from surefoot.reading import MAX_RECORD, parse_json, read_bytes
 from surefoot.replay import closed_loop, gap_report
 from surefoot.replay import gap as gaps
 from surefoot.replay.floor import writer_of
@@ -174,7 +175,7 @@ def _key(setting: _Setting, one: ReadyTrace, mode: Mode) -> str:
 def _read(path: Path) -> dict[str, Any] | None:
     """A gap that was kept; None where it is absent or was changed."""
     try:
-        plain = json.loads(path.read_bytes())
+        plain = parse_json(read_bytes(path, MAX_RECORD))
         found = cast("dict[str, Any]", plain["report"])
         return found if plain["sha256"] == _digest(found) else None
     except (OSError, ValueError, KeyError, TypeError):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -10,6 +11,7 @@ from surefoot.engines.base import make_env
 from surefoot.errors import CheckpointError
 from surefoot.machine import Machine
 from surefoot.manifest import read_manifest
+from surefoot.manifest.manifest import MAX_ENVS
 from surefoot.manifest.store import FILE_NAME
 from surefoot.runs import checkpoint as checkpoints
 
@@ -36,6 +38,7 @@ def replay(path: Path, machine: Machine = Machine()) -> list[ReplayedFault]:
     if not isinstance(saved, dict) or not {"action", "found", "env_id"} <= saved.keys():
         raise CheckpointError(f"{path}: holds no recorded faults; expected faults_<iteration>.pt of a run folder")
     manifest = read_manifest(path.parent / FILE_NAME)
+    _check_rows(path, cast("dict[str, Any]", saved), len(manifest.robot.joints))
     # Under another manifest the recorded states and actions would mean something else.
     if manifest.sha256 != sha256:
         raise CheckpointError(
@@ -49,6 +52,22 @@ def replay(path: Path, machine: Machine = Machine()) -> list[ReplayedFault]:
         env.close()
     rows = zip(saved["env_id"].tolist(), saved["found"], found, strict=True)
     return [ReplayedFault(env_id, _kinds(before), _kinds(now)) for env_id, before, now in rows]
+
+
+def _check_rows(path: Path, saved: dict[str, Any], num_joints: int) -> None:
+    """Refuse, before an environment is built for each of them, rows that are not those of faults."""
+    odd = next((name for name, value in saved.items() if not isinstance(value, Tensor) or value.ndim == 0), None)
+    if odd is not None:
+        raise CheckpointError(f"{path}: corrupt: {odd!s:.60}: expected a row for each fault")
+    count = len(saved["action"])
+    layouts = {"action": (num_joints,), "found": (len(KINDS),), "env_id": ()}
+    for name, value in saved.items():
+        if len(value) != count or (name in layouts and tuple(value.shape[1:]) != layouts[name]):
+            raise CheckpointError(f"{path}: corrupt: {name!s:.60}: odd shape {tuple(value.shape)} of {count} faults")
+    if not 0 < count <= MAX_ENVS or saved["env_id"].is_floating_point() or not saved["action"].is_floating_point():
+        raise CheckpointError(
+            f"{path}: corrupt: expected 1 to {MAX_ENVS:,} faults by number of environment, got {count}"
+        )
 
 
 def format_replay(faults: list[ReplayedFault]) -> str:

@@ -7,6 +7,7 @@ from torch import nn
 
 from surefoot.errors import CheckpointError
 from surefoot.manifest import Manifest
+from surefoot.manifest.base import LARGEST
 from surefoot.rl.policy import load_network
 from surefoot.runs.checkpoint import Checkpoint
 
@@ -42,15 +43,50 @@ def check_resumable(checkpoint: Checkpoint, manifest: Manifest) -> None:
 
 def _load_optimizer(parameters: list[nn.Parameter], state: Any) -> None:
     optimizer = torch.optim.Adam(parameters)
+    # torch's own check is about the number of parameters alone.
+    _check_groups(state["param_groups"], optimizer.state_dict()["param_groups"])
+    if unknown := set(state) - {"state", "param_groups"} or set(state["state"]) - set(range(len(parameters))):
+        raise ValueError(f"unknown entries {sorted(map(str, unknown))[:3]}")
+    for number, moments in state["state"].items():
+        _check_moments(number, moments, parameters[number])
     optimizer.load_state_dict(state)
-    if not isinstance(rate := optimizer.param_groups[0]["lr"], float):
+
+
+def _check_groups(groups: Any, fresh: list[dict[str, Any]]) -> None:
+    """Refuse settings that Adam does not have, or of another type or size than Adam's own."""
+    (group,), (own,) = groups, fresh
+    if not isinstance(rate := group["lr"], float):
         raise TypeError(f"expected a number as learning rate, got {rate!r:.80}")
-    for number, parameter in enumerate(parameters):
-        moments = optimizer.state[parameter]
-        for name in ("exp_avg", "exp_avg_sq") if moments else ():
-            if moments[name].shape != parameter.shape:
-                shapes = f"{tuple(parameter.shape)}, got {tuple(moments[name].shape)}"
-                raise ValueError(f"{name} of parameter {number}: expected shape {shapes}")
+    if list(group["params"]) != own["params"]:
+        raise ValueError(f"expected {len(own['params'])} parameters by number")
+    for name, value in group.items():
+        if name in ("params", "initial_lr"):
+            continue
+        if name not in own:
+            raise ValueError(f"unknown setting {name!r:.60}")
+        numbers = value if name == "betas" and len(value) == 2 else (value,)
+        if isinstance(own[name], float | tuple):
+            most = 1.0 if name == "betas" else LARGEST
+            if not all(isinstance(one, float | int) and 0 <= one <= most for one in numbers):
+                raise ValueError(f"{name}: expected numbers from 0 to {most:g}, got {value!r:.60}")
+        elif value is not own[name]:
+            raise ValueError(f"{name}: expected {own[name]}, got {value!r:.60}")
+
+
+def _check_moments(number: int, moments: Any, parameter: nn.Parameter) -> None:
+    if not moments:
+        return
+    if unknown := set(moments) - {"step", "exp_avg", "exp_avg_sq"}:
+        raise ValueError(f"unknown moments {sorted(map(str, unknown))[:3]} of parameter {number}")
+    for name, shape in (("step", torch.Size()), ("exp_avg", parameter.shape), ("exp_avg_sq", parameter.shape)):
+        value = moments[name]
+        if not isinstance(value, torch.Tensor) or value.dtype != torch.float32:
+            got = str(value.dtype) if isinstance(value, torch.Tensor) else type(value).__name__
+            raise TypeError(f"{name} of parameter {number}: expected numbers of single precision, got {got}")
+        if value.shape != shape:
+            raise ValueError(f"{name} of parameter {number}: expected shape {tuple(shape)}, got {tuple(value.shape)}")
+        if not bool(torch.isfinite(value).all()) or (name != "exp_avg" and bool((value < 0).any())):
+            raise ValueError(f"{name} of parameter {number}: holds numbers that are not finite, or negative")
 
 
 def _try(checkpoint: Checkpoint, key: str, load: Any) -> None:

@@ -1,6 +1,7 @@
 """Checkpoints: RSL-RL's content plus what surefoot needs to trust and resume them."""
 
 import io
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,14 @@ from surefoot.errors import CheckpointError, ManifestError
 from surefoot.files import write_atomically, write_together
 from surefoot.manifest import Manifest, validate
 from surefoot.manifest.validate import lab_changes
+from surefoot.reading import MAX_DOCUMENT, Refused, parse_json
 from surefoot.runs import isaaclab_run
 from surefoot.runs.locate import checkpoints_in as checkpoints_in
+from surefoot.runs.tensor_file import read_tensors, sealed
 
 FORMAT = 1
+_MAX_EARLIER = 100
+"""Changes of the manifest in one run."""
 _ENV_STATE = re.compile(r"env_state_(\d+)\.pt")
 
 
@@ -39,10 +44,10 @@ class Checkpoint:
 
 
 def to_bytes(content: dict[str, Any]) -> bytes:
-    """What `torch.save` would write."""
+    """What `torch.save` would write, with a hash of all of it at the end, which torch.load does not mind."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    return buffer.getvalue()
+    return sealed(buffer.getvalue())
 
 
 def save(content: dict[str, Any], path: Path) -> None:
@@ -61,14 +66,13 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: Absent, truncated, or holding anything but tensors and plain values.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise CheckpointError(f"{path}: no such file. Checkpoints of a run are runs/<task>/<run>/model_<iteration>.pt")
     try:
-        # On the CPU: the device that it was written on may not be here.
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types for one cause: this is not a file that it wrote
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path}: corrupt, or not a checkpoint of tensors and numbers ({first[:160]})") from None
+        content = read_tensors(path)
+    except (OSError, Refused) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path}: corrupt, or not a checkpoint of tensors and numbers ({reason})") from None
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: expected a dict of state dicts, got {type(content).__name__}")
     return cast("dict[str, Any]", content)
@@ -104,6 +108,8 @@ def load(path: Path) -> Checkpoint:
     earlier = infos.get("earlier_manifests", [])
     if not isinstance(earlier, list):
         raise CheckpointError(f"{path}: corrupt: infos.earlier_manifests: expected a list, got {_kind(earlier)}")
+    if len(cast("list[Any]", earlier)) > _MAX_EARLIER:
+        raise CheckpointError(f"{path}: corrupt: infos.earlier_manifests: expected at most {_MAX_EARLIER}")
     texts = [*cast("list[Any]", earlier), infos["manifest"]]
     manifests = [_manifest_in(text, path) for text in texts]
     return Checkpoint(path, manifests[-1], content["iter"], content, tuple(manifests[:-1]))
@@ -127,12 +133,10 @@ def without_extension(manifest: Manifest) -> tuple[Manifest, tuple[str, ...]]:
 
 
 def _manifest_in(text: Any, path: Path) -> Manifest:
-    import json
-
     if not isinstance(text, str):
         raise CheckpointError(f"{path}: the manifest inside is not valid: expected JSON text, got {_kind(text)}")
     try:
-        plain = json.loads(text)
+        plain = parse_json(text, MAX_DOCUMENT)
         if not isinstance(plain, dict):
             raise ValueError(f"expected a JSON object, got {_kind(plain)}")
         return validate(cast("dict[str, Any]", plain), source=f"{path} (manifest inside)")

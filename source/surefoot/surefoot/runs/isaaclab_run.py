@@ -15,6 +15,7 @@ import yaml
 
 from surefoot.errors import CheckpointError, ManifestError
 from surefoot.manifest import Manifest, validate
+from surefoot.reading import Refused, check_yaml, read_text
 from surefoot.reporting import say
 
 NOTE = "surefoot"
@@ -22,7 +23,7 @@ NOTE = "surefoot"
 PARAMS = Path("params") / "env.yaml"
 """Where Isaac Lab writes the environment's configuration, from the run folder on."""
 _compose: Any = cast("Any", yaml).compose
-_MAX_BYTES = 16 * 1024**2
+_MAX_BYTES = 4 * 1024**2
 _MAX_DEPTH = 40
 # YAML's aliases let a small file stand for a huge tree.
 _MAX_NODES = 200_000
@@ -91,12 +92,13 @@ def infos(path: Path, content: dict[str, Any]) -> dict[str, Any]:
 
 def _manifest_in(params: Path) -> dict[str, Any]:
     try:
-        if params.stat().st_size > _MAX_BYTES:
-            raise CheckpointError(f"{params}: larger than {_MAX_BYTES // 1024**2} MiB; not written by Isaac Lab.")
-        root: Any = _compose(params.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(params, _MAX_BYTES)
+    except (OSError, Refused) as error:
         raise CheckpointError(f"{params}: cannot be read ({error}).") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    try:
+        check_yaml(text, _MAX_BYTES, aliases=True, nodes=_MAX_NODES)
+        root: Any = _compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, Refused, RecursionError) as error:
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise CheckpointError(
             f"{params}: damaged, not YAML any more ({reason}). Name a checkpoint of another run."
@@ -130,7 +132,7 @@ class _Plain:
             return [self.value(item, depth + 1) for item in node.value]
         try:
             found: Any = self._construct(node)
-        except (yaml.YAMLError, ValueError) as error:
+        except (yaml.YAMLError, ValueError, OverflowError) as error:
             reason = " ".join(str(error).split())[:120]
             raise CheckpointError(f"{self._path}: manifest: holds what is no plain value ({reason}).") from None
         if isinstance(found, float) and not math.isfinite(found):

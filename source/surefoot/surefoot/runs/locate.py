@@ -1,11 +1,11 @@
 """Finding runs and checkpoints: a run folder, a checkpoint in it, or `latest` says which is meant."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any, cast
 
 from surefoot.errors import CheckpointError, RunFolderError, did_you_mean
+from surefoot.reading import MAX_RECORD, parse_json, read_bytes
 
 LATEST = "latest"
 RUNS = Path("runs")
@@ -67,7 +67,7 @@ def panel_reports(named: Path, runs: Path = RUNS) -> dict[str, Path]:
     folder = run_folder(named, runs)
     for path in sorted(folder.glob("panel_*.json"), key=lambda path: path.stat().st_mtime, reverse=True):
         try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
+            plain = parse_json(read_bytes(path, MAX_RECORD))
         except (OSError, ValueError, RecursionError):
             continue
         if isinstance(plain, dict) and isinstance(name := cast("dict[str, Any]", plain).get("panel"), str):

@@ -16,6 +16,7 @@ from surefoot.errors import CheckpointError, RunFolderError
 from surefoot.files import write_atomically
 from surefoot.manifest import Manifest, diff_manifests, format_diff, read_manifest, write_manifest
 from surefoot.manifest.store import FILE_NAME
+from surefoot.reading import MAX_RECORD, Refused, read_text
 from surefoot.runs import checkpoint as checkpoints
 
 STARTS = "starts.jsonl"
@@ -120,7 +121,10 @@ def record_start(
         | {lab.package: lab.version for lab in manifest.labs.values()},
     }
     path = folder / STARTS
-    before = path.read_text() if path.is_file() else ""
+    try:
+        before = read_text(path, MAX_RECORD) if path.is_file() else ""
+    except (OSError, Refused) as error:
+        raise RunFolderError(f"{path}: cannot be read as the list of a run's starts ({error}).") from None
     # The whole list anew: of a line that was appended and cut nothing could be read.
     write_atomically(path, (before + json.dumps(entry) + "\n").encode())
 

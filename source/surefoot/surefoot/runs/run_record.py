@@ -1,6 +1,5 @@
 """`run_record.json`: written at the start, at each checkpoint and at the end, always whole."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from surefoot.files import write_atomically
 from surefoot.jobs.job import read_document, time_of_day, to_json
 from surefoot.jobs.plan import Mode
 from surefoot.manifest import Manifest
+from surefoot.reading import MAX_RECORD, parse_json, read_text
 from surefoot.runs.evaluations import (
     damaged_files,
     newest_valid,
@@ -154,7 +154,11 @@ def _from_files(run: Path, fault_steps: dict[str, float], invalid_share: float |
 def _starts(run: Path) -> list[dict[str, Any]]:
     path = run / _STARTS
     try:
-        starts: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        starts: list[dict[str, Any]] = [
+            parse_json(line) for line in read_text(path, MAX_RECORD).splitlines() if line.strip()
+        ]
+        if not all(isinstance(start, dict) for start in starts):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError("a start is no JSON object")
         missing = next((key for start in starts for key in _START_KEYS if key not in start), None)
         if missing is not None or not starts:
             raise ValueError(f"a start lacks {missing!r}" if starts else "it is empty")

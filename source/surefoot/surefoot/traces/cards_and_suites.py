@@ -8,7 +8,7 @@ from pydantic import Field
 
 from surefoot import labs
 from surefoot.errors import TraceError, unknown_name
-from surefoot.manifest.base import Name, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from surefoot.manifest.base import Name, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Seed
 from surefoot.manifest.document import document_sha256, read_document
 from surefoot.traces.card import TraceCard, read_card
 from surefoot.traces.fetch import OFFLINE
@@ -55,7 +55,7 @@ class TraceSuite(Section):
     """Edges of the factors that a gap is measured in; empty: the task's own randomisation and buckets."""
     alert_above_floor: NonNegativeFloat = 0.15
     """Gap score above the floor of the engine from which on a trace fails."""
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     """Of the resampling of windows."""
     traces: Annotated[tuple[SuiteEntry, ...], Field(min_length=1)]
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from surefoot.errors import TraceError, unknown_name
 from surefoot.files import write_atomically
-from surefoot.manifest.base import KeyedError, Name, PositiveInt, Section
+from surefoot.manifest.base import Amount, KeyedError, Name, Section
 from surefoot.manifest.document import read_document
 from surefoot.traces.card import Sha256
 
@@ -25,7 +25,7 @@ class RemoteFile(Section):
     """One file of a repository."""
 
     path: str
-    bytes: PositiveInt
+    bytes: Amount
     sha256: Sha256
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from surefoot.errors import did_you_mean
-from surefoot.manifest.base import Fraction, KeyedError, Name, NonNegativeInt, Section
+from surefoot.manifest.base import Amount, Fraction, KeyedError, Name, Section
 from surefoot.traces.signals import SIGNALS
 
 FORMAT = 1
@@ -34,7 +34,7 @@ class TraceFinding(Section):
     column: str = ""
     row: int | None = None
     """First row, counted from 1 without a header line; for a bag, the message of its topic."""
-    count: NonNegativeInt = 1
+    count: Amount = 1
     """How many rows or places."""
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class SourceFile(Section):
     """A file that was read."""
 
     name: str
-    bytes: NonNegativeInt
+    bytes: Amount
     sha256: str
 
 
@@ -87,7 +87,7 @@ class TraceHeader(Section):
     findings: tuple[TraceFinding, ...] = ()
     content_sha256: str = ""
     """Of stamps and values, whatever the compression; `TraceFile.content_sha256` says how."""
-    num_samples: NonNegativeInt = 0
+    num_samples: Amount = 0
     rate_hz: float = Field(default=0.0, ge=0)
     """One over the median step of the stamps."""
 

@@ -18,8 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from surefoot.array_files import ParquetReader
 from surefoot.errors import TraceError, did_you_mean
 from surefoot.files import replacing
+from surefoot.reading import MAX_ARRAYS
 from surefoot.traces.header import SignalInfo, TraceHeader
 from surefoot.traces.signals import SIGNALS
 from surefoot.traces.trace import FloatArray, Trace
@@ -27,7 +29,7 @@ from surefoot.traces.trace import FloatArray, Trace
 ROWS_PER_GROUP = 65_536
 STAMP = "stamp"
 _KEY = b"surefoot.trace"
-_MAX_IN_MEMORY = 8 * 1024**3
+_MAX_IN_MEMORY = MAX_ARRAYS
 
 Batch = tuple[NDArray[np.int64], Mapping[str, FloatArray]]
 """Stamps, ns, and signals by name, shape (num_samples, num_components)."""
@@ -138,14 +140,19 @@ class TraceFile:
         self.path = path
         if not path.is_file():
             raise TraceError(f"{path}: no such file. surefoot trace import makes a trace from a log.")
-        self._file = self._reading(lambda: pq.ParquetFile(path, memory_map=True))
+        self._parquet = self._reading(lambda: ParquetReader(path))
+        self._file = self._parquet.file
         content = (self._file.metadata.metadata or {}).get(_KEY)
         if content is None:
             raise TraceError(f"{path}: not a trace: Parquet without metadata {_KEY.decode()!r}. Import it first.")
         self.header: TraceHeader = self._reading(lambda: TraceHeader.from_json(content))
         wanted = {STAMP, *(column for name in self.header.signals for column in self.header.columns(name))}
-        if missing := wanted - set(self._file.schema_arrow.names):
+        schema = self._file.schema_arrow
+        if missing := wanted - set(schema.names):
             raise TraceError(f"{path}: corrupt: lacks columns {sorted(missing)[:5]} that its header names.")
+        types = {STAMP: pa.int64()} | dict.fromkeys(wanted - {STAMP}, pa.float64())
+        if odd := next((name for name in sorted(wanted) if schema.field(name).type != types[name]), None):
+            raise TraceError(f"{path}: corrupt: column {odd!r} holds {str(schema.field(odd).type)[:60]}.")
 
     def __enter__(self) -> "TraceFile":
         return self
@@ -161,7 +168,7 @@ class TraceFile:
         """
         names = self._chosen(signals)
         columns = [STAMP, *(column for name in names for column in self.header.columns(name))]
-        parts = self._file.iter_batches(batch_size=rows, columns=columns)
+        parts = self._parquet.batches(rows, columns)
         while (batch := self._reading(lambda: next(parts, None))) is not None:
             yield (
                 batch.column(STAMP).to_numpy(),
@@ -175,7 +182,8 @@ class TraceFile:
             TraceError: Damaged, or larger than memory should hold.
         """
         names = self._chosen(signals)
-        size = 8 * self.header.num_samples * sum(len(self.header.columns(name)) for name in names)
+        # What the table has, not what its header says.
+        size = 8 * self._file.metadata.num_rows * sum(len(self.header.columns(name)) for name in names)
         if size > _MAX_IN_MEMORY:
             raise TraceError(f"{self.path}: {size / 1e9:.0f} GB in memory; choose signals, or read it in batches.")
         parts = list(self.batches(names))

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from surefoot.array_files import ParquetReader
 from surefoot.audit.record.record_header import RecordHeader
 from surefoot.errors import RecordError
 from surefoot.files import replacing
@@ -149,17 +150,31 @@ class _Opened:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise RecordError(f"{path}: no such file. A run writes it at its first checkpoint.")
-        self._file = _reading(path, lambda: pq.ParquetFile(path))
+        parquet = _reading(path, lambda: ParquetReader(path))
+        self._file = parquet.file
         content = (self._file.schema_arrow.metadata or {}).get(_KEY)
         if content is None:
             raise RecordError(f"{path}: not a record of accounts: a Parquet file without metadata 'surefoot'.", path)
         self._header = _reading(path, lambda: RecordHeader.from_json(content))
+        _reading(path, lambda: _check_columns(self._file.schema_arrow, self._header))
+        # Everything is read at once: a record has a row for each iteration.
+        _reading(path, lambda: parquet.check(whole=True))
 
     def __enter__(self) -> tuple[pq.ParquetFile, RecordHeader]:
         return self._file, self._header
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def _check_columns(schema: pa.Schema, header: RecordHeader) -> None:
+    """Refuse columns that are not those of the header: rows of other lengths would be read as other numbers."""
+    wanted = _schema(header)
+    for field in wanted:
+        index = schema.get_field_index(field.name)
+        if index < 0 or not schema.field(index).type.equals(field.type):
+            got = "nothing" if index < 0 else str(schema.field(index).type)[:60]
+            raise ValueError(f"column {field.name!r:.60}: expected {field.type}, got {got}")
 
 
 def _reading(path: Path, action: Any) -> Any:

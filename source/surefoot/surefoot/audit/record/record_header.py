@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from surefoot.audit.accounts.metrics import AxisNames, Metric
+from surefoot.reading import MAX_DOCUMENT, parse_json
 
 FORMAT = 1
 
@@ -45,7 +46,9 @@ class RecordHeader:
         Raises:
             ValueError: Not JSON, another format, or a field is missing.
         """
-        plain: dict[str, Any] = json.loads(content)
+        plain: Any = parse_json(content, MAX_DOCUMENT)
+        if not isinstance(plain, dict):
+            raise ValueError(f"expected a JSON object, got {type(plain).__name__}")
         if plain.get("format") != FORMAT:
             raise ValueError(f"record format {plain.get('format')!r}, this version reads {FORMAT}")
         try:

@@ -13,6 +13,7 @@ from torch import Tensor
 from surefoot.engines.base import EngineEnv
 from surefoot.engines.drawing.drawer import AZIMUTH, DISTANCE, ELEVATION
 from surefoot.engines.drawing.pilot import Pilot
+from surefoot.engines.drawing.same_origin import check_bindable, guarded
 from surefoot.engines.drawing.stage import Stage
 from surefoot.errors import EngineError
 from surefoot.mdp.command_schedule import CommandSchedule
@@ -25,13 +26,16 @@ _LATE = 0.2
 
 
 def listen(host: str, port: int) -> viser.ViserServer:
-    """Open a viewer's page and print its address.
+    """Open a viewer's page, which alone may command it, and print its address.
 
     Raises:
-        EngineError: The port cannot be opened.
+        EngineError: The host or port cannot be listened on.
     """
     try:
-        server = viser.ViserServer(host=host, port=port, label="surefoot", verbose=False)
+        # viser tries a thousand ports of a host that does not exist, and then waits for ever.
+        check_bindable(host, port)
+        with guarded(host):
+            server = viser.ViserServer(host=host, port=port, label="surefoot", verbose=False)
     except (OSError, OverflowError, RuntimeError) as error:
         raise EngineError(f"The viewer cannot listen on {host}:{port} ({error}); choose another --port.") from None
     say(f"Viewer: http://{host}:{server.get_port()}   (Ctrl-C ends it)")

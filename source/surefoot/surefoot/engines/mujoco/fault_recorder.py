@@ -1,6 +1,6 @@
 """What a fault can be replayed from: the state before the step in which it happened, and the action."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -74,13 +74,15 @@ def load_faults(env: "MujocoEnv", saved: dict[str, Tensor]) -> None:
     count = len(saved["action"])
     if env.num_envs != count:
         raise EngineError(f"Expected {count} environments, one for each fault, got {env.num_envs}.")
-    for name, tensor in env.buckets.values.items():
-        tensor.copy_(saved[f"factor/{name}"])
-    env.factors.apply(torch.arange(count, device=env.device))
+    factors = {f"factor/{name}": tensor for name, tensor in env.buckets.values.items()}
     here = _state(env)
-    missing = [name for name in here if name not in saved or saved[name].shape != here[name].shape]
+    missing = [name for name, own in (factors | here).items() if not _fits(saved.get(name), own)]
     if missing:
         raise EngineError(f"The faults were recorded with another engine, device or task: {missing[0]} does not fit.")
+    for name, tensor in factors.items():
+        tensor.copy_(saved[name])
+    env.factors.apply(torch.arange(count, device=env.device))
+    here = _state(env)
     if isinstance(env.sim, BatchSimulation):
         env.sim.batch.forward()  # writes still pending here belong to the state that is replaced
     for name, tensor in here.items():
@@ -96,6 +98,10 @@ def load_faults(env: "MujocoEnv", saved: dict[str, Tensor]) -> None:
 
 
 _WRITTEN = ("qpos", "qvel")
+
+
+def _fits(saved: Any, own: Tensor) -> bool:
+    return isinstance(saved, Tensor) and saved.shape == own.shape and saved.dtype == own.dtype
 
 
 def _state(env: "MujocoEnv") -> dict[str, Tensor]:

@@ -94,6 +94,10 @@ def restore(env: MujocoEnv, state: dict[str, Any]) -> None:
     env.robot_state.invalidate()
 
 
+_LARGEST = 2**53
+"""Counters are whole numbers, also where a double holds them."""
+
+
 def _damage(state: Any) -> str:
     """What is absent or of another type than `take` gives; empty where nothing is."""
     if not isinstance(state, dict):
@@ -109,8 +113,10 @@ def _damage(state: Any) -> str:
         ("numbers", (int, float)),
     ):
         for path, value in state[key].items():
-            if not isinstance(value, kinds):
-                return f"{key}, {path}: got {type(value).__name__}"
+            if not isinstance(path, str) or not isinstance(value, kinds):
+                return f"{key}, {path!s:.100}: got {type(value).__name__}"
+            if isinstance(value, int | float) and not abs(value) <= _LARGEST:
+                return f"{key}, {path:.100}: not finite, or too large"
     return ""
 
 
@@ -133,10 +139,16 @@ def _experiment(manifest: Manifest, spelled_out: bool = False) -> str:
 
 def _misfits(saved: dict[str, torch.Tensor], here: dict[str, torch.Tensor], prefix: str = "") -> list[str]:
     return [
-        f"{prefix}{path}: {tuple(saved[path].shape) if path in saved else 'absent'} saved, {tuple(tensor.shape)} here"
+        f"{prefix}{path}: {_layout(saved[path]) if path in saved else 'absent'} saved, {_layout(tensor)} here"
         for path, tensor in here.items()
-        if path not in saved or saved[path].shape != tensor.shape
+        if path not in saved or _layout(saved[path]) != _layout(tensor)
     ]
+
+
+def _layout(tensor: torch.Tensor) -> str:
+    # A copy between types is silent.
+    kind = str(tensor.dtype).removeprefix("torch.")
+    return f"{tuple(tensor.shape)} {kind}"
 
 
 def _keeps_state(value: Any) -> bool:

@@ -9,15 +9,16 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
-import yaml
 from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import get_types_from_idl, get_types_from_msg
 
 from surefoot.errors import TraceError, did_you_mean
+from surefoot.reading import Refused, parse_yaml, read_text
 from surefoot.traces.header import TraceFinding
 from surefoot.traces.profile import Topic
 from surefoot.traces.sources.batches import RawBatch, Request, to_ns
+from surefoot.traces.sources.databases import limit_databases
 from surefoot.traces.sources.decompression import MAX_BLOCK, check_file, decompressed, limit_chunks
 from surefoot.traces.sources.messages import Decoder, header_stamp, typestore
 
@@ -25,6 +26,7 @@ _BATCH_MESSAGES = 4_096
 _STAMP_FIELDS = ("header.stamp.sec", "header.stamp.nanosec")
 STORAGES = (".db3", ".mcap")
 limit_chunks()
+limit_databases()
 
 
 class Bag:
@@ -43,7 +45,7 @@ class Bag:
         if target.is_dir() and _compression(target) == "file":
             for file in self.files:
                 check_file(file)
-        self._reader = Reader(target)
+        self._reader = self._guard(lambda: Reader(target), f"{path}: the bag cannot be opened")
         self._guard(self._reader.open, f"{path}: the bag cannot be opened")
         self._packed = self._reader.compression_mode == "message"
         if self._packed:  # unpacked here, with a limit
@@ -169,10 +171,11 @@ def _metadata(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        plain = parse_yaml(read_text(path))["rosbag2_bagfile_information"]
         return {**plain, "relative_file_paths": list(plain["relative_file_paths"])}
-    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as error:
-        raise TraceError(f"{path}: not the metadata of a rosbag2 ({type(error).__name__}).") from None
+    except (OSError, Refused, KeyError, TypeError, ValueError) as error:
+        reason = error if isinstance(error, Refused) else type(error).__name__
+        raise TraceError(f"{path}: not the metadata of a rosbag2 ({reason}).") from None
 
 
 def _compression(folder: Path) -> str:

@@ -3,9 +3,7 @@
 # pyright: basic
 # pyarrow comes without types.
 
-import math
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,15 +11,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from surefoot.array_files import ParquetReader, npz_arrays, npz_names
 from surefoot.errors import TraceError, did_you_mean
+from surefoot.reading import Refused, open_regular
 from surefoot.traces.profile import Stamp
 from surefoot.traces.sources.batches import BATCH_ROWS, RawBatch, Request, to_ns
 
 _BLOCK_BYTES = 8 * 1024**2
-_MAX_NPZ_BYTES = 8 * 10**9
 _MISSING = ["", "nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "-nan", "-nan(ind)"]
 
 
@@ -68,13 +66,14 @@ def read_parquet(path: Path, stamp: Stamp, requests: Sequence[Request]) -> Itera
         TraceError: Corrupt, or columns are absent.
     """
     try:
-        with pq.ParquetFile(path, memory_map=True) as file:
-            wanted = _fields(path, stamp, requests, file.schema_arrow.names)
+        file = ParquetReader(path)
+        with file.file:
+            wanted = _fields(path, stamp, requests, file.file.schema_arrow.names)
             row = 0
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+            for batch in file.batches(BATCH_ROWS, wanted):
                 yield _raw(path, batch, stamp, requests, row)
                 row += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, Refused) as error:
         raise TraceError(f"{path}: corrupt, or not Parquet ({str(error).splitlines()[0][:160]}).") from None
 
 
@@ -85,26 +84,15 @@ def read_npz(path: Path, stamp: Stamp, requests: Sequence[Request]) -> Iterator[
         TraceError: Holds pickled objects, is too large, corrupt, or arrays are absent or of different lengths.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-        if size > _MAX_NPZ_BYTES:
-            raise TraceError(
-                f"{path}: {size / 1e9:.1f} GB uncompressed, at most {_MAX_NPZ_BYTES / 1e9:.1f}; save it as Parquet."
-            )
-        _check_npz(path)
-        with np.load(path, allow_pickle=False) as arrays:
-            wanted = _fields(path, stamp, requests, arrays.files)
-            loaded = {name: arrays[name] for name in wanted}
-    except ValueError as error:
-        if "pickle" in str(error):
-            raise TraceError(
-                f"{path}: holds pickled objects, which can run code when they are loaded; refused. Save plain arrays."
-            ) from None
-        raise TraceError(f"{path}: corrupt ({error}).") from None
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+        with open_regular(path) as file:
+            wanted = _fields(path, stamp, requests, npz_names(file))
+            loaded = npz_arrays(file, set(wanted))
+    except Refused as error:
+        raise TraceError(f"{path}: {error}.") from None
+    except OSError as error:
         raise TraceError(f"{path}: corrupt, or not an NPZ file ({error}).") from None
     except MemoryError:
-        raise TraceError(f"{path}: {size / 1e9:.1f} GB do not fit into memory; save it as Parquet.") from None
+        raise TraceError(f"{path}: does not fit into memory; save it as Parquet.") from None
     lengths = {name: len(values) if values.ndim else 0 for name, values in loaded.items()}
     if len(set(lengths.values())) > 1:
         raise TraceError(f"{path}: arrays of different lengths: {lengths}.")
@@ -115,26 +103,6 @@ def read_npz(path: Path, stamp: Stamp, requests: Sequence[Request]) -> Iterator[
     for row in range(0, next(iter(lengths.values()), 0), BATCH_ROWS):
         part = {name: values[row : row + BATCH_ROWS] for name, values in loaded.items()}
         yield _batch(path, part, stamp, requests, row)
-
-
-def _check_npz(path: Path) -> None:
-    """Refuse arrays that announce more numbers than the file holds: numpy makes room for them before it reads."""
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            with archive.open(info) as member:
-                if member.read(6) != np.lib.format.MAGIC_PREFIX:
-                    continue
-                member.seek(0)
-                version = np.lib.format.read_magic(member)
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(member)
-            announced = math.prod(shape) * dtype.itemsize
-            if announced > info.file_size and not dtype.hasobject:
-                name = info.filename.removesuffix(".npy")
-                raise TraceError(
-                    f"{path}: corrupt: array {name!r} announces shape {shape}, {announced:,} bytes; the file holds "
-                    f"{info.file_size:,} of it."
-                )
 
 
 def _csv_header(path: Path) -> list[str]:
@@ -176,6 +144,8 @@ def _batch(path: Path, part: dict[str, NDArray[Any]], stamp: Stamp, requests: Se
 
     def clock(field: str, unit: str) -> NDArray[np.int64]:
         values = part[field]
+        if values.ndim != 1:
+            raise TraceError(f"{path}: {field!r} has shape {values.shape}, expected one stamp for each sample.")
         bad = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
         if bad.any():
             raise TraceError(f"{path}, column {field}, row {row + int(np.argmax(bad)) + 1}: a stamp is missing.")
@@ -222,4 +192,6 @@ def _csv_problem(path: Path, text: str, known: Sequence[str], row: int, header: 
     elif row:
         place += f", after row {row}"
     detail = re.sub(r"^(In )?CSV (column #\d+: )?|[Rr]ow #\d+: |CSV conversion error to", "", first)
+    # Of a binary file a line may be anything.
+    detail = "".join(letter if letter.isprintable() else "?" for letter in detail)
     return f"{place}: cannot be read as numbers:{' ' if not detail.startswith(' ') else ''}{detail[:160]}"
