@@ -2,15 +2,17 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 from surefoot.engines import load_engine
 from surefoot.engines.allocation import refusing_too_many
-from surefoot.errors import ManifestError, RunFolderError
-from surefoot.files import write_atomically
+from surefoot.errors import Interrupted, ManifestError, RecordError, RunFolderError
+from surefoot.files import sweep, write_atomically
 from surefoot.jobs.lease import Lease, trainer_lease
 from surefoot.jobs.plan import EventPlan
 from surefoot.jobs.queue import EventFolder
+from surefoot.jobs.reactions import read_reaction_log
 from surefoot.jobs.trainer import RunEvents
 from surefoot.manifest import Manifest, write_manifest
 from surefoot.manifest.validate import with_labs
@@ -23,6 +25,7 @@ from surefoot.rl.vec_env import SurefootVecEnv
 from surefoot.runs import run_folder
 from surefoot.runs.checkpoint import check_fits
 from surefoot.runs.record_keeper import RunRecordKeeper
+from surefoot.runs.run_record import read_run_record
 
 
 def train(
@@ -97,7 +100,8 @@ def resume(
     diff = run_folder.check_same_manifest(folder, manifest, allow_manifest_change)
     check_fits(resumable.checkpoint, manifest)
     done = resumable.checkpoint.iteration
-    if done >= manifest.training.max_iterations:
+    closing = done == manifest.training.max_iterations and not _is_closed(folder, events)
+    if done >= manifest.training.max_iterations and not closing:
         raise RunFolderError(
             f"{folder}: all {done} iterations are done. To train on: "
             f"--max_iterations {2 * done} --allow-manifest-change{_left_over(folder)}"
@@ -108,9 +112,12 @@ def resume(
     lease = trainer_lease(folder)
     lease.acquire()
     try:
+        sweep(folder)
         with refusing_too_many(manifest.training.num_envs):
             env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder, resumed_at=done)
+        if closing:
+            print(f"All {done} iterations of {folder} are done; what is missing at its end is made up for.", flush=True)
         print(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}", flush=True)
         runner.progress = Progress(make_writer(folder, manifest), manifest)
         run_folder.record_start(folder, manifest, env.device, done, diff, engine)
@@ -123,6 +130,20 @@ def resume(
         raise
     _train(runner, lease)
     return folder
+
+
+def _is_closed(folder: Path, events: EventPlan | None) -> bool:
+    """Whether a run whose iterations are done has nothing left: its record says so, and every result was reacted to."""
+    try:
+        if read_run_record(folder).status != "finished":
+            return False
+    except RecordError:
+        return False
+    if events is None:
+        return True
+    queue = EventFolder(folder)
+    handled, _ = read_reaction_log(queue.path)
+    return not queue.outstanding() and set(queue.result_ids()) <= handled.keys()
 
 
 def _refuse_empty_buckets(manifest: Manifest) -> None:
@@ -174,6 +195,9 @@ def _train(runner: TrainRunner, lease: Lease) -> None:
         f"  surefoot accounts {runner.folder}\n  tensorboard --logdir {runner.folder}",
         flush=True,
     )
+    # Ctrl-C is a person's wish; who sends the others wants to know that the run is not done.
+    if runner.interrupted and runner.signal is not None and runner.signal != signal.SIGINT:
+        raise Interrupted(runner.signal, f"{runner.folder}: ended by {signal.Signals(runner.signal).name} and saved.")
 
 
 def _left_over(folder: Path) -> str:

@@ -13,7 +13,7 @@ import torch
 
 import surefoot
 from surefoot.errors import CheckpointError, RunFolderError
-from surefoot.files import write_atomically
+from surefoot.files import make_way, read_file, write_atomically
 from surefoot.manifest import Manifest, diff_manifests, format_diff, read_manifest, write_manifest
 from surefoot.manifest.store import FILE_NAME
 from surefoot.runs import checkpoint as checkpoints
@@ -120,9 +120,10 @@ def record_start(
         | {lab.package: lab.version for lab in manifest.labs.values()},
     }
     path = folder / STARTS
-    before = path.read_text() if path.is_file() else ""
+    make_way(path)
+    before = read_file(path) if path.is_file() else b""
     # The whole list anew: of a line that was appended and cut nothing could be read.
-    write_atomically(path, (before + json.dumps(entry) + "\n").encode())
+    write_atomically(path, before + (json.dumps(entry) + "\n").encode())
 
 
 def _hardware(device: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from surefoot.audit.record.record import read_alerts
 from surefoot.errors import RecordError, RunFolderError
-from surefoot.files import write_atomically
+from surefoot.files import make_way, read_file, write_atomically
 from surefoot.jobs.job import read_document, time_of_day, to_json
 from surefoot.jobs.plan import Mode
 from surefoot.manifest import Manifest
@@ -100,6 +100,7 @@ def write_run_record(
         events_mode=mode,
         **_from_files(run, totals.fault_steps, totals.invalid_steps / totals.counted if totals.counted else None),
     )
+    make_way(run / FILE_NAME)
     write_atomically(run / FILE_NAME, to_json(record))
     return record
 
@@ -154,7 +155,9 @@ def _from_files(run: Path, fault_steps: dict[str, float], invalid_share: float |
 def _starts(run: Path) -> list[dict[str, Any]]:
     path = run / _STARTS
     try:
-        starts: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        starts: list[dict[str, Any]] = [
+            json.loads(line) for line in read_file(path).decode().splitlines() if line.strip()
+        ]
         missing = next((key for start in starts for key in _START_KEYS if key not in start), None)
         if missing is not None or not starts:
             raise ValueError(f"a start lacks {missing!r}" if starts else "it is empty")
