@@ -7,12 +7,13 @@
 #   make check    lint, formatting, types, import contracts, Docker files
 #   make format   apply formatting and safe fixes
 #   make bench    every benchmark; tables go into docs/performance.md
+#   make chaos [ARGS="--minutes 60 --seed 0"]   break runs in many ways, resume them, compare; prints the table of docs/robustness.md
 # Without a GPU, TORCH_INDEX=https://download.pytorch.org/whl/cpu spares the download of CUDA libraries.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: train play test test-isaaclab test-isaaclab2 check format bench setup setup-isaaclab fuzz
+.PHONY: train play test test-isaaclab test-isaaclab2 check format bench chaos fuzz setup setup-isaaclab
 
 TASK ?= Surefoot-Velocity-Flat-Unitree-Go1-v0
 RUNS ?= runs
@@ -81,6 +82,9 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	set -e; for file in benchmarks/bench_*.py; do $(BIN)/python "$$file" $(ARGS); done
+
+chaos: $(STAMP)
+	nice -n 10 $(BIN)/python tests/chaos/chaos.py $(ARGS)
 
 setup: $(STAMP)
 

@@ -1,12 +1,14 @@
 """Files that are whole or absent: one alone, and several with one wait for the disk."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from surefoot.errors import RunFolderError
-from surefoot.files import write_atomically, write_together
+from surefoot.files import make_way, read_file, sweep, write_atomically, write_together
 
 
 def names(folder: Path) -> set[str]:
@@ -59,3 +61,47 @@ def test_one_file_alone(tmp_path: Path):
     with pytest.raises(RunFolderError, match="cannot be written"):
         write_atomically(tmp_path / "gone/a", b"two")
     assert names(tmp_path) == {"a"}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from surefoot.files import replacing
+with replacing(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    print("writes", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_writer_left_is_swept_and_what_is_being_written_is_not(tmp_path: Path):
+    (tmp_path / "below").mkdir()
+    path = tmp_path / "below" / "a"
+    writer = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout is not None and writer.stdout.readline() == b"writes\n"
+    (part,) = path.parent.iterdir()
+    assert sweep(tmp_path) == [] and part.exists()
+    writer.kill()
+    writer.wait()
+    (tmp_path / ".mine").write_bytes(b"a person's")
+    assert sweep(tmp_path) == [part] and names(path.parent) == set() and names(tmp_path) == {".mine", "below"}
+
+
+@pytest.mark.parametrize(("kind", "said"), [("pipe", "a pipe"), ("folder", "a folder"), ("device", "a device")])
+def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path, kind: str, said: str):
+    path = tmp_path / "a"
+    {"pipe": os.mkfifo, "folder": os.mkdir, "device": lambda path: path.symlink_to("/dev/zero")}[kind](path)
+    with pytest.raises(OSError, match=said):
+        read_file(path, follow=True)
+    if kind == "device":
+        with pytest.raises(OSError, match="symbolic link"):
+            read_file(path)
+    make_way(path)
+    assert names(tmp_path) == {"a.broken1"}
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"12345")
+    assert read_file(tmp_path / "a", most=5) == b"12345"
+    with pytest.raises(OSError, match="larger than 4 bytes"):
+        read_file(tmp_path / "a", most=4)

@@ -11,14 +11,17 @@ SurefootError
 │   └── UnsupportedOnCpu     ... because MuJoCo C on the CPU has no counterpart
 ├── ScheduleError        a command schedule that cannot be read
 ├── CrosscheckError      an engine that could not be probed, or a probe that cannot be compared
+├── Interrupted          a run that SIGTERM or SIGHUP ended, after it was saved
 ├── Diverged             a number of the learner that is not finite, with the first that broke
 ├── CheckpointError      a corrupt, foreign or incompatible checkpoint
 ├── TraceError           a log, trace or trace card that is corrupt, foreign, or lacks what is asked of it
 └── RunFolderError       a run folder that cannot be written, read or resumed
+    ├── CannotWrite          ... because a disk is full or read-only, which may pass
     └── RecordError          ... because the record of the accounts in it is absent, corrupt or foreign
 """
 
 import difflib
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -91,6 +94,22 @@ class RunFolderError(SurefootError):
     """A run folder that cannot be used."""
 
 
+class CannotWrite(RunFolderError):
+    """A file that could not be written, for lack of room or of leave; trying again later may succeed."""
+
+
+class Interrupted(SurefootError):
+    """A run that a signal ended, after it was saved.
+
+    Attributes:
+        signal: Its number.
+    """
+
+    def __init__(self, signal: int, message: str) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
 class AlertStop(SurefootError):
     """A run that ended itself, because of an alert whose action is `stop`."""
 
@@ -125,3 +144,14 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 def unknown_name(kind: str, name: str, known: Collection[str]) -> UnknownName:
     """Build, without raising, the error for a `name` that is not in `known`."""
     return UnknownName(f"{kind} {name!r} not found. {did_you_mean(name, known)}")
+
+
+_MESSAGES = re.compile(
+    r"not enough memory|out of memory|(can't|cannot|could not|failed to|unable to) allocate|bad_alloc", re.IGNORECASE
+)
+"""How torch, CUDA, NumPy, MuJoCo and C++ say it; only Python and NumPy have a type of exception for it."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, by type or by message."""
+    return isinstance(error, MemoryError) or bool(_MESSAGES.search(str(error)))

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from surefoot.errors import SurefootError
+from surefoot.errors import CannotWrite, SurefootError
 from surefoot.jobs import do_job as child
 from surefoot.jobs.job import Job, Measurements, Metric, job_id, time_of_day
 from surefoot.jobs.lease import Identity
@@ -93,6 +93,8 @@ def scripted(run: Path, job: Job, out: Path) -> Measurements:
         time.sleep(float(number))
     if word == "kill" or (word == "kill_once" and begun == 1):
         os.kill(os.getpid(), signal.SIGKILL)
+    if word == "full_once" and begun == 1:
+        raise CannotWrite("panel.json: cannot be written (No space left on device).")
     if word == "bug":
         raise ZeroDivisionError("a bug")
     if word == "refuse":

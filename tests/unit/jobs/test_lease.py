@@ -110,3 +110,41 @@ def test_of_many_processes_that_want_it_at_once_one_gets_it(lease: Lease):
     assert holder is not None and holder.pid == winner.pid
     outputs = [process.communicate()[1] for process in several]
     assert sum("already" in text for text in outputs) == 3
+
+
+def test_a_foreign_heartbeat_from_the_future_is_given_up_by_the_own_clock(tmp_path: Path):
+    """Its file's time never grows old by the wall clock; before, the role was never free again."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    lease = Lease(tmp_path / "a.lease", "works here", lambda: now[0], sleep)
+    lease.path.write_text(json.dumps(asdict(replace(of_another_boot(), host="elsewhere"))))
+    ahead = time.time() + 1e6
+    os.utime(lease.path, (ahead, ahead))
+    lease.acquire()
+    assert leases.FOREIGN_AFTER <= now[0] <= leases.FOREIGN_AFTER + 2.0
+    assert lease.holder() == Identity.own()
+
+
+def test_a_foreign_holder_whose_clock_is_ahead_is_not_robbed(tmp_path: Path):
+    lease = Lease(tmp_path / "a.lease", "works here", sleep=lambda seconds: beat())
+    lease.path.write_text(json.dumps(asdict(replace(of_another_boot(), host="elsewhere"))))
+    ahead = [time.time() + 30.0]
+
+    def beat() -> None:
+        ahead[0] += 2.0
+        os.utime(lease.path, (ahead[0], ahead[0]))
+
+    beat()
+    with pytest.raises(RunFolderError, match="on elsewhere works here already"):
+        lease.acquire()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_what_is_no_file_is_nobodys_lease_and_makes_way(lease: Lease, kind: str):
+    {"pipe": os.mkfifo, "folder": os.mkdir, "link": lambda path: path.symlink_to("/dev/zero")}[kind](lease.path)
+    assert lease.holder() is None
+    lease.acquire()
+    assert lease.holder() == Identity.own() and lease.path.is_file() and not lease.path.is_symlink()

@@ -2,7 +2,10 @@
 
 import errno
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from event_cases import COMMAND, ZERO, add_job, calls, finding, make_run, pids, runs, scripted, until
 from surefoot import files
 from surefoot.audit.alerts.alerts import Alert
+from surefoot.errors import CannotWrite
 from surefoot.jobs import trainer as trainers
 from surefoot.jobs import worker_process as processes
 from surefoot.jobs.job import Result, answered
@@ -355,3 +359,64 @@ def test_a_poll_without_news_reads_no_result_again(make: Make, run: Path):
     events.folder.result = lambda identity: reads.append(identity)  # pyright: ignore[reportAttributeAccessIssue]
     events.poll(2)
     assert reads == []
+
+
+def test_a_lease_that_names_another_process_kills_nobody_and_the_job_is_done(
+    make: Make, run: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever writes the run folder could have had any process of the user killed."""
+    monkeypatch.setattr(processes, "SILENT_AFTER", 4.0)
+    code = "from surefoot.jobs.lease import Lease; import sys, time, pathlib\n"
+    code += "Lease(pathlib.Path(sys.argv[1]), 'x').acquire(); print('held', flush=True); time.sleep(60)"
+    events = make()
+    command = [sys.executable, "-c", code, str(events.folder.worker.path)]
+    bystander = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        assert bystander.stdout is not None and bystander.stdout.readline() == b"held\n"
+        events.submit(1, run / "model_1.pt")
+        (result,), _ = answers(events, 1)
+        assert result.valid and bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+@pytest.mark.parametrize("lost", ["events", "events/jobs"])
+def test_a_deleted_folder_of_events_ends_no_run_and_is_not_waited_for(make: Make, run: Path, lost: str):
+    events = make(events={"panel": event("sleep-60")})
+    events.submit(1, run / "model_1.pt")
+    events.submit(2, run / "model_2.pt")
+    shutil.rmtree(run / lost)
+    alerts = events.wait(2, lambda: False, lambda results: None)
+    assert [alert.kind for alert in alerts] == ["event_fault", "event_fault"]
+    assert [entry.event for entry in events.omitted] == ["panel", "panel"] and events.waiting() == []
+    events.submit(3, run / "model_3.pt")
+    assert len(events.folder.job_ids()) == 1
+
+
+def test_inline_a_full_disk_is_waited_for_and_makes_no_fault(make: Make, monkeypatch: pytest.MonkeyPatch, run: Path):
+    events = make(mode="inline")
+    clock = [0.0]
+    events._retry._clock = lambda: clock[0]
+    real = trainers.evaluate_here
+
+    def full(*rest: Any) -> Any:
+        raise CannotWrite("outcome.json: cannot be written (No space left on device).")
+
+    monkeypatch.setattr(trainers, "evaluate_here", full)
+    events.submit(1, run / "model_1.pt")
+    assert events.folder.result_ids() == [] and events.failures == 1
+    monkeypatch.setattr(trainers, "evaluate_here", real)
+    clock[0] = 60.0
+    events.poll(1)
+    events.poll(1)
+    assert [result.valid for result in events.news()] == [True]
+
+
+def test_the_jobs_of_the_end_are_written_when_a_complete_run_is_closed(make: Make, run: Path):
+    """Killed after the last checkpoint, before its job: the policy was never evaluated."""
+    last = event(every=0, at_end=True)
+    make(mode="off", events={"panel": last}, resumed_at=2).start(2, run / "model_2.pt")
+    assert make(mode="off", events={"panel": last}, resumed_at=2).waiting() == []
+    make(mode="off", events={"panel": last}, resumed_at=2).start(2, run / "model_2.pt", end=True)
+    assert make(mode="off", events={"panel": last}, resumed_at=2).waiting() == ["000001-panel-2"]

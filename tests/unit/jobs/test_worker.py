@@ -267,3 +267,32 @@ def test_what_an_older_job_of_this_name_left_is_not_its_answer(folder: EventFold
     work(folder, started)
     result = folder.result(new.id)
     assert new.id == old.id and result is not None and result.finding is not None and result.finding.score == 1.0
+
+
+def test_a_disk_that_refuses_for_a_while_costs_no_job_and_no_attempt(folder: EventFolder, started: Started):
+    """Before, an evaluation that could not write its outcome had failed for good."""
+    job = add_job(folder, "full_once-1", attempts=1)
+    work(folder, started)
+    result = folder.result(job.id)
+    assert result is not None and result.valid and result.attempts == 1
+    assert calls(folder) == [job.id, job.id]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+@pytest.mark.parametrize("place", ["jobs", "claims", "results", "reports"])
+def test_what_is_no_file_blocks_no_worker_and_leads_nowhere(
+    folder: EventFolder, started: Started, tmp_path: Path, place: str, kind: str
+):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    make = {"pipe": os.mkfifo, "folder": os.mkdir, "link": lambda path: path.symlink_to(outside)}[kind]
+    job = add_job(folder, "score-1")
+    if place == "jobs":
+        make(folder.jobs / "000009-panel-1.json")
+    elif not (place == "reports" and kind == "folder"):
+        name = job.id if place == "reports" else f"{job.id}.json"
+        make(folder.path / place / name)
+    work(folder, started)
+    result = folder.result(job.id)
+    assert result is not None and result.valid and list(outside.iterdir()) == []
+    assert folder.job_ids() == [job.id]

@@ -4,7 +4,7 @@ A module of a command has a docstring, which is its help; `add_arguments`, which
 may. Only this package and `surefoot.cli` decide what the process prints last and with which code it ends:
 
 0 done; 1 refused or failed, with one message on stderr; 2 the command line cannot be understood, or `crosscheck` found
-a difference; 130 interrupted by Ctrl-C.
+a difference; 129 and 143 ended by SIGHUP or SIGTERM, a training saved; 130 interrupted by Ctrl-C.
 """
 
 import argparse

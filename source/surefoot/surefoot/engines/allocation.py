@@ -1,15 +1,9 @@
 """Memory that runs out while environments are built: one line instead of the allocator's traceback."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from surefoot.errors import EngineError
-
-_MESSAGES = re.compile(
-    r"not enough memory|out of memory|(can't|cannot|could not|failed to|unable to) allocate|bad_alloc", re.IGNORECASE
-)
-"""How torch, CUDA, NumPy, MuJoCo and C++ say it; only Python and NumPy have a type of exception for it."""
+from surefoot.errors import EngineError, is_out_of_memory
 
 
 @contextmanager
@@ -23,7 +17,7 @@ def refusing_too_many(num_envs: int) -> Iterator[None]:
         yield
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        if not isinstance(error, MemoryError) and not _MESSAGES.search(reason):
+        if not is_out_of_memory(error):
             raise
         raise EngineError(
             f"training.num_envs: {num_envs} environments do not fit into the memory ({reason[:160]}). "

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from surefoot.errors import RunFolderError
-from surefoot.files import link_or_copy, sha256_of
+from surefoot.files import link_or_copy, make_way, read_file, sha256_of
 from surefoot.jobs.job import Result
 from surefoot.jobs.queue import EventFolder
 from surefoot.reporting import write_json
@@ -46,6 +46,8 @@ def keep_best(folder: EventFolder, results: list[Result]) -> Result | None:
     if before is not None and before.get("job") == best.job.id and before.get("checkpoint_sha256") == _sha256(target):
         return None
     source = checkpoint_of(folder, best)
+    make_way(target)
+    make_way(folder.run / PROVENANCE)
     try:
         link_or_copy(source, target)
     except OSError as error:
@@ -72,7 +74,7 @@ def checkpoint_of(folder: EventFolder, result: Result) -> Path:
 def read_provenance(run: Path) -> dict[str, Any] | None:
     """Where `model_best.pt` comes from; None where there is none, or its description is damaged."""
     try:
-        plain: Any = json.loads((run / PROVENANCE).read_text())
+        plain: Any = json.loads(read_file(run / PROVENANCE))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(plain, dict):

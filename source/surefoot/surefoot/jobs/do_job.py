@@ -4,6 +4,7 @@ A crash, a leak or an endless loop of a simulator ends with it; the worker that 
 """
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -14,13 +15,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from surefoot.errors import SurefootError
-from surefoot.files import write_atomically
+from surefoot.errors import CannotWrite, SurefootError
+from surefoot.files import make_way, write_atomically
 from surefoot.jobs.job import Job, Measurements, Result, answered, fault, to_json
 from surefoot.jobs.queue import EventFolder, checkpoint_for, report_folder
 from surefoot.manifest.base import Section
+from surefoot.reporting import say
 
 OUTCOME = "outcome.json"
+TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
+"""Exit code of an evaluation that the disk kept from its end: the job is to be done again, and is not at fault."""
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 Evaluate = Callable[[Path, Job, Path], Measurements]
 """Run folder, job, folder for the report."""
@@ -47,6 +52,9 @@ def evaluate_here(folder: EventFolder, job: Job, evaluate: Evaluate) -> Result:
     """Do a job in this process, as `--events inline` asks for, and write its result.
 
     What goes wrong on purpose becomes a fault, what is a bug is raised.
+
+    Raises:
+        CannotWrite: The disk is full or read-only; the job is still to be done.
     """
     start = time.perf_counter()
     try:
@@ -54,6 +62,8 @@ def evaluate_here(folder: EventFolder, job: Job, evaluate: Evaluate) -> Result:
         out = report_folder(folder, job)
         finding = evaluate(folder.run, job, out)
         result = answered(job, finding, str(out.relative_to(folder.run)), 1, time.perf_counter() - start)
+    except CannotWrite:
+        raise
     except SurefootError as error:
         result = fault(job, str(error), 1, time.perf_counter() - start)
     folder.answer(result)
@@ -73,16 +83,32 @@ def main(arguments: list[str], evaluate: Evaluate | None = None) -> None:
     folder, identity = EventFolder(Path(arguments[0])), arguments[1]
     job = folder.job(identity)
     os.nice(job.nice)
+    try:
+        _do(folder, job, evaluate, start)
+    except CannotWrite as error:
+        say(f"{job.id}: {error}")
+        sys.exit(TRY_LATER)
+    except OSError as error:
+        if error.errno not in _PASSING:
+            raise
+        say(f"{job.id}: {error}")
+        sys.exit(TRY_LATER)
+
+
+def _do(folder: EventFolder, job: Job, evaluate: Evaluate | None, start: float) -> None:
     out = report_folder(folder, job)
     try:
         checkpoint_for(folder.run, job)
         if evaluate is None:
             from surefoot.jobs.kinds import evaluate  # torch and a simulator: only for a job that can be done
         finding, problem = evaluate(folder.run, job, out), ""
+    except CannotWrite:
+        raise
     except SurefootError as error:
         finding, problem = None, str(error)
     outcome = Outcome(job=job, finding=finding, fault=problem, seconds=time.monotonic() - start)
     # The worker trusts this file, whatever the exit code: a simulator may take the process down at its end.
+    make_way(out / OUTCOME)
     write_atomically(out / OUTCOME, to_json(outcome))
 
 

@@ -10,11 +10,14 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from surefoot.errors import RunFolderError
+from surefoot.files import read_file
 from surefoot.machine import Machine
 from surefoot.manifest.base import Section
 from surefoot.manifest.document import explain
 
 SCHEMA_VERSION = 1
+_MOST_BYTES = 64 << 20
+"""Of a document's file."""
 _ID = re.compile(r"(\d{6})-([A-Za-z0-9][A-Za-z0-9_.-]*)-(\d+)")
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -106,7 +109,7 @@ def read_document(path: Path, kind: type[Document], what: str) -> Document:
         RunFolderError: Absent, half written, of another version, or not what is expected.
     """
     try:
-        text = path.read_bytes()
+        text = read_file(path, most=_MOST_BYTES)
     except OSError as error:
         raise RunFolderError(f"{path}: no {what} can be read ({error.strerror}).") from error
     try:

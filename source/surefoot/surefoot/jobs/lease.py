@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,11 +13,16 @@ from typing import Any
 import psutil
 from filelock import FileLock
 
-from surefoot.errors import RunFolderError
-from surefoot.files import write_atomically
+from surefoot.errors import CannotWrite, RunFolderError
+from surefoot.files import make_way, read_file, write_atomically
+from surefoot.reporting import say
 
 FOREIGN_AFTER = 120.0
 """s without a heartbeat after which a holder that cannot be looked up, on another machine, counts as gone."""
+_MOST_BYTES = 10_000
+"""Of a lease's file."""
+_LOCK_TIMEOUT = 60.0
+"""s; the lock is held for milliseconds, unless its holder was stopped in between."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,21 @@ class Lease:
     Args:
         path: File of the role; a lock file is made beside it.
         role: What the holder does, for the error message.
+        clock: s, monotonic.
+        sleep: Waits for so many s.
     """
 
-    def __init__(self, path: Path, role: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        role: str,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.path = path
         self.role = role
+        self._clock, self._sleep = clock, sleep
+        self._seen: tuple[int, float] | None = None
 
     def holder(self) -> Identity | None:
         """The living holder, or None."""
@@ -105,28 +120,54 @@ class Lease:
         return found if found is not None and found.lives(self.heartbeat_age()) else None
 
     def heartbeat_age(self) -> float:
-        """s since the holder's last heartbeat, by the clock of the file system."""
+        """s since the holder's last heartbeat, by the file's time, or since it was first seen here."""
         try:
-            # A network file system's clock may be ahead of this machine's.
-            return max(0.0, time.time() - self.path.stat().st_mtime)
+            beat = self.path.lstat().st_mtime_ns
         except OSError:
             return float("inf")
+        now = self._clock()
+        if self._seen is None or self._seen[0] != beat:
+            self._seen = (beat, now)
+        # A time that lies ahead says nothing: a network's clock may differ from this one, or the file was set so.
+        return max(now - self._seen[1], time.time() - beat / 1e9)
 
     def acquire(self) -> None:
         """Take the role; taking it twice in one process is one.
 
+        A holder on another machine whose heartbeat lies in the future is watched for `FOREIGN_AFTER` first.
+
         Raises:
             RunFolderError: A living process has it, or the folder cannot be written.
         """
-        with self._locked():
-            holder, own = self.holder(), Identity.own()
-            if holder is not None and not holder.is_same(own):
+        own, said, first = Identity.own(), False, None
+        while True:
+            with self._locked():
+                holder = self.holder()
+                if holder is None or holder.is_same(own):
+                    make_way(self.path)
+                    write_atomically(self.path, json.dumps(asdict(own)).encode())
+                    return
+                beat = self._seen[0] if self._seen is not None else 0
+            first = beat if first is None else first
+            if holder.is_near(own) or beat != first or beat / 1e9 <= time.time():
                 where = "" if holder.host == own.host else f" on {holder.host}"
                 raise RunFolderError(
                     f"{self.path.parent}: process {holder.pid}{where} {self.role} already. "
                     "Wait until it ends, or end it first."
                 )
-            write_atomically(self.path, json.dumps(asdict(own)).encode())
+            if not said:
+                said = True
+                say(
+                    f"{self.path}: its time lies in the future; for up to {FOREIGN_AFTER:g} s it is watched whether "
+                    f"process {holder.pid} on {holder.host} still lives",
+                )
+            self._sleep(1.0)
+
+    def give_up(self, holder: Identity) -> None:
+        """Free the role of a holder that does not answer; should it wake, `beat` tells it so."""
+        with suppress(OSError, RunFolderError), self._locked():
+            if self._read() == holder:
+                self.path.unlink(missing_ok=True)
 
     def beat(self) -> bool:
         """Say that the holder lives; False where another process has the role now."""
@@ -135,19 +176,19 @@ class Lease:
             return False
         with suppress(OSError):
             # The time of the file is the heartbeat: nothing is written, so a full disk does not end it.
-            os.utime(self.path)
+            os.utime(self.path, follow_symlinks=False)
         return True
 
     def release(self) -> None:
         """Give the role back; nothing happens where another process has it."""
-        with suppress(RunFolderError), self._locked():
+        with suppress(RunFolderError, OSError), self._locked():
             found = self._read()
             if found is not None and found.is_same(Identity.own()):
                 self.path.unlink(missing_ok=True)
 
     def _read(self) -> Identity | None:
         try:
-            plain: Any = json.loads(self.path.read_text())
+            plain: Any = json.loads(read_file(self.path, most=_MOST_BYTES))
             names = (str(plain[name]) for name in ("boot", "namespace", "host"))
             return Identity(int(plain["pid"]), int(plain["start"]), *names)
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
@@ -159,9 +200,9 @@ class Lease:
         # Not the lease itself: it is replaced when it is written, and a lock on the old file holds nobody off.
         path = self.path.with_name(f".{self.path.name}.lock")
         try:
-            lock = FileLock(path).acquire()
+            lock = FileLock(path, timeout=_LOCK_TIMEOUT).acquire()
         except OSError as error:
-            raise RunFolderError(f"{path}: cannot be written ({error.strerror}).") from error
+            raise CannotWrite(f"{path}: cannot be written ({error.strerror or error}).") from error
         with lock:
             yield
 

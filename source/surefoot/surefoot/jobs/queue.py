@@ -6,10 +6,11 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from surefoot.errors import RunFolderError
-from surefoot.files import link_or_copy, sha256_of, write_atomically
+from surefoot.errors import CannotWrite, RunFolderError
+from surefoot.files import link_or_copy, make_way, read_file, set_aside, sha256_of, write_atomically
 from surefoot.jobs.job import Job, Result, number_of, read_job, read_result, to_json
 from surefoot.jobs.lease import Identity, Lease
+from surefoot.reporting import say
 
 NAME = "events"
 
@@ -38,10 +39,13 @@ class EventFolder:
             RunFolderError: The run folder cannot be written.
         """
         try:
-            for path in (self.jobs, self.results, self.claims, self.reports, self.pins):
+            for path in (self.path, self.jobs, self.results, self.claims, self.reports, self.pins):
+                # A link would lead writes out of the run; a file in the way would end them.
+                if path.is_symlink() or (path.exists() and not path.is_dir()):
+                    say(f"{path} is no folder and is put aside as {set_aside(path).name}")
                 path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunFolderError(f"{self.path}: cannot be created ({error.strerror}).") from error
+            raise CannotWrite(f"{self.path}: cannot be created ({error.strerror}).") from error
 
     def job_ids(self) -> list[str]:
         """Of all jobs ever written, in order."""
@@ -95,7 +99,7 @@ class EventFolder:
         left = [identity for identity in self.job_ids() if int(identity.rpartition("-")[2]) > iteration]
         for identity in left:
             for folder in (self.jobs, self.results):
-                with suppress(OSError):
+                with suppress(CannotWrite):
                     self.set_aside(folder / f"{identity}.json", "given_up")
             self.unpin(identity)
         return left
@@ -115,7 +119,7 @@ class EventFolder:
             link_or_copy(checkpoint, pinned)
             return str(pinned.relative_to(self.run)), sha256_of(pinned)
         except OSError as error:
-            raise RunFolderError(f"{checkpoint}: cannot be kept for {identity} ({error.strerror}).") from error
+            raise CannotWrite(f"{checkpoint}: cannot be kept for {identity} ({error.strerror}).") from error
 
     def unpin(self, identity: str) -> None:
         """Let go of a job's checkpoint."""
@@ -128,7 +132,10 @@ class EventFolder:
         Raises:
             RunFolderError: The folder cannot be written.
         """
-        write_atomically(self.jobs / f"{job.id}.json", to_json(job))
+        self.make()
+        path = self.jobs / f"{job.id}.json"
+        make_way(path)
+        write_atomically(path, to_json(job))
 
     def answer(self, result: Result) -> bool:
         """Write a result; False where a whole one was there, which stays, or where the job's file is gone.
@@ -139,8 +146,9 @@ class EventFolder:
         path = self.results / f"{result.job.id}.json"
         if not (self.jobs / path.name).exists():
             return False  # nobody asks any more
+        self.make()
         # Not whole, or the answer to another job of this name: it makes room for this one.
-        if path.exists():
+        if os.path.lexists(path):
             if self.result(result.job.id) is not None:
                 return False
             self.set_aside(path)
@@ -149,9 +157,10 @@ class EventFolder:
 
     def set_aside(self, path: Path, suffix: str = "broken") -> Path:
         """Keep a damaged file under a name that nobody reads as a job or a result."""
-        stem = path.name.removesuffix(".json")
-        free = next(n for n in range(1, 10_000) if not path.with_name(f"{stem}.{suffix}{n}").exists())
-        return path.rename(path.with_name(f"{stem}.{suffix}{free}"))
+        try:
+            return set_aside(path, suffix)
+        except OSError as error:
+            raise CannotWrite(f"{path}: cannot be put aside ({error.strerror}).") from error
 
 
 class Claim:
@@ -187,14 +196,16 @@ class Claim:
 
     def drop(self) -> None:
         """The job is done."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # a claim that stays does no harm: nobody begins a job that has its result
+            self._path.unlink(missing_ok=True)
 
     def _write(self, attempts: int, who: Identity) -> None:
+        make_way(self._path)
         write_atomically(self._path, json.dumps({"attempts": attempts, "by": asdict(who)}).encode())
 
     def _read(self) -> tuple[int, str]:
         try:
-            plain = json.loads(self._path.read_text())
+            plain = json.loads(read_file(self._path))
             return int(plain["attempts"]), str(plain["by"]["boot"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return 0, ""
@@ -221,13 +232,17 @@ def report_folder(folder: EventFolder, job: Job) -> Path:
     """Where the full report of a job goes; made if need be.
 
     Raises:
-        RunFolderError: The folder cannot be written.
+        CannotWrite: The folder cannot be written.
     """
+    folder.make()
     out = folder.reports / job.id
     try:
+        # A link would lead the report, and what clears it, out of the run.
+        if out.is_symlink() or (out.exists() and not out.is_dir()):
+            say(f"{out} is no folder and is put aside as {folder.set_aside(out).name}")
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunFolderError(f"{out}: cannot be created ({error.strerror}).") from error
+        raise CannotWrite(f"{out}: cannot be created ({error.strerror}).") from error
     return out
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from surefoot.audit.alerts.alerts import Alert
-from surefoot.files import write_atomically
+from surefoot.files import make_way, read_file, write_atomically
 from surefoot.jobs.job import Metric, Result
 from surefoot.jobs.plan import PlannedEvent
 from surefoot.manifest.audit import Action
@@ -191,13 +191,14 @@ class ReactionLog:
             RunFolderError: The folder cannot be written.
         """
         plain = {"results": self.results, "omitted": [asdict(entry) for entry in self.omitted]}
+        make_way(self._path)
         write_atomically(self._path, json.dumps(plain).encode())
 
 
 def read_reaction_log(folder: Path) -> tuple[dict[str, int], list[Omitted]]:
     """Results by job with the iteration, and omitted events; nothing where the file is absent or damaged."""
     try:
-        plain = json.loads((folder / _FILE_NAME).read_text())
+        plain = json.loads(read_file(folder / _FILE_NAME))
         results = {str(job): int(at) for job, at in plain["results"].items()}
         omitted = [Omitted(str(e["event"]), max(0, int(e["iteration"])), str(e["reason"])) for e in plain["omitted"]]
         return results, omitted

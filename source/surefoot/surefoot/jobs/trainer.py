@@ -89,11 +89,17 @@ class RunEvents:
         """Events that were due and have no job."""
         return self._log.omitted
 
-    def start(self, iteration: int, checkpoint: Path | None) -> None:
-        """Start the worker, and write the jobs of the checkpoint that is continued if they are missing."""
+    def start(self, iteration: int, checkpoint: Path | None, end: bool = False) -> None:
+        """Start the worker, and write the jobs of the checkpoint that is continued if they are missing.
+
+        Args:
+            iteration: PPO iterations done.
+            checkpoint: Of that iteration; None where there is none.
+            end: The run is complete, and is only to be closed.
+        """
         if self.given_up:
             say(f"Events about checkpoints after iteration {iteration} are put aside: {', '.join(self.given_up)}")
-        self.submit(iteration, checkpoint)
+        self.submit(iteration, checkpoint, end)
         if self._worker is not None:
             self._worker.watch()
 
@@ -132,7 +138,7 @@ class RunEvents:
         alerts += self._watch(iteration)
         if self._orders or self._log_is_behind:
             self._retry.attempt(lambda: self._write(iteration))
-            self._evaluate_inline()
+        self._evaluate_inline()
         self.seconds += time.perf_counter() - start
         return alerts
 
@@ -165,6 +171,10 @@ class RunEvents:
             if waited - said >= _SAY_EVERY:
                 said = waited
                 names = ", ".join(self.waiting()[:3]) + (", ..." if len(waiting) > 3 else "")
+                unwritten = ", ".join(
+                    f"{order.event.name} of iteration {order.iteration}" for order in self._orders[:3]
+                )
+                names = names or f"{unwritten}, which could not be written yet"
                 say(f"Waiting for {len(waiting)} scheduled events, {waited:.0f} s: {names}")
             time.sleep(_LOOK_EVERY)
             alerts += self.poll(iteration)
@@ -183,7 +193,9 @@ class RunEvents:
             self._retry.attempt(self._write_log, now=True)
 
     def _gave_up(self) -> bool:
-        return self._worker is None or self._worker.problem is not None
+        if self._worker is None:
+            return self.plan.mode != "inline"
+        return self._worker.problem is not None
 
     def _take(self, result: Result, iteration: int) -> list[Alert]:
         job = result.job
@@ -242,6 +254,8 @@ class RunEvents:
         return alerts
 
     def _write(self, now: int) -> None:
+        # Somebody may have deleted the folder.
+        self.folder.make()
         while self._orders:
             self._write_job(self._orders[0], now)
             # After it was written: a full disk raises above, and the order is tried again.
@@ -291,8 +305,12 @@ class RunEvents:
         self._jobs[job.id] = job
 
     def _evaluate_inline(self) -> None:
-        waiting = self.waiting() if self.plan.mode == "inline" else []
-        for job in [job for job in waiting if self.folder.result(job) is None]:
+        if self.plan.mode == "inline" and self.waiting():
+            # A bug is raised; a full disk, or a worker that was started by hand, is waited for.
+            self._retry.attempt(self._evaluate_what_waits, only=RunFolderError)
+
+    def _evaluate_what_waits(self) -> None:
+        for job in [job for job in self.waiting() if self.folder.result(job) is None]:
             say(f"{job}: evaluating here, training waits")
             # A worker that was started by hand must not do the same job meanwhile.
             self.folder.worker.acquire()

@@ -4,19 +4,23 @@ It takes the jobs in order, gives each to a process of its own, and writes the r
 train any more and no job is left.
 """
 
+import functools
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from surefoot.errors import RunFolderError
-from surefoot.jobs.do_job import OUTCOME, Outcome
+from surefoot.errors import CannotWrite, RunFolderError
+from surefoot.files import make_way, sweep
+from surefoot.jobs.do_job import OUTCOME, TRY_LATER, Outcome
 from surefoot.jobs.job import Job, Result, answered, fault, read_document
 from surefoot.jobs.lease import trainer_lease
+from surefoot.jobs.processes import TOKEN, end
 from surefoot.jobs.queue import Claim, EventFolder, report_folder
 from surefoot.reporting import say
 
@@ -26,6 +30,9 @@ _LOOK_EVERY = 0.5
 """s between looks for jobs, and at the evaluation."""
 _BEAT_EVERY = 2.0
 """s between heartbeats."""
+_LONGEST_WAIT = 30.0
+"""s between two attempts to write."""
+_T = TypeVar("_T")
 
 
 class Stopped(BaseException):
@@ -52,6 +59,7 @@ class WorkerLoop:
         self._done: set[str] = set()
         self._beaten = -float("inf")
         self._folder.worker.acquire()
+        sweep(self._folder.path)
 
     def work(self) -> int:
         """Until no job is left and nobody trains; returns how many results were written."""
@@ -60,9 +68,10 @@ class WorkerLoop:
         try:
             while True:
                 training = trainer.holder() is not None  # before the look at the queue: a job it wrote is seen
-                job = self._next()
+                job = self._patiently(self._next)
                 if job is not None:
-                    count += self._folder.answer(self._do(job))
+                    result = self._patiently(functools.partial(self._do, job))
+                    count += self._patiently(functools.partial(self._folder.answer, result))
                     self._claim(job).drop()
                 elif not training:
                     self._finish(self._folder.run)
@@ -73,13 +82,30 @@ class WorkerLoop:
         finally:
             self._folder.worker.release()
 
+    def _patiently(self, action: Callable[[], _T]) -> _T:
+        """Do what needs the disk; while it is full or read-only, wait, beat and say so."""
+        wait = _LOOK_EVERY
+        while True:
+            try:
+                return action()
+            except CannotWrite as error:
+                say(f"{error} Next attempt in {wait:g} s.")
+                self._pause(wait)
+                wait = min(2.0 * wait, _LONGEST_WAIT)
+
+    def _pause(self, seconds: float) -> None:
+        end_of_pause = time.monotonic() + seconds
+        while time.monotonic() < end_of_pause:
+            self._beat()
+            time.sleep(_LOOK_EVERY)
+
     def _next(self) -> Job | None:
         """The first job without a whole result; damaged files are put aside."""
         for identity in self._folder.job_ids():
             if identity in self._done:
                 continue
             path = self._folder.results / f"{identity}.json"
-            if path.exists():
+            if os.path.lexists(path):
                 if self._folder.result(identity) is not None:
                     self._done.add(identity)
                     continue
@@ -108,14 +134,20 @@ class WorkerLoop:
             start = time.monotonic()
             try:
                 code = self._run(job)
+            except CannotWrite:
+                self._put_back(claim)
+                raise
             except TimeoutError:
                 return fault(job, f"no answer within {job.timeout:g} s", attempt, time.monotonic() - start)
             except BaseException:  # told to end: that is not the job's fault
-                claim.untake()
+                self._put_back(claim)
                 raise
             # Before the exit code: a simulator may crash after everything was written.
             if (outcome := self._outcome(job)) is not None:
                 return self._result(job, outcome, attempt)
+            if code == TRY_LATER:
+                self._put_back(claim)
+                raise CannotWrite(f"{job.id}: the evaluation could not write; see {log}.")
             seconds = time.monotonic() - start
             # It ended by itself and would again; only what was killed by a signal is tried again.
             if code >= 0:
@@ -124,6 +156,12 @@ class WorkerLoop:
             if attempt >= job.attempts:
                 return fault(job, f"the evaluation was killed {attempt} times, last by {name}", attempt, seconds)
             attempt = claim.take()
+
+    @staticmethod
+    def _put_back(claim: Claim) -> None:
+        """The attempt does not count; on a full disk it does, which costs the job one of its attempts at most."""
+        with suppress(CannotWrite):
+            claim.untake()
 
     def _outcome(self, job: Job) -> Outcome | None:
         try:
@@ -145,13 +183,18 @@ class WorkerLoop:
             TimeoutError: It took too long and was killed.
         """
         # Or what an earlier attempt left would pass for this one's outcome.
-        (report_folder(self._folder, job) / OUTCOME).unlink(missing_ok=True)
+        left = report_folder(self._folder, job) / OUTCOME
+        make_way(left)
+        try:
+            left.unlink(missing_ok=True)
+        except OSError as error:
+            raise CannotWrite(f"{left}: cannot be deleted ({error.strerror}).") from error
         # Libraries read these as they are loaded, so they are set before the process begins.
         threads = {name: str(job.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         process = subprocess.Popen(
             [*self._evaluate, str(self._folder.run), job.id, str(os.getpid())],
             stdin=subprocess.DEVNULL,
-            env=os.environ | threads,
+            env={name: text for name, text in os.environ.items() if name != TOKEN} | threads,
         )
         deadline = time.monotonic() + job.timeout
         try:
@@ -164,9 +207,7 @@ class WorkerLoop:
                     raise TimeoutError
         finally:
             # Told to end, or out of time: the evaluation must not go on alone.
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            end(process)
 
     def _beat(self) -> None:
         """Say that this process lives; end where another one has taken over."""

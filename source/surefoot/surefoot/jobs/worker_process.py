@@ -1,15 +1,19 @@
 """The worker process as the trainer sees it: started, watched, started again, ended; never waited for."""
 
+import errno
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
+from surefoot.errors import RunFolderError
+from surefoot.files import make_way
 from surefoot.jobs.lease import Identity
+from surefoot.jobs.processes import TOKEN, end, kill_worker, token_of
 from surefoot.jobs.queue import EventFolder
+from surefoot.reporting import say
 
 SILENT_AFTER = 60.0
 """s without a heartbeat after which a worker counts as hung and is killed; it beats every 2 s, evaluating or not."""
@@ -51,8 +55,13 @@ class WorkerProcess:
         if holder is not None:
             # A process number means nothing on another machine, and must not be killed here.
             if self._is_silent() and holder.is_near(Identity.own()):
-                with suppress(OSError):
-                    os.kill(holder.pid, signal.SIGKILL)  # what it evaluates dies with it
+                killed = kill_worker(holder, self._folder.run)  # what it evaluates dies with it
+                what = "was killed" if killed else "is not a worker that this run started, and was left alone"
+                say(
+                    f"{self._folder.worker.path}: no heartbeat for {SILENT_AFTER:g} s; process {holder.pid} {what}",
+                )
+                # Alive or not, it has lost the role, and learns so at its next heartbeat.
+                self._folder.worker.give_up(holder)
                 self._beat = (None, 0.0)
             return
         # It may still be importing, and have no lease yet.
@@ -67,16 +76,20 @@ class WorkerProcess:
         self._next = self._clock() + FIRST_WAIT * 2.0**self._starts
         self._starts += 1
         try:
-            with self._folder.log.open("ab") as log:
+            self._folder.make()
+            with _append_to(self._folder.log) as log:
                 self._process = subprocess.Popen(
                     [*self._command, str(self._folder.run)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
+                    env=os.environ | {TOKEN: token_of(self._folder.run)},
                     start_new_session=True,  # Ctrl-C in the trainer's terminal is not for it
                 )
         except OSError as error:
             self.problem = f"the worker cannot be started ({error.strerror})"
+        except RunFolderError:
+            pass  # a full disk: the next look starts it
 
     def _is_silent(self) -> bool:
         try:
@@ -91,12 +104,16 @@ class WorkerProcess:
     def stop(self) -> None:
         """End the worker that was started here, and what it evaluates; its job stays in the queue."""
         process, self._process = self._process, None
-        if process is None or process.poll() is not None:
-            return
-        # SIGTERM first: the worker then kills what it evaluates and gives its lease back.
-        process.terminate()
-        try:
-            process.wait(timeout=10.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            # Not at once: the worker then kills what it evaluates and gives its lease back.
+            end(process, grace=10.0)
+
+
+def _append_to(path: Path) -> BinaryIO:
+    make_way(path)
+    try:
+        return path.open("ab")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        return open(os.devnull, "ab")  # a worker without a log is better than none

@@ -13,8 +13,9 @@ from rsl_rl.runners import OnPolicyRunner
 from surefoot.audit.alerts import learning
 from surefoot.audit.alerts.alerts import Alert
 from surefoot.audit.record.console import alert_lines
-from surefoot.errors import AlertStop, CheckpointError, Diverged, EngineError
-from surefoot.files import write_atomically
+from surefoot.audit.record.resilience import END_PAUSE, LONGEST_PAUSE, Retry
+from surefoot.errors import AlertStop, CannotWrite, CheckpointError, Diverged, EngineError
+from surefoot.files import make_way, write_atomically
 from surefoot.jobs.job import Result
 from surefoot.jobs.reactions import pause, stop_message
 from surefoot.jobs.trainer import RunEvents
@@ -63,7 +64,10 @@ class TrainRunner(OnPolicyRunner):
         self.folder = folder
         self.progress = progress
         self.interrupted = False
-        """Set by Ctrl-C: the current iteration is the last."""
+        """Set by Ctrl-C, SIGTERM or SIGHUP: the current iteration is the last."""
+        self.signal: int | None = None
+        """Which of them came first."""
+        self._checkpoint_retry = Retry("Checkpoint")
         self._earlier: list[str] = []
         self.iterations_done = 0
         self.audit = RunAudit(env.env, folder, resumed_at, self.alg)
@@ -132,13 +136,14 @@ class TrainRunner(OnPolicyRunner):
 
     def _train(self, until: int) -> list[Alert]:
         """Iterate to the end, or until an alert stops the run; returns the alerts that did."""
-        with torch.inference_mode():
-            self.audit.preflight()
+        if self.iterations_done < until:
+            with torch.inference_mode():
+                self.audit.preflight()
         obs = self.env.get_observations()
         self.alg.train_mode()
         stop: list[Alert] = []
         with interruptible(self):
-            self._start_events()
+            self._start_events(until)
             while self.iterations_done < until and not self.interrupted and not stop:
                 obs, audited = self._iterate(obs, until)
                 done, action = self.iterations_done, audited.action
@@ -160,11 +165,11 @@ class TrainRunner(OnPolicyRunner):
                 stop = self._wait_for_events()
         return stop
 
-    def _start_events(self) -> None:
+    def _start_events(self, until: int) -> None:
         self._document("running")
         if self.events is not None:
             path = self.folder / f"model_{self.iterations_done}.pt" if self.folder is not None else None
-            self.events.start(self.iterations_done, path)
+            self.events.start(self.iterations_done, path, self.iterations_done == until)
 
     def _wait_for_events(self) -> list[Alert]:
         """See the outstanding results in; returns the alerts that make the run a stopped one."""
@@ -241,7 +246,7 @@ class TrainRunner(OnPolicyRunner):
     @property
     def failures(self) -> int:
         """Attempts to write that failed since the start, wherever they were retried."""
-        writers = (self.audit, self.progress, self.events, self.document)
+        writers = (self.audit, self.progress, self.events, self.document, self._checkpoint_retry)
         return sum(writer.failures for writer in writers if writer is not None)
 
     def _samples_at(self, iteration: int) -> int:
@@ -256,8 +261,6 @@ class TrainRunner(OnPolicyRunner):
         """
         if self.folder is None:
             return None
-        if self.audit.record is not None:
-            self.audit.record.save(end=last)
         path = self.folder / f"model_{self.iterations_done}.pt"
         content = self.alg.save() | {
             "iter": self.iterations_done,
@@ -279,9 +282,21 @@ class TrainRunner(OnPolicyRunner):
         if env_state is not None:
             state = {"iter": self.iterations_done, "env": env_state, "audit": self.audit.state_dict()}
             files = {checkpoints.env_state_path(self.folder, self.iterations_done): state} | files
-        checkpoints.save_together(files)
+        self._checkpoint_retry.insist(
+            lambda: self._save_together(files, last),
+            only=CannotWrite,
+            patience=lambda: END_PAUSE if self.interrupted or broken else LONGEST_PAUSE,
+        )
         checkpoints.drop_other_env_states(self.folder, self.iterations_done)
         return path
+
+    def _save_together(self, files: dict[Path, dict[str, Any]], last: bool) -> None:
+        # Before each attempt: after a full disk the checkpoint would be there before its rows.
+        if self.audit.record is not None:
+            self.audit.record.save(end=last, now=self._checkpoint_retry.failures > 0)
+        for path in files:
+            make_way(path)
+        checkpoints.save_together(files)
 
     def resume(self, loaded: checkpoints.Checkpoint) -> str:
         """Continue from a checkpoint; returns a sentence on what was restored."""

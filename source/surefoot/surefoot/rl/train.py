@@ -2,15 +2,17 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 from surefoot.engines import load_engine
 from surefoot.engines.allocation import refusing_too_many
-from surefoot.errors import ManifestError, RunFolderError
-from surefoot.files import write_atomically
+from surefoot.errors import Interrupted, ManifestError, RecordError, RunFolderError
+from surefoot.files import sweep, write_atomically
 from surefoot.jobs.lease import Lease, trainer_lease
 from surefoot.jobs.plan import EventPlan
 from surefoot.jobs.queue import EventFolder
+from surefoot.jobs.reactions import read_reaction_log
 from surefoot.jobs.trainer import RunEvents
 from surefoot.machine import Machine
 from surefoot.manifest import Manifest, write_manifest
@@ -25,6 +27,7 @@ from surefoot.rl.vec_env import SurefootVecEnv
 from surefoot.runs import run_folder
 from surefoot.runs.checkpoint import check_fits
 from surefoot.runs.record_keeper import RunRecordKeeper
+from surefoot.runs.run_record import read_run_record
 
 
 def train(
@@ -91,7 +94,8 @@ def resume(
     diff = run_folder.check_same_manifest(folder, manifest, allow_manifest_change)
     check_fits(resumable.checkpoint, manifest)
     done = resumable.checkpoint.iteration
-    if done >= manifest.training.max_iterations:
+    closing = done == manifest.training.max_iterations and not _is_closed(folder, events)
+    if done >= manifest.training.max_iterations and not closing:
         raise RunFolderError(
             f"{folder}: all {done} iterations are done. To train on: "
             f"--max_iterations {2 * done} --allow-manifest-change{_left_over(folder)}"
@@ -102,10 +106,13 @@ def resume(
     lease = trainer_lease(folder)
     lease.acquire()
     try:
+        sweep(folder)
         with refusing_too_many(manifest.training.num_envs):
             built = load_engine(machine.engine)
             env = built.make_env(manifest, device=machine.device, num_threads=machine.threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder, resumed_at=done)
+        if closing:
+            say(f"All {done} iterations of {folder} are done; what is missing at its end is made up for.")
         say(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}")
         runner.progress = Progress(make_writer(folder, manifest), manifest)
         run_folder.record_start(folder, manifest, env.device, done, diff, machine.engine)
@@ -118,6 +125,20 @@ def resume(
         raise
     _train(runner, lease)
     return folder
+
+
+def _is_closed(folder: Path, events: EventPlan | None) -> bool:
+    """Whether a run whose iterations are done has nothing left: its record says so, and every result was reacted to."""
+    try:
+        if read_run_record(folder).status != "finished":
+            return False
+    except RecordError:
+        return False
+    if events is None:
+        return True
+    queue = EventFolder(folder)
+    handled, _ = read_reaction_log(queue.path)
+    return not queue.outstanding() and set(queue.result_ids()) <= handled.keys()
 
 
 def _refuse_empty_buckets(manifest: Manifest) -> None:
@@ -168,6 +189,9 @@ def _train(runner: TrainRunner, lease: Lease) -> None:
         f"{again}  surefoot play {runner.folder}\n  surefoot evaluate {runner.folder}\n"
         f"  surefoot accounts {runner.folder}\n  tensorboard --logdir {runner.folder}"
     )
+    # Ctrl-C is a person's wish; who sends the others wants to know that the run is not done.
+    if runner.interrupted and runner.signal is not None and runner.signal != signal.SIGINT:
+        raise Interrupted(runner.signal, f"{runner.folder}: ended by {signal.Signals(runner.signal).name} and saved.")
 
 
 def _left_over(folder: Path) -> str:

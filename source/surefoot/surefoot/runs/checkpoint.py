@@ -3,6 +3,7 @@
 import io
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -221,4 +222,5 @@ def drop_other_env_states(folder: Path, iteration: int) -> None:
     for path in folder.glob("env_state_*.pt"):
         match = _ENV_STATE.fullmatch(path.name)
         if match and int(match[1]) != iteration:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # the next checkpoint tries again
+                path.unlink(missing_ok=True)

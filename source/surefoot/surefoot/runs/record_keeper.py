@@ -9,8 +9,8 @@ import numpy as np
 from surefoot.audit.accounts.metrics import Flush
 from surefoot.audit.alerts import learning
 from surefoot.audit.record.record_file import read_record
-from surefoot.audit.record.resilience import Retry
-from surefoot.errors import RecordError
+from surefoot.audit.record.resilience import END_PAUSE, Retry
+from surefoot.errors import CannotWrite, RecordError
 from surefoot.jobs.plan import Mode
 from surefoot.manifest import Manifest
 from surefoot.runs.record_schema import Status
@@ -63,12 +63,17 @@ class RunRecordKeeper:
             reason: Of its end.
             now: There is no later chance.
         """
-        self._retry.attempt(
-            lambda: write_run_record(
-                self._folder, self._manifest, self._totals, status, mode=self._mode, reason=reason
-            ),
-            now=now,
-        )
+
+        def write() -> None:
+            write_run_record(self._folder, self._manifest, self._totals, status, mode=self._mode, reason=reason)
+
+        if now:
+            try:
+                self._retry.insist(write, only=CannotWrite, patience=lambda: END_PAUSE)
+                return
+            except Exception:  # said once more below, and counted
+                pass
+        self._retry.attempt(write, now=now)
 
 
 def _totals(folder: Path, iteration: int) -> tuple[Totals, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from surefoot.audit.record.record import read_alerts
 from surefoot.errors import RecordError, RunFolderError
-from surefoot.files import write_atomically
+from surefoot.files import make_way, write_atomically
 from surefoot.jobs.job import read_document, time_of_day, to_json
 from surefoot.jobs.plan import Mode
 from surefoot.manifest import Manifest
@@ -100,6 +100,7 @@ def write_run_record(
         events_mode=mode,
         **_from_files(run, totals.fault_steps, totals.invalid_steps / totals.counted if totals.counted else None),
     )
+    make_way(run / FILE_NAME)
     write_atomically(run / FILE_NAME, to_json(record))
     return record
 

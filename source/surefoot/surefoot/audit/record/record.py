@@ -1,6 +1,7 @@
 """The record of a run: its accounts, iteration by iteration, and its alerts, kept in the run folder."""
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from surefoot.audit.record import record_file
 from surefoot.audit.record.record_header import RecordHeader
 from surefoot.audit.record.resilience import Retry
 from surefoot.errors import RecordError
-from surefoot.files import write_atomically
+from surefoot.files import read_file, write_atomically
 
 CLOSE_AFTER = 512
 """Rows in the small file, rewritten at every checkpoint, before they move to the end of the large one."""
@@ -98,15 +99,16 @@ class RunRecord:
         if self._alerts_behind:
             self._retry.attempt(self._write_alerts)
 
-    def save(self, *, end: bool = False) -> bool:
+    def save(self, *, end: bool = False, now: bool = False) -> bool:
         """Write what was added since the last time; True if the disk has everything.
 
         What could not be written is kept and comes with a later call, once the back-off is over.
 
         Args:
             end: The run ends here: do not wait for the back-off, and leave one file.
+            now: Do not wait for the back-off.
         """
-        return self._retry.attempt(lambda: self._write(end), now=end)
+        return self._retry.attempt(lambda: self._write(end), now=end or now)
 
     def _write(self, end: bool) -> None:
         if self._alerts_behind:
@@ -170,10 +172,14 @@ def read_alerts(path: Path) -> list[dict[str, Any]]:
         RecordError: A line is not an alert.
     """
     path = path / ALERTS if path.is_dir() else path
-    if not path.is_file():
+    if not os.path.lexists(path):
         return []
+    try:
+        lines = read_file(path).decode(errors="replace").splitlines()
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror}).", path) from None
     alerts: list[dict[str, Any]] = []
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             alert: dict[str, Any] = json.loads(line)
             alert["iteration"] = int(alert["iteration"])
