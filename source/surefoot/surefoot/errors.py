@@ -14,6 +14,7 @@ SurefootError
 ├── Diverged             a number of the learner that is not finite, with the first that broke
 ├── CheckpointError      a corrupt, foreign or incompatible checkpoint
 ├── TraceError           a log, trace or trace card that is corrupt, foreign, or lacks what is asked of it
+├── LedgerError          a ledger that cannot be reached, read or written, or a folder that does not belong in it
 └── RunFolderError       a run folder that cannot be written, read or resumed
     └── RecordError          ... because the record of the accounts in it is absent, corrupt or foreign
 """
@@ -85,6 +86,10 @@ class CheckpointError(SurefootError):
 
 class TraceError(SurefootError):
     """A log or trace that cannot be trusted, or does not hold what is needed."""
+
+
+class LedgerError(SurefootError):
+    """A ledger that cannot be used, or a run that it cannot take in."""
 
 
 class RunFolderError(SurefootError):

@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "measure a policy, or put it through a panel of conditions",
     "compare": "compare two policies under one panel",
     "record": "print what a run has done and how good it is",
+    "ledger": "ask all runs at once: list, best, champions, SQL",
     "accounts": "draw a run's accounts of reward, episodes and buckets",
     "export": "write a policy as ONNX and TorchScript",
     "tasks": "list the tasks that --task takes",

@@ -159,8 +159,10 @@ def _train(runner: TrainRunner, lease: Lease) -> None:
     finally:
         lease.release()
         runner.env.env.close()
-        if runner.folder is not None and (left := _left_over(runner.folder)):
-            print(left.strip(), flush=True)
+        if runner.folder is not None:
+            if left := _left_over(runner.folder):
+                print(left.strip(), flush=True)
+            _into_the_ledger(runner.folder)
     state = "Interrupted" if runner.interrupted else "Finished"
     print(f"{state} after {runner.iterations_done} iterations: {runner.folder}/model_{runner.iterations_done}.pt")
     if runner.folder is None:
@@ -174,6 +176,15 @@ def _train(runner: TrainRunner, lease: Lease) -> None:
         f"  surefoot accounts {runner.folder}\n  tensorboard --logdir {runner.folder}",
         flush=True,
     )
+
+
+def _into_the_ledger(folder: Path) -> None:
+    try:
+        from surefoot.ledger.store import fill_after_run
+    except ImportError as error:
+        print(f"The ledger was not filled: {error}. Later: surefoot ledger add {folder}", flush=True)
+        return
+    fill_after_run(folder, lambda line: print(line, flush=True))
 
 
 def _left_over(folder: Path) -> str:
