@@ -65,8 +65,12 @@ class Decision(Section):
     candidate: Side
     champion: Side | None = None
     """None where there was none."""
+    further: tuple[str, ...] = ()
+    """Checkpoints of other trainings of the same recipe that spoke for the candidate."""
     replaces: str = ""
-    """SHA-256 of the decision that made the champion; empty where there was none."""
+    """SHA-256 of the decision that made the champion, or of several, a space between them; empty without one."""
+    crowns: bool = True
+    """Whether it was asked against the champion; a verdict on others leaves the champion."""
     unit: Literal["seeds", "episodes", ""] = ""
     """What the primary test counts."""
     panel: str = ""
@@ -94,7 +98,7 @@ class Decision(Section):
     @property
     def makes_champion(self) -> bool:
         """Whether the candidate is the champion from then on."""
-        return self.verdict == "promote"
+        return self.verdict == "promote" and self.crowns
 
 
 def _digest(decision: Decision) -> str:
