@@ -31,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--report", type=Path, required=True)
     parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--only", help="settings of one change, for example: equal")
     args = parser.parse_args()
     plain = json.loads(args.report.read_text())
     names = [cell["name"] for cell in plain["cells"]]
@@ -89,6 +90,8 @@ def main() -> None:
         (5, 0.3, 0.5, "better", 0.05),
     )  # fmt: skip
     for seeds, together, differ, change, by in settings:
+        if args.only not in (None, change):
+            continue
         better = shifted(by, change == "equal on average")
         met = promoted = refused = 0
         stated = []

@@ -35,7 +35,12 @@ PRIMARY = ("held_out", "success_rate")
 """Group and metric that say which of two policies is better; all others say why, and are corrected for their number."""
 SIGNIFICANT = 0.05
 
-_TITLES = {"held_out": "held out", "in_distribution": "in distribution", "mixed": "held out for one of them"}
+_TITLES = {
+    "held_out": "held out",
+    "in_distribution": "in distribution",
+    "edge": "at the edge of training",
+    "mixed": "held out for one of them",
+}
 
 
 @dataclass(frozen=True)
@@ -165,8 +170,8 @@ def check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
 def compare(a: dict[str, Any], b: dict[str, Any]) -> list[MetricComparison]:
     """Compare two reports, metric by metric.
 
-    `held_out` are the cells that are held out for both policies, `in_distribution` those that are for neither, `mixed`
-    those that are for one of them.
+    `held_out` are the cells that are held out for both policies, `in_distribution` those that are for neither, `edge`
+    those at the edge of both trainings, `mixed` those of another group for each.
 
     Raises:
         PanelError: They were not measured alike.
@@ -179,7 +184,7 @@ def compare(a: dict[str, Any], b: dict[str, Any]) -> list[MetricComparison]:
     rows: list[MetricComparison] = []
     for group in _TITLES:
         names = sorted(name for name in first if groups[name] == group)
-        if group == "mixed" and not names:
+        if group in ("edge", "mixed") and not names:
             continue
         for metric in (name for name in METRICS if name in a["metric_versions"]):
             one, two = (_samples(cells, names, metric) for cells in (first, second))

@@ -10,7 +10,7 @@ from typing import Any
 from surefoot.evaluation.conditions import SPARE
 from surefoot.evaluation.ground import LEVEL
 from surefoot.evaluation.ground import trained_on as ground_of
-from surefoot.evaluation.held_out import Finding, Membership, compare_cell
+from surefoot.evaluation.held_out import ComparedCondition, Membership, compare_cell
 from surefoot.evaluation.panel import Panel
 from surefoot.manifest.factors import FACTORS
 from surefoot.manifest.manifest import Manifest, canonical_data
@@ -56,13 +56,13 @@ def drawn_memberships(panel: Panel, trained_on: Sequence[Manifest], measured_on:
     return found
 
 
-def _commands(findings: tuple[Finding, ...]) -> list[Finding]:
+def _commands(findings: tuple[ComparedCondition, ...]) -> list[ComparedCondition]:
     return [finding for finding in findings if finding.factor == "robot" or finding.factor.startswith("command.")]
 
 
-def _ranges(training: Manifest, measured_on: Manifest) -> list[Finding]:
+def _ranges(training: Manifest, measured_on: Manifest) -> list[ComparedCondition]:
     """What is drawn: ground and factors."""
-    findings: list[Finding] = []
+    findings: list[ComparedCondition] = []
     if (here := measured_on.task.terrain.generator) is not None:
         there = training.task.terrain.generator
         known = {
@@ -70,7 +70,7 @@ def _ranges(training: Manifest, measured_on: Manifest) -> list[Finding]:
             *(there.classes if there is not None else ()),
         }  # wherever training was, it began on level ground
         unknown = not known.intersection(here.classes)
-        findings.append(Finding("terrain", ", ".join(here.classes), ground_of(training), unknown))
+        findings.append(ComparedCondition("terrain", ", ".join(here.classes), ground_of(training), unknown))
     for name, factor in measured_on.randomization.factors.items():
         neutral = FACTORS[name].neutral
         trained = (neutral, neutral) if neutral is not None else ()
@@ -80,7 +80,7 @@ def _ranges(training: Manifest, measured_on: Manifest) -> list[Finding]:
             continue  # training had what the robot definition says; in doubt that lies inside
         low, high = factor.edges[0], factor.edges[-1]
         outside = high < trained[0] or low > trained[-1]
-        findings.append(Finding(name, f"{low:g} to {high:g}", f"{trained[0]:g} to {trained[-1]:g}", outside))
+        findings.append(ComparedCondition(name, f"{low:g} to {high:g}", f"{trained[0]:g} to {trained[-1]:g}", outside))
     return findings
 
 

@@ -18,10 +18,14 @@ from surefoot.manifest.manifest import Manifest
 
 _TOLERANCE = 1e-6
 """Share of a bound that rounding explains."""
+EDGE = 0.05
+"""Distance outside of training, over training's width, below which a condition is at its edge and not outside."""
+_WIDTHS = {"kg": 1.0, "m": 0.1}
+"""By unit, in place of a width where training had one value, and that was 0; 1 of every other unit."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class ComparedCondition:
     """One condition of a cell against its counterpart in training."""
 
     factor: str
@@ -30,6 +34,13 @@ class Finding:
     training: str
     """What training had."""
     held_out: bool
+    beyond: float | None = None
+    """How far outside of training it is, over training's width; None where nothing measures that."""
+
+    @property
+    def at_edge(self) -> bool:
+        """Outside by next to nothing."""
+        return self.held_out and self.beyond is not None and self.beyond < EDGE
 
     def __str__(self) -> str:
         return f"{self.factor}: {self.cell}; trained on {self.training}"
@@ -40,10 +51,27 @@ class Membership:
     """Where a cell belongs, and why."""
 
     held_out: bool
-    findings: tuple[Finding, ...]
+    """Outside of the training by more than its edge; the score is about these."""
+    findings: tuple[ComparedCondition, ...]
     """All that were compared."""
     refused: bool
     """Meant to be held out, and inside the training distribution."""
+
+    @property
+    def at_edge(self) -> bool:
+        """Outside of the training by next to nothing: neither held out nor a control."""
+        return not self.held_out and any(finding.held_out for finding in self.findings)
+
+    @property
+    def group(self) -> str:
+        """As reports call it."""
+        return "held_out" if self.held_out else "edge" if self.at_edge else "in_distribution"
+
+    @property
+    def beyond(self) -> float | None:
+        """The largest distance outside of training, over training's width; 0 inside, None where it has no measure."""
+        outside = [finding.beyond for finding in self.findings if finding.held_out]
+        return None if None in outside else max((value for value in outside if value is not None), default=0.0)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -64,42 +92,53 @@ def memberships(
     found: dict[str, Membership] = {}
     for name, cell in panel.cells.items():
         task = measured_on or trained_on[-1]
-        findings = _of_all([compare_cell(cell, training, task) for training in trained_on])
-        held_out = _outside(findings)
-        found[name] = Membership(held_out, findings, refused=not held_out and not cell.control)
+        findings = _of_all(
+            [(*compare_cell(cell, training, task), *_panel_findings(panel, training)) for training in trained_on]
+        )
+        held_out = any(finding.held_out and not finding.at_edge for finding in findings)
+        found[name] = Membership(held_out, findings, refused=not _outside(findings) and not cell.control)
     return found
 
 
-def _of_all(compared: list[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+def _of_all(compared: list[tuple[ComparedCondition, ...]]) -> tuple[ComparedCondition, ...]:
     """The training that had all of a cell's conditions; otherwise the newest, less what an earlier one had."""
     for findings in compared:
         if not _outside(findings):
             return findings
     had = {_key(finding) for findings in compared for finding in findings if not finding.held_out}
-    merged = tuple(replace(finding, held_out=finding.held_out and _key(finding) not in had) for finding in compared[-1])
+    merged = tuple(
+        replace(finding, held_out=finding.held_out and _key(finding) not in had, beyond=_nearest(finding, compared))
+        for finding in compared[-1]
+    )
     if _outside(merged):
         return merged
     apart = [finding for finding in compared[-1] if finding.held_out]
     what = ", ".join(f"{finding.factor} {finding.cell}" for finding in apart)
-    return (*merged, Finding("combination", what, "each of its conditions, in no manifest all of them", True))
+    return (*merged, ComparedCondition("combination", what, "each of its conditions, in no manifest all of them", True))
 
 
-def _key(finding: Finding) -> tuple[str, str]:
+def _nearest(finding: ComparedCondition, compared: list[tuple[ComparedCondition, ...]]) -> float | None:
+    """Distance from the training that came nearest to a condition."""
+    same = [other.beyond for findings in compared for other in findings if _key(other) == _key(finding)]
+    return min((beyond for beyond in same if beyond is not None), default=None)
+
+
+def _key(finding: ComparedCondition) -> tuple[str, str]:
     """The same for one condition whatever it is compared with."""
     return finding.factor, finding.cell.partition(": ")[0]
 
 
-def _outside(findings: tuple[Finding, ...]) -> bool:
+def _outside(findings: tuple[ComparedCondition, ...]) -> bool:
     return any(finding.held_out for finding in findings)
 
 
-def compare_cell(cell: Cell, training: Manifest, measured_on: Manifest | None = None) -> tuple[Finding, ...]:
+def compare_cell(cell: Cell, training: Manifest, measured_on: Manifest | None = None) -> tuple[ComparedCondition, ...]:
     """Every condition of a cell, met by a robot of `measured_on`, against one training manifest."""
     task = measured_on or training
     robot, known = task.robot.name, training.robot.name
     return (
-        *((Finding("robot", robot, known, True),) if robot != known else ()),
-        ground_finding(cell.terrain, training, Finding),
+        *((ComparedCondition("robot", robot, known, True),) if robot != known else ()),
+        ground_finding(cell.terrain, training, ComparedCondition),
         *_factor_findings(cell, training, task),
         *_kick_findings(cell, training, task),
         *_command_findings(cell, training),
@@ -111,11 +150,31 @@ def _within(value: float, bounds: tuple[float, float]) -> bool:
     return bounds[0] - slack <= value <= bounds[1] + slack
 
 
-def _ranged(factor: str, value: float | Span, bounds: Span, unit: str = "") -> Finding:
+def _ranged(factor: str, value: float | Span, bounds: Span, unit: str = "") -> ComparedCondition:
     suffix = f" {unit}" if unit and unit != "-" else ""
     here = value if isinstance(value, tuple) else (value, value)
     inside = all(_within(end, bounds) for end in here)
-    return Finding(factor, _words(here) + suffix, _words(bounds) + suffix, not inside)
+    beyond = max(0.0, bounds[0] - min(here), max(here) - bounds[1]) / _width(bounds, unit)
+    return ComparedCondition(factor, _words(here) + suffix, _words(bounds) + suffix, not inside, beyond)
+
+
+def _width(bounds: Span, unit: str) -> float:
+    """Of a range; of a single value its size."""
+    return bounds[1] - bounds[0] or max(abs(bounds[0]), abs(bounds[1])) or _WIDTHS.get(unit, 1.0)
+
+
+def _panel_findings(panel: Panel, training: Manifest) -> Iterator[ComparedCondition]:
+    """Start and duration, which all cells share, where training had none such."""
+    trained = training.task.episode_length
+    found: list[ComparedCondition] = []
+    if not _within(panel.duration, (0.0, trained)):
+        found.append(_ranged("duration", panel.duration, (0.0, trained), "s"))
+    if panel.start is not None:
+        units = {"position_xy": "m", "lin_vel": "m/s", "joint_vel": "rad/s", "ang_vel": "rad/s"}
+        for name in type(panel.start).model_fields:
+            here, bounds = getattr(panel.start, name), getattr(training.task.resets, name)
+            found.append(_ranged(f"start.{name}", here, bounds, units.get(name, "rad")))
+    yield from (finding for finding in found if finding.held_out)
 
 
 def _words(span: Span) -> str:
@@ -129,7 +188,7 @@ def _drawn(kind: FactorKind, training: Manifest) -> Span | None:
     return None if factor is None else (factor.edges[0], factor.edges[-1])
 
 
-def _factor_findings(cell: Cell, training: Manifest, task: Manifest) -> Iterator[Finding]:
+def _factor_findings(cell: Cell, training: Manifest, task: Manifest) -> Iterator[ComparedCondition]:
     loudness = _loudness(training, task)
     for kind in FACTORS.values():
         value = cell.factor(kind.name)
@@ -137,13 +196,13 @@ def _factor_findings(cell: Cell, training: Manifest, task: Manifest) -> Iterator
             yield _range_finding(kind, value, training, task)
         elif kind.compared == "place" and value is not None:  # none: at the middle, which training's ranges are about
             drawn = _drawn(kind, training)
-            middle = Finding(kind.name, f"{value:g} {kind.unit}", "the base's centre of mass", True)
+            middle = ComparedCondition(kind.name, f"{value:g} {kind.unit}", "the base's centre of mass", True)
             yield middle if drawn is None else _ranged(kind.name, value, drawn, kind.unit)
         elif kind.compared == "noise" and value is not None:
             yield _noise_finding(kind, value, training, loudness)
 
 
-def _range_finding(kind: FactorKind, value: float | None, training: Manifest, task: Manifest) -> Finding:
+def _range_finding(kind: FactorKind, value: float | None, training: Manifest, task: Manifest) -> ComparedCondition:
     """Within the range, edges included; without the factor training had what the robot definition says."""
     drawn, own = _drawn(kind, training), kind.own(training) if kind.own is not None else None
     neutral = None if kind.neutral is None else (kind.neutral, kind.neutral)
@@ -159,7 +218,7 @@ def _range_finding(kind: FactorKind, value: float | None, training: Manifest, ta
         bounds = (bounds[0] + least, bounds[1] + most)
     found = _ranged(kind.name, value, bounds, kind.unit)
     uneven = drawn is None and own is not None and own[0] < own[1]
-    return replace(found, held_out=True) if uneven else found  # joints that differ were never alike
+    return replace(found, held_out=True, beyond=None) if uneven else found  # joints that differ were never alike
 
 
 def declared_noise(task: Manifest) -> dict[str, float]:
@@ -175,17 +234,23 @@ def _loudness(training: Manifest, task: Manifest) -> float:
     return max(times, default=0.0)
 
 
-def _noise_finding(kind: FactorKind, value: float, training: Manifest, loudness: float) -> Finding:
+def _noise_finding(kind: FactorKind, value: float, training: Manifest, loudness: float) -> ComparedCondition:
     """Compared as amplitudes: what a level multiplies is the noise that the task declares."""
     assert kind.neutral is not None
     _, most = _drawn(kind, training) or (kind.neutral, kind.neutral)
     amplitude = value * loudness if value > 0 else 0.0
     words = f"{value:g}" + ("" if loudness in (0.0, 1.0) else f" of noise up to {loudness:g} times training's")
     trained = "no noise" if not any(declared_noise(training).values()) else f"up to {most:g}"
-    return Finding(kind.name, words, trained, not _within(amplitude, (0.0, most)))
+    beyond = max(0.0, amplitude - most) / (most or 1.0)
+    return ComparedCondition(kind.name, words, trained, not _within(amplitude, (0.0, most)), beyond)
 
 
-def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Finding]:
+def _interval(name: str, gap: float, shortest: float) -> ComparedCondition:
+    beyond = max(0.0, shortest - gap) / shortest if math.isfinite(shortest) else None
+    return ComparedCondition(name, f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6, beyond)
+
+
+def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[ComparedCondition]:
     push = training.randomization.push
     kinds = [kind for kind in FACTORS.values() if kind.compared == "kicks"]
     here = math.prod(cell.factor(kind.name) or 0.0 for kind in kinds)
@@ -193,7 +258,7 @@ def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Findi
     there = math.prod((_drawn(kind, training) or (1.0, 1.0))[1] for kind in kinds) if training.has_kicks else 0.0
     reach = push.lin_vel_xy * math.sqrt(2) * there  # corner of the square that training draws from
     turn = push.ang_vel_z * there
-    findings: list[Finding] = []
+    findings: list[ComparedCondition] = []
     for kick in cell.kicks:
         findings.append(_ranged("kick", kick.lin_vel * here, (0.0, reach), "m/s"))
         findings.append(_ranged("kick.ang_vel_z", kick.ang_vel_z * here, (-turn, turn), "rad/s"))
@@ -204,13 +269,13 @@ def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Findi
             after.at + wait - before.at for (before, after), wait in zip(pairwise(cell.kicks), waits[1:], strict=True)
         )
         shortest = push.interval[0] if training.has_kicks else math.inf
-        findings.append(Finding("kick.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6))
+        findings.append(_interval("kick.interval", gap, shortest))
     return findings
 
 
-def _command_findings(cell: Cell, training: Manifest) -> list[Finding]:
+def _command_findings(cell: Cell, training: Manifest) -> list[ComparedCondition]:
     ranges = training.task.commands
-    findings: list[Finding] = []
+    findings: list[ComparedCondition] = []
     axes = (("lin_vel_x", ranges.lin_vel_x), ("lin_vel_y", ranges.lin_vel_y), ("ang_vel_z", ranges.ang_vel_z))
     standing = ranges.standing_fraction > 0
     for axis, (name, bounds) in enumerate(axes, start=1):
@@ -219,9 +284,9 @@ def _command_findings(cell: Cell, training: Manifest) -> list[Finding]:
         for value in sorted({min(values), max(values)} if values else ()):
             findings.append(_ranged(f"command.{name}", value, bounds, unit))
         if not values:
-            findings.append(Finding(f"command.{name}", f"0 {unit}", "standing", False))
+            findings.append(ComparedCondition(f"command.{name}", f"0 {unit}", "standing", False))
     if len(cell.changes) > 1:
         gap = min(after - before for before, after in pairwise(cell.changes))
         shortest = ranges.resampling_time[0]
-        findings.append(Finding("command.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6))
+        findings.append(_interval("command.interval", gap, shortest))
     return findings
