@@ -169,7 +169,7 @@ def test_nothing_is_kept_of_a_dry_run_and_stored_reports_have_to_be_of_the_check
 ):
     run = make(tmp_path, go1_manifest, 7)
     assert gate(run, keep=False)[1] is None and not (run / FOLDER).exists()
-    with pytest.raises(PanelError, match="no report of panel locomotion_v1: surefoot evaluate"):
+    with pytest.raises(PanelError, match=r"no report of panel locomotion_v1 on model_1\.pt: surefoot evaluate"):
         gate(run, stored=True)
 
 

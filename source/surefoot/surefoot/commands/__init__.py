@@ -26,6 +26,7 @@ COMMANDS = {
     "record": "print what a run has done and how good it is",
     "gate": "decide whether a policy takes the champion's place",
     "ledger": "ask all runs at once: list, best, champions, SQL",
+    "report": "write one HTML page about a run, or about all runs",
     "accounts": "draw a run's accounts of reward, episodes and buckets",
     "export": "write a policy as ONNX and TorchScript",
     "tasks": "list the tasks that --task takes",

@@ -18,7 +18,7 @@ from surefoot.ledger.champions import champion, decisions, heads, times_decided
 from surefoot.ledger.decision import FOLDER, Decision, Side, write_decision
 from surefoot.ledger.store import Ledger, place
 from surefoot.runs.checkpoint import Checkpoint, load
-from surefoot.runs.locate import checkpoint_file, panel_reports
+from surefoot.runs.locate import checkpoint_file
 from surefoot.runs.record_schema import Record
 from surefoot.runs.run_record import read_run_record, with_news
 
@@ -221,14 +221,15 @@ def _measure(
 def _stored(
     one: _Runner, panel: str, seed: int | None, asked: Asked, keeper: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    path = panel_reports(one.run).get(panel)
     wanted = f"surefoot evaluate --checkpoint {one.path} --panel {panel}"
-    if path is None:
-        raise PanelError(f"{one.run}: no report of panel {panel}: {wanted}")
-    report = read_report(path)
-    if report["checkpoint_sha256"] != sha256_of(one.path):
-        raise PanelError(f"{path}: is about another checkpoint than {one.path.name}: {wanted}")
-    return report
+    digest, others = sha256_of(one.path), list[str]()
+    for path in sorted(one.run.glob("panel_*.json")):
+        report = read_report(path)
+        if report["panel"] == panel and report["checkpoint_sha256"] == digest:
+            return report
+        others.append(path.name)
+    there = f" There are {', '.join(others)}." if others else ""
+    raise PanelError(f"{one.run}: no report of panel {panel} on {one.path.name}: {wanted}.{there}")
 
 
 def _decision(

@@ -17,8 +17,19 @@ def decisions(ledger: Ledger, task: str | None = None) -> list[tuple[Decision, s
     )
     if task is not None:
         query = query.where(tables.DECISIONS.c.task == task)
-    rows = ledger.rows(query.order_by(tables.DECISIONS.c.time, tables.DECISIONS.c.sha256))
-    return [(Decision.model_validate_json(row["document"]), row["path"]) for row in rows]
+    found = [(Decision.model_validate_json(row["document"]), str(row["path"])) for row in ledger.rows(query)]
+    before = {decision.sha256: decision.replaces.split() for decision, _ in found}
+
+    def depth(sha256: str) -> int:
+        seen: set[str] = set()
+        waiting = [sha256]
+        while waiting:  # a document refers to earlier ones by their hash, so that there is no circle
+            seen.update(waiting)
+            waiting = [one for name in waiting for one in before.get(name, []) if one not in seen]
+        return len(seen)
+
+    # Times are whole seconds: of two in one second that which replaces the other is the later one.
+    return sorted(found, key=lambda one: (one[0].time, depth(one[0].sha256), one[0].sha256))
 
 
 def champion(ledger: Ledger, task: str) -> tuple[Decision, str] | None:
