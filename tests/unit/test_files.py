@@ -96,7 +96,7 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path, kind: str, s
     if kind == "device":
         with pytest.raises(OSError, match="symbolic link"):
             read_file(path)
-    make_way(path)
+    make_way(path, print)
     assert names(tmp_path) == {"a.broken1"}
 
 

@@ -15,6 +15,7 @@ SurefootError
 ├── Diverged             a number of the learner that is not finite, with the first that broke
 ├── CheckpointError      a corrupt, foreign or incompatible checkpoint
 ├── TraceError           a log, trace or trace card that is corrupt, foreign, or lacks what is asked of it
+├── LedgerError          a ledger that cannot be reached, read or written, or a folder that does not belong in it
 └── RunFolderError       a run folder that cannot be written, read or resumed
     ├── CannotWrite          ... because a disk is full or read-only, which may pass
     └── RecordError          ... because the record of the accounts in it is absent, corrupt or foreign
@@ -88,6 +89,10 @@ class CheckpointError(SurefootError):
 
 class TraceError(SurefootError):
     """A log or trace that cannot be trusted, or does not hold what is needed."""
+
+
+class LedgerError(SurefootError):
+    """A ledger that cannot be used, or a run that it cannot take in."""
 
 
 class RunFolderError(SurefootError):

@@ -193,17 +193,19 @@ def set_aside(path: Path, suffix: str = "broken") -> Path:
     return path.rename(path.with_name(f"{stem}.{suffix}{free}"))
 
 
-def make_way(path: Path) -> None:
+def make_way(path: Path, tell: Callable[[str], None]) -> None:
     """Put aside what stands where a file is to be written and is no file: a folder, a pipe, a link.
+
+    Args:
+        path: Of the file.
+        tell: Told of it, if there was something.
 
     Raises:
         CannotWrite: It cannot be renamed.
     """
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
-            from surefoot.reporting import say  # which writes files itself
-
-            say(f"{path} is no ordinary file and is put aside as {set_aside(path).name}")
+            tell(f"{path} is no ordinary file and is put aside as {set_aside(path).name}")
     except FileNotFoundError:
         return
     except OSError as error:

@@ -54,11 +54,17 @@ def is_held_out(cell: dict, *overrides: str) -> bool:
     return memberships(panel, [override_manifest(go1(), list(overrides))])["cell"].held_out
 
 
+def is_outside(cell: dict, *overrides: str) -> bool:
+    """At all: by its edge, or by more."""
+    panel = panel_of({"cell": cell})
+    return memberships(panel, [override_manifest(go1(), list(overrides))])["cell"].group != "in_distribution"
+
+
 @pytest.mark.parametrize("name", DISTURBED)
 def test_a_widened_training_range_is_a_leak(name: str):
     cell, inside, outside = DISTURBED[name]
-    assert is_held_out(cell, *outside)
-    assert not is_held_out(cell, *inside)
+    assert is_outside(cell, *outside)
+    assert not is_outside(cell, *inside)
 
 
 def test_the_reason_names_the_condition_and_both_values():
@@ -77,7 +83,7 @@ def test_a_cell_that_was_meant_as_held_out_and_is_not_is_refused_as_such():
 def test_what_any_earlier_training_had_is_not_held_out():
     """Trained on ice first, then resumed without it: the checkpoint's own manifest knows nothing of ice."""
     icy = override_manifest(go1(), ["randomization.factors.friction.edges=[0.1,1.2]"])
-    panel = panel_of({"ice": {"friction": 0.1}, "icier": {"friction": 0.05}})
+    panel = panel_of({"ice": {"friction": 0.1}, "icier": {"friction": 0.04}})
     assert memberships(panel, [go1()])["ice"].held_out
     for order in ([icy, go1()], [go1(), icy]):
         found = memberships(panel, order)
@@ -115,16 +121,67 @@ def test_another_robot_is_held_out_whatever_the_cell():
 
 def test_edges_of_a_range_are_inside():
     for friction in (0.4, 1.2):
-        assert not is_held_out({"friction": friction})
+        assert not is_outside({"friction": friction})
     for friction in (0.399, 1.201):
-        assert is_held_out({"friction": friction})
+        assert is_outside({"friction": friction}) and not is_held_out({"friction": friction})
+
+
+@pytest.mark.parametrize(
+    ("cell", "overrides", "beyond"),
+    [
+        # Friction is trained on from 0.4 to 1.2: its width is 0.8, its edge 0.04.
+        ({"friction": 0.361}, (), 0.039 / 0.8),
+        ({"friction": 0.359}, (), 0.041 / 0.8),
+        ({"friction": 1.241}, (), 0.041 / 0.8),
+        ({"payload_mass": 2.1}, (), 0.1 / 2.5),
+        # Without the factor there was one value: its size is the width, and 1 kg where it is 0.
+        ({"payload_mass": 0.001}, ("~randomization.factors.payload_mass", "randomization.bucket_by=[friction]"), 0.001),
+        ({"payload_mass": 0.06}, ("~randomization.factors.payload_mass", "randomization.bucket_by=[friction]"), 0.06),
+        ({"motor_strength": 0.96}, (), 0.04),
+        ({"motor_strength": 0.9}, (), 0.1),
+        ({"com_shift_x": 0.02}, (), 0.2),
+        # Of two conditions the farther one counts.
+        ({"friction": 0.399, "motor_strength": 0.9}, (), 0.1),
+        ({"commands": [[0, 1.6, 0, 0]]}, ("task.commands.lin_vel_x=[-0.4,1.59]",), 0.01 / 1.99),
+        ({"friction": 0.5}, (), 0.0),
+    ],
+)
+def test_a_cell_is_graded_by_its_distance_over_the_width_of_training(
+    cell: dict, overrides: tuple[str, ...], beyond: float
+):
+    panel = panel_of({"cell": cell})
+    found = memberships(panel, [override_manifest(go1(), list(overrides))])["cell"]
+    assert found.beyond == pytest.approx(beyond)
+    assert found.group == ("in_distribution" if beyond == 0 else "edge" if beyond < 0.05 else "held_out")
+    assert found.refused == (beyond == 0)
+
+
+def test_the_nearest_training_gives_the_distance():
+    icy = override_manifest(go1(), ["randomization.factors.friction.edges=[0.1,1.1]"])
+    panel = panel_of({"ice": {"friction": 0.09}})
+    assert memberships(panel, [go1()])["ice"].group == "held_out"
+    for order in ([icy, go1()], [go1(), icy]):
+        found = memberships(panel, order)["ice"]
+        assert found.group == "edge" and found.beyond == pytest.approx(0.01)
+
+
+def test_starts_and_durations_that_training_had_not_are_outside():
+    panel, manifest = panel_of({"control": {"control": True}}), go1()
+    assert memberships(panel, [manifest])["control"].group == "in_distribution"
+    longer = panel.model_copy(update={"duration": 2 * manifest.task.episode_length})
+    found = memberships(longer, [manifest])["control"]
+    assert found.group == "held_out" and found.reasons[0].startswith("duration: ")
+    assert panel.start is not None
+    start = panel.start.model_copy(update={"lin_vel": (-2.0, 2.0)})
+    found = memberships(panel.model_copy(update={"start": start}), [manifest])["control"]
+    assert found.group == "held_out" and found.reasons[0].startswith("start.lin_vel: -2 to 2 m/s; trained on")
 
 
 def test_without_the_factor_only_the_nominal_value_is_inside():
     gone = "~randomization.factors.friction", "randomization.bucket_by=[payload_mass]"
     nominal = go1().robot.contact_models["lean"].foot_friction[0]
     assert not is_held_out({"friction": nominal}, *gone)
-    assert is_held_out({"friction": nominal + 0.01}, *gone)
+    assert is_outside({"friction": nominal + 0.01}, *gone)
     assert not is_held_out({"friction": None}, *gone)
 
 

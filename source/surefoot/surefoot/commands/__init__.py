@@ -4,7 +4,8 @@ A module of a command has a docstring, which is its help; `add_arguments`, which
 may. Only this package and `surefoot.cli` decide what the process prints last and with which code it ends:
 
 0 done; 1 refused or failed, with one message on stderr; 2 the command line cannot be understood, or `crosscheck` found
-a difference; 129 and 143 ended by SIGHUP or SIGTERM, a training saved; 130 interrupted by Ctrl-C.
+a difference; 3 and 4 `gate` does not promote; 129 and 143 ended by SIGHUP or SIGTERM, a training saved; 130 interrupted
+by Ctrl-C.
 """
 
 import argparse
@@ -24,6 +25,9 @@ COMMANDS = {
     "evaluate": "measure a policy, or put it through a panel of conditions",
     "compare": "compare two policies under one panel",
     "record": "print what a run has done and how good it is",
+    "gate": "decide whether a policy takes the champion's place",
+    "ledger": "ask all runs at once: list, best, champions, SQL",
+    "report": "write one HTML page about a run, or about all runs",
     "accounts": "draw a run's accounts of reward, episodes and buckets",
     "export": "write a policy as ONNX and TorchScript",
     "tasks": "list the tasks that --task takes",
@@ -127,6 +131,6 @@ def _overview() -> str:
             "",
             "surefoot COMMAND --help has options and examples. A run is a folder, a checkpoint in it, or `latest`.",
             "Exit codes: 0 done, 1 refused or failed, 2 the command line is wrong (crosscheck: the engines differ), "
-            "130 interrupted.",
+            "3 and 4 `gate` does not promote, 130 interrupted.",
         ]
     )

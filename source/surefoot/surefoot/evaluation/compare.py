@@ -1,7 +1,8 @@
 """Two policies under one panel: paired by cell and replicate, which met the same starts and the same noise."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from surefoot.evaluation.bootstrap import (
 )
 from surefoot.evaluation.metrics import METRICS
 from surefoot.evaluation.report import SCHEMA_VERSION
+from surefoot.evaluation.sign_flips import flip_tests, holm
 from surefoot.evaluation.statistics import Interval
 from surefoot.randomization.conditions import draw_key
 from surefoot.reading import MAX_RECORD, parse_json, read_bytes
@@ -29,7 +31,16 @@ _KEYS = ("valid", "reasons", "score", "units", "checkpoint", "iteration", "engin
 """That a report must have beside `_SAME`."""
 
 
-_TITLES = {"held_out": "held out", "in_distribution": "in distribution", "mixed": "held out for one of them"}
+PRIMARY = ("held_out", "success_rate")
+"""Group and metric that say which of two policies is better; all others say why, and are corrected for their number."""
+SIGNIFICANT = 0.05
+
+_TITLES = {
+    "held_out": "held out",
+    "in_distribution": "in distribution",
+    "edge": "at the edge of training",
+    "mixed": "held out for one of them",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,17 @@ class MetricComparison:
     """Mean over cells of B - A, in the metric's unit."""
     improvement: Interval | None
     """Probability that B is better than A in a pair, ties counting half; mean over cells."""
+    p_value: float | None = None
+    """Of no difference, two-sided, by flipping the signs of pairs."""
+    adjusted: float | None = None
+    """The same for one of many: Holm's over all rows but the primary one, which stands for itself."""
+    primary: bool = False
+    """The one number that was declared before to say which is better."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether a difference is shown, with a chance of 5 % that equal policies show one in any row but the first."""
+        return self.adjusted is not None and self.adjusted <= SIGNIFICANT
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -148,8 +170,8 @@ def check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
 def compare(a: dict[str, Any], b: dict[str, Any]) -> list[MetricComparison]:
     """Compare two reports, metric by metric.
 
-    `held_out` are the cells that are held out for both policies, `in_distribution` those that are for neither, `mixed`
-    those that are for one of them.
+    `held_out` are the cells that are held out for both policies, `in_distribution` those that are for neither, `edge`
+    those at the edge of both trainings, `mixed` those of another group for each.
 
     Raises:
         PanelError: They were not measured alike.
@@ -162,12 +184,49 @@ def compare(a: dict[str, Any], b: dict[str, Any]) -> list[MetricComparison]:
     rows: list[MetricComparison] = []
     for group in _TITLES:
         names = sorted(name for name in first if groups[name] == group)
-        if group == "mixed" and not names:
+        if group in ("edge", "mixed") and not names:
             continue
         for metric in (name for name in METRICS if name in a["metric_versions"]):
             one, two = (_samples(cells, names, metric) for cells in (first, second))
             rows.append(_row(metric, group, one, two, a["duration"]))
-    return rows
+        changes = {row.metric: paired(a, b, names, row.metric) for row in rows if row.group == group}
+        tests = flip_tests(changes, np.random.default_rng(draw_key(f"flips/{group}/{a['panel_sha256']}")))
+        for index, row in enumerate(rows):
+            if row.group == group and row.metric in tests:
+                rows[index] = replace(row, p_value=tests[row.metric].two_sided)
+    return _corrected(rows)
+
+
+def _corrected(rows: list[MetricComparison]) -> list[MetricComparison]:
+    """With Holm's p-values; the primary row keeps its own."""
+    rows = [replace(row, primary=(row.group, row.metric) == PRIMARY) for row in rows]
+    others = [index for index, row in enumerate(rows) if not row.primary and row.p_value is not None]
+    found = dict(zip(others, holm([cast("float", rows[index].p_value) for index in others]), strict=True))
+    return [replace(row, adjusted=row.p_value if row.primary else found.get(index)) for index, row in enumerate(rows)]
+
+
+def paired(a: dict[str, Any], b: dict[str, Any], names: Sequence[str], metric: str) -> Floats:
+    """B - A of each pair of episodes in some cells; NaN where one has no number. Shape (replicates, cells)."""
+    first, second = ({cell["name"]: cell for cell in report["cells"]} for report in (a, b))
+    return _samples(second, list(names), metric) - _samples(first, list(names), metric)
+
+
+def conclusion(rows: list[MetricComparison]) -> list[str]:
+    """Sentences on what the comparison shows, the primary metric first."""
+    lines: list[str] = []
+    first = next((row for row in rows if row.primary), None)
+    if first is not None and first.p_value is not None and first.difference is not None:
+        better = "B is better" if first.difference.value > 0 else "A is better"
+        said = better if first.differs else "which is better is not shown"
+        lines.append(f"Primary metric, success held out: {said} (p = {first.p_value:.2g}).")
+    others = [row for row in rows if not row.primary and row.adjusted is not None]
+    found = [f"{row.metric} {_TITLES[row.group]}" for row in others if row.differs]
+    lines.append(
+        f"Of the other {len(others)}, corrected for their number (Holm), {len(found)} differ"
+        f"{': ' + ', '.join(found) if found else ''}. Single intervals above are not corrected: of equal policies "
+        "one of so many leaves out zero in about half of all comparisons."
+    )
+    return lines
 
 
 def _samples(cells: dict[str, dict[str, Any]], names: list[str], metric: str) -> Floats:
@@ -214,7 +273,7 @@ def comparison_text(a: dict[str, Any], b: dict[str, Any], rows: list[MetricCompa
                     f"  {row.metric:<20} {unit:>8}  {row.pairs:>6}  {_span(row.difference, '+.3f'):^30}  "
                     f"{_span(row.improvement, '.2f'):^26}"
                 )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *conclusion(rows)])
 
 
 def _span(interval: Interval | None, form: str) -> str:

@@ -63,7 +63,7 @@ def tile_of(ground: Ground) -> Tile:
     return (LEVEL, 0.0, 0) if ground.kind == PLANE else (ground.kind, ground.difficulty, ground.seed)
 
 
-def ground_finding(ground: Ground, training: Manifest, finding: Callable[[str, str, str, bool], F]) -> F:
+def ground_finding(ground: Ground, training: Manifest, finding: Callable[[str, str, str, bool, float | None], F]) -> F:
     """Compare a cell's ground with training's.
 
     A plane is never held out: wherever training was, episodes began on level ground. Of a class that training knows, a
@@ -71,16 +71,16 @@ def ground_finding(ground: Ground, training: Manifest, finding: Callable[[str, s
     drawn from another seed.
     """
     if ground.kind in (PLANE, LEVEL):
-        return finding("terrain", ground.kind, trained_on(training), False)
+        return finding("terrain", ground.kind, trained_on(training), False, 0.0)
     cell = f"{ground.kind}, difficulty {ground.difficulty:g}, seed {ground.seed}"
     generator: Any = getattr(training.task.terrain, "generator", None)
     if generator is None or ground.kind not in generator.classes:
-        return finding("terrain", cell, trained_on(training), True)
-    measures = _measures_outside(ground, generator)
+        return finding("terrain", cell, trained_on(training), True, None)
+    measures, beyond = _measures_outside(ground, generator)
     if measures:
-        return finding("terrain", f"{cell}: {measures}", trained_on(training), True)
+        return finding("terrain", f"{cell}: {measures}", trained_on(training), True, beyond)
     other_shape = ground.kind not in SEEDLESS and ground.seed != generator.seed
-    return finding("terrain", cell, trained_on(training), other_shape)
+    return finding("terrain", cell, trained_on(training), other_shape, None if other_shape else 0.0)
 
 
 def trained_on(training: Manifest) -> str:
@@ -92,19 +92,21 @@ def trained_on(training: Manifest) -> str:
     return f"{', '.join(generator.classes)}, difficulty {low:g} to {high:g}, seed {generator.seed}"
 
 
-def _measures_outside(ground: Ground, generator: Any) -> str:
-    """Measures of a ground that are not within training's, in words."""
+def _measures_outside(ground: Ground, generator: Any) -> tuple[str, float]:
+    """Measures of a ground that are not within training's, in words, and how far outside over training's width."""
     from surefoot.manifest.terrain_classes import TERRAIN_CLASSES
 
     first, last = generator.difficulty
     outside: list[str] = []
+    beyond = 0.0
     for name, param in TERRAIN_CLASSES[ground.kind].params.items():
         here = _at(param.default, ground.difficulty)
         ends = generator.classes[ground.kind].params.get(name, param.default)
         low, high = sorted((_at(ends, first), _at(ends, last)))
         if not low - 1e-9 <= here <= high + 1e-9:
             outside.append(f"{name} {here:g} {param.unit} (trained on {low:g} to {high:g})")
-    return ", ".join(outside)
+            beyond = max(beyond, max(low - here, here - high) / (high - low or abs(high) or 1.0))
+    return ", ".join(outside), beyond
 
 
 def _at(ends: tuple[float, float], difficulty: float) -> float:

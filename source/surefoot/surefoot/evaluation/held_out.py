@@ -18,6 +18,10 @@ from surefoot.manifest.manifest import Manifest
 
 _TOLERANCE = 1e-6
 """Share of a bound that rounding explains."""
+EDGE = 0.05
+"""Distance outside of training, over training's width, below which a condition is at its edge and not outside."""
+_WIDTHS = {"kg": 1.0, "m": 0.1}
+"""By unit, in place of a width where training had one value, and that was 0; 1 of every other unit."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,13 @@ class ComparedCondition:
     training: str
     """What training had."""
     held_out: bool
+    beyond: float | None = None
+    """How far outside of training it is, over training's width; None where nothing measures that."""
+
+    @property
+    def at_edge(self) -> bool:
+        """Outside by next to nothing."""
+        return self.held_out and self.beyond is not None and self.beyond < EDGE
 
     def __str__(self) -> str:
         return f"{self.factor}: {self.cell}; trained on {self.training}"
@@ -40,10 +51,27 @@ class Membership:
     """Where a cell belongs, and why."""
 
     held_out: bool
+    """Outside of the training by more than its edge; the score is about these."""
     findings: tuple[ComparedCondition, ...]
     """All that were compared."""
     refused: bool
     """Meant to be held out, and inside the training distribution."""
+
+    @property
+    def at_edge(self) -> bool:
+        """Outside of the training by next to nothing: neither held out nor a control."""
+        return not self.held_out and any(finding.held_out for finding in self.findings)
+
+    @property
+    def group(self) -> str:
+        """As reports call it."""
+        return "held_out" if self.held_out else "edge" if self.at_edge else "in_distribution"
+
+    @property
+    def beyond(self) -> float | None:
+        """The largest distance outside of training, over training's width; 0 inside, None where it has no measure."""
+        outside = [finding.beyond for finding in self.findings if finding.held_out]
+        return None if None in outside else max((value for value in outside if value is not None), default=0.0)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -64,9 +92,11 @@ def memberships(
     found: dict[str, Membership] = {}
     for name, cell in panel.cells.items():
         task = measured_on or trained_on[-1]
-        findings = _of_all([compare_cell(cell, training, task) for training in trained_on])
-        held_out = _outside(findings)
-        found[name] = Membership(held_out, findings, refused=not held_out and not cell.control)
+        findings = _of_all(
+            [(*compare_cell(cell, training, task), *_panel_findings(panel, training)) for training in trained_on]
+        )
+        held_out = any(finding.held_out and not finding.at_edge for finding in findings)
+        found[name] = Membership(held_out, findings, refused=not _outside(findings) and not cell.control)
     return found
 
 
@@ -76,12 +106,21 @@ def _of_all(compared: list[tuple[ComparedCondition, ...]]) -> tuple[ComparedCond
         if not _outside(findings):
             return findings
     had = {_key(finding) for findings in compared for finding in findings if not finding.held_out}
-    merged = tuple(replace(finding, held_out=finding.held_out and _key(finding) not in had) for finding in compared[-1])
+    merged = tuple(
+        replace(finding, held_out=finding.held_out and _key(finding) not in had, beyond=_nearest(finding, compared))
+        for finding in compared[-1]
+    )
     if _outside(merged):
         return merged
     apart = [finding for finding in compared[-1] if finding.held_out]
     what = ", ".join(f"{finding.factor} {finding.cell}" for finding in apart)
     return (*merged, ComparedCondition("combination", what, "each of its conditions, in no manifest all of them", True))
+
+
+def _nearest(finding: ComparedCondition, compared: list[tuple[ComparedCondition, ...]]) -> float | None:
+    """Distance from the training that came nearest to a condition."""
+    same = [other.beyond for findings in compared for other in findings if _key(other) == _key(finding)]
+    return min((beyond for beyond in same if beyond is not None), default=None)
 
 
 def _key(finding: ComparedCondition) -> tuple[str, str]:
@@ -115,7 +154,27 @@ def _ranged(factor: str, value: float | Span, bounds: Span, unit: str = "") -> C
     suffix = f" {unit}" if unit and unit != "-" else ""
     here = value if isinstance(value, tuple) else (value, value)
     inside = all(_within(end, bounds) for end in here)
-    return ComparedCondition(factor, _words(here) + suffix, _words(bounds) + suffix, not inside)
+    beyond = max(0.0, bounds[0] - min(here), max(here) - bounds[1]) / _width(bounds, unit)
+    return ComparedCondition(factor, _words(here) + suffix, _words(bounds) + suffix, not inside, beyond)
+
+
+def _width(bounds: Span, unit: str) -> float:
+    """Of a range; of a single value its size."""
+    return bounds[1] - bounds[0] or max(abs(bounds[0]), abs(bounds[1])) or _WIDTHS.get(unit, 1.0)
+
+
+def _panel_findings(panel: Panel, training: Manifest) -> Iterator[ComparedCondition]:
+    """Start and duration, which all cells share, where training had none such."""
+    trained = training.task.episode_length
+    found: list[ComparedCondition] = []
+    if not _within(panel.duration, (0.0, trained)):
+        found.append(_ranged("duration", panel.duration, (0.0, trained), "s"))
+    if panel.start is not None:
+        units = {"position_xy": "m", "lin_vel": "m/s", "joint_vel": "rad/s", "ang_vel": "rad/s"}
+        for name in type(panel.start).model_fields:
+            here, bounds = getattr(panel.start, name), getattr(training.task.resets, name)
+            found.append(_ranged(f"start.{name}", here, bounds, units.get(name, "rad")))
+    yield from (finding for finding in found if finding.held_out)
 
 
 def _words(span: Span) -> str:
@@ -159,7 +218,7 @@ def _range_finding(kind: FactorKind, value: float | None, training: Manifest, ta
         bounds = (bounds[0] + least, bounds[1] + most)
     found = _ranged(kind.name, value, bounds, kind.unit)
     uneven = drawn is None and own is not None and own[0] < own[1]
-    return replace(found, held_out=True) if uneven else found  # joints that differ were never alike
+    return replace(found, held_out=True, beyond=None) if uneven else found  # joints that differ were never alike
 
 
 def declared_noise(task: Manifest) -> dict[str, float]:
@@ -182,7 +241,13 @@ def _noise_finding(kind: FactorKind, value: float, training: Manifest, loudness:
     amplitude = value * loudness if value > 0 else 0.0
     words = f"{value:g}" + ("" if loudness in (0.0, 1.0) else f" of noise up to {loudness:g} times training's")
     trained = "no noise" if not any(declared_noise(training).values()) else f"up to {most:g}"
-    return ComparedCondition(kind.name, words, trained, not _within(amplitude, (0.0, most)))
+    beyond = max(0.0, amplitude - most) / (most or 1.0)
+    return ComparedCondition(kind.name, words, trained, not _within(amplitude, (0.0, most)), beyond)
+
+
+def _interval(name: str, gap: float, shortest: float) -> ComparedCondition:
+    beyond = max(0.0, shortest - gap) / shortest if math.isfinite(shortest) else None
+    return ComparedCondition(name, f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6, beyond)
 
 
 def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[ComparedCondition]:
@@ -204,9 +269,7 @@ def _kick_findings(cell: Cell, training: Manifest, task: Manifest) -> list[Compa
             after.at + wait - before.at for (before, after), wait in zip(pairwise(cell.kicks), waits[1:], strict=True)
         )
         shortest = push.interval[0] if training.has_kicks else math.inf
-        findings.append(
-            ComparedCondition("kick.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6)
-        )
+        findings.append(_interval("kick.interval", gap, shortest))
     return findings
 
 
@@ -225,7 +288,5 @@ def _command_findings(cell: Cell, training: Manifest) -> list[ComparedCondition]
     if len(cell.changes) > 1:
         gap = min(after - before for before, after in pairwise(cell.changes))
         shortest = ranges.resampling_time[0]
-        findings.append(
-            ComparedCondition("command.interval", f"{gap:g} s", f"{shortest:g} s and more", gap < shortest - 1e-6)
-        )
+        findings.append(_interval("command.interval", gap, shortest))
     return findings

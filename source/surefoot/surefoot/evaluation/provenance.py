@@ -134,7 +134,7 @@ def provenance(
 
 
 _UNMEASURED = (
-    "name", "seed", "training.", "ppo.", "schedule.", "audit.", "randomization.push.", "task.rewards.",
+    "name", "seed", "training.", "ppo.", "schedule.", "promotion.", "audit.", "randomization.push.", "task.rewards.",
     "task.curriculum.", "task.episode_length", "task.commands.lin_vel", "task.commands.ang_vel",
     "task.commands.resampling_time", "task.commands.standing_fraction", "task.observations.critic.",
 )  # fmt: skip

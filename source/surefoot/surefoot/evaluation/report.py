@@ -84,6 +84,7 @@ def panel_report(result: PanelResult, members: dict[str, Membership], provenance
         "controls_held_out": sorted(
             name for name, cell in result.panel.cells.items() if cell.control and members[name].held_out
         ),
+        "at_edge": sorted(name for name, member in members.items() if member.at_edge),
         **groups,
         **({"all_cells": _all_cells(samples), "buckets": _buckets(result, samples)} if result.panel.drawn else {}),
         "cells": sorted(cells, key=_badness),
@@ -106,7 +107,8 @@ def _cell(result: PanelResult, samples: dict[str, Floats], row: int, name: str, 
     conditions = {"commands": cell.conditions["commands"]} if result.panel.drawn else cell.conditions
     return {
         "name": name,
-        "group": "held_out" if member.held_out else "in_distribution",
+        "group": member.group,
+        "beyond": member.beyond,
         "because": list(member.reasons),
         "why": cell.why,
         "sha256": cell.sha256,
@@ -151,7 +153,7 @@ def _group(
     result: PanelResult, samples: dict[str, Floats], members: dict[str, Membership], group: str
 ) -> dict[str, Any]:
     """Metrics over the cells of a group, which are put in order by name: their order in the panel has no meaning."""
-    rows = [row for row, name in enumerate(result.panel.cells) if members[name].held_out == (group == "held_out")]
+    rows = [row for row, name in enumerate(result.panel.cells) if members[name].group == group]
     rows.sort(key=lambda row: list(result.panel.cells)[row])
     entries: dict[str, Any] = {}
     for metric, values in samples.items():

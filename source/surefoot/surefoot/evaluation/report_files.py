@@ -74,7 +74,8 @@ def write_heatmap(path: Path, report: PanelReport) -> None:
     labels = [f"{name}\n{'' if units[name].startswith('share') else units[name]}" for name in _COLUMNS]
     axes.set_xticks(range(len(_COLUMNS)), labels, fontsize=7)
     axes.xaxis.tick_top()
-    marks = [f"{cell['name']}{'' if cell['group'] == 'held_out' else '  (control)'}" for cell in cells]
+    kinds = {"held_out": "", "edge": "  (edge)"}
+    marks = [f"{cell['name']}{kinds.get(cell['group'], '  (control)')}" for cell in cells]
     axes.set_yticks(range(len(cells)), marks, fontsize=7)
     score = "-" if report.score is None else f"{report.score:.1%}"
     axes.set_title(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from surefoot.evaluation.held_out import EDGE
 from surefoot.evaluation.metrics import short_unit
 from surefoot.evaluation.report import PanelReport
 from surefoot.manifest import format_diff
@@ -93,7 +94,7 @@ def _cell(cell: dict[str, Any]) -> str:
     entry = cell["metrics"]
     success, error, yaw = (entry[name]["value"] for name in ("success_rate", "lin_vel_error", "yaw_rate_error"))
     falls = _percent(entry["fall_rate"]["value"])
-    where = "held out" if cell["group"] == "held_out" else "control "
+    where = {"held_out": "held out", "edge": "edge    "}.get(cell["group"], "control ")
     line = (
         f"  {cell['name']:<24} {where}  success {_percent(success):>5}  falls {falls:>5}"
         f" of {cell['valid']:<3} {_number(error):>6} m/s {_number(yaw):>6} rad/s"
@@ -117,6 +118,10 @@ def _verdict(p: dict[str, Any], cells: list[dict[str, Any]]) -> str:
         lines = _warnings(cells)
     if p["controls_held_out"]:
         lines.append(f"meant as controls, and outside the training distribution: {', '.join(p['controls_held_out'])}")
+    if p["at_edge"]:
+        lines.append(
+            f"outside of training by less than {EDGE:.0%} of its width, and in no score: {', '.join(p['at_edge'])}"
+        )
     if p["refused_as_held_out"]:
         lines.append(
             f"refused as held out, inside the training distribution: {', '.join(p['refused_as_held_out'])}; "

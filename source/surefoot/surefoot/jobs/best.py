@@ -8,7 +8,7 @@ from surefoot.errors import RunFolderError
 from surefoot.files import link_or_copy, make_way, read_file, sha256_of
 from surefoot.jobs.job import Result
 from surefoot.jobs.queue import EventFolder
-from surefoot.reporting import write_json
+from surefoot.reporting import say, write_json
 
 CHECKPOINT = "model_best.pt"
 PROVENANCE = "model_best.json"
@@ -46,8 +46,8 @@ def keep_best(folder: EventFolder, results: list[Result]) -> Result | None:
     if before is not None and before.get("job") == best.job.id and before.get("checkpoint_sha256") == _sha256(target):
         return None
     source = checkpoint_of(folder, best)
-    make_way(target)
-    make_way(folder.run / PROVENANCE)
+    make_way(target, say)
+    make_way(folder.run / PROVENANCE, say)
     try:
         link_or_copy(source, target)
     except OSError as error:

@@ -108,7 +108,7 @@ def _do(folder: EventFolder, job: Job, evaluate: Evaluate | None, start: float) 
         finding, problem = None, str(error)
     outcome = Outcome(job=job, finding=finding, fault=problem, seconds=time.monotonic() - start)
     # The worker trusts this file, whatever the exit code: a simulator may take the process down at its end.
-    make_way(out / OUTCOME)
+    make_way(out / OUTCOME, say)
     write_atomically(out / OUTCOME, to_json(outcome))
 
 

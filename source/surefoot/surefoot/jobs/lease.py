@@ -144,7 +144,7 @@ class Lease:
             with self._locked():
                 holder = self.holder()
                 if holder is None or holder.is_same(own):
-                    make_way(self.path)
+                    make_way(self.path, say)
                     write_atomically(self.path, json.dumps(asdict(own)).encode())
                     return
                 beat = self._seen[0] if self._seen is not None else 0

@@ -134,7 +134,7 @@ class EventFolder:
         """
         self.make()
         path = self.jobs / f"{job.id}.json"
-        make_way(path)
+        make_way(path, say)
         write_atomically(path, to_json(job))
 
     def answer(self, result: Result) -> bool:
@@ -200,7 +200,7 @@ class Claim:
             self._path.unlink(missing_ok=True)
 
     def _write(self, attempts: int, who: Identity) -> None:
-        make_way(self._path)
+        make_way(self._path, say)
         write_atomically(self._path, json.dumps({"attempts": attempts, "by": asdict(who)}).encode())
 
     def _read(self) -> tuple[int, str]:

@@ -191,7 +191,7 @@ class ReactionLog:
             RunFolderError: The folder cannot be written.
         """
         plain = {"results": self.results, "omitted": [asdict(entry) for entry in self.omitted]}
-        make_way(self._path)
+        make_way(self._path, say)
         write_atomically(self._path, json.dumps(plain).encode())
 
 

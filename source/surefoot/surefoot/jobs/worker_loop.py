@@ -184,7 +184,7 @@ class WorkerLoop:
         """
         # Or what an earlier attempt left would pass for this one's outcome.
         left = report_folder(self._folder, job) / OUTCOME
-        make_way(left)
+        make_way(left, say)
         try:
             left.unlink(missing_ok=True)
         except OSError as error:

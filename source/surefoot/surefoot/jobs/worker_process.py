@@ -110,7 +110,7 @@ class WorkerProcess:
 
 
 def _append_to(path: Path) -> BinaryIO:
-    make_way(path)
+    make_way(path, say)
     try:
         return path.open("ab")
     except OSError as error:

@@ -12,6 +12,7 @@ from surefoot.manifest.base import KeyedError, Name, OmittedByDefault, Ordered, 
 from surefoot.manifest.extension import Extension
 from surefoot.manifest.lab import LabRecord
 from surefoot.manifest.learning import Ppo, Training
+from surefoot.manifest.promotion import Promotion
 from surefoot.manifest.randomization import Randomization
 from surefoot.manifest.robot import Robot
 from surefoot.manifest.schedule import Schedule
@@ -38,6 +39,7 @@ class Manifest(Section):
     training: Training
     audit: Audit
     schedule: Annotated[Schedule, OmittedByDefault()] = Schedule()
+    promotion: Annotated[Promotion, OmittedByDefault()] = Promotion()
     extension: Annotated[Extension | None, OmittedByDefault()] = None
     """What Python code added to the task in Isaac Lab; written there, never by hand."""
     labs: Annotated[dict[Name, LabRecord], OmittedByDefault()] = Field(default={})

@@ -295,7 +295,7 @@ class TrainRunner(OnPolicyRunner):
         if self.audit.record is not None:
             self.audit.record.save(end=last, now=self._checkpoint_retry.failures > 0)
         for path in files:
-            make_way(path)
+            make_way(path, say)
         checkpoints.save_together(files)
 
     def resume(self, loaded: checkpoints.Checkpoint) -> str:

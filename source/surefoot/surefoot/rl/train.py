@@ -175,8 +175,10 @@ def _train(runner: TrainRunner, lease: Lease) -> None:
     finally:
         lease.release()
         runner.env.env.close()
-        if runner.folder is not None and (left := _left_over(runner.folder)):
-            say(left.strip())
+        if runner.folder is not None:
+            if left := _left_over(runner.folder):
+                say(left.strip())
+            _into_the_ledger(runner.folder)
     state = "Interrupted" if runner.interrupted else "Finished"
     say(f"{state} after {runner.iterations_done} iterations: {runner.folder}/model_{runner.iterations_done}.pt")
     if runner.folder is None:
@@ -192,6 +194,15 @@ def _train(runner: TrainRunner, lease: Lease) -> None:
     # Ctrl-C is a person's wish; who sends the others wants to know that the run is not done.
     if runner.interrupted and runner.signal is not None and runner.signal != signal.SIGINT:
         raise Interrupted(runner.signal, f"{runner.folder}: ended by {signal.Signals(runner.signal).name} and saved.")
+
+
+def _into_the_ledger(folder: Path) -> None:
+    try:
+        from surefoot.ledger.store import fill_after_run
+    except ImportError as error:
+        say(f"The ledger was not filled: {error}. Later: surefoot ledger add {folder}")
+        return
+    fill_after_run(folder, say)
 
 
 def _left_over(folder: Path) -> str:

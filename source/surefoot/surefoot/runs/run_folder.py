@@ -17,6 +17,7 @@ from surefoot.files import make_way, write_atomically
 from surefoot.manifest import Manifest, diff_manifests, format_diff, read_manifest, write_manifest
 from surefoot.manifest.store import FILE_NAME
 from surefoot.reading import MAX_RECORD, Refused, read_text
+from surefoot.reporting import say
 from surefoot.runs import checkpoint as checkpoints
 
 STARTS = "starts.jsonl"
@@ -121,7 +122,7 @@ def record_start(
         | {lab.package: lab.version for lab in manifest.labs.values()},
     }
     path = folder / STARTS
-    make_way(path)
+    make_way(path, say)
     try:
         before = read_text(path, MAX_RECORD) if path.is_file() else ""
     except (OSError, Refused) as error:

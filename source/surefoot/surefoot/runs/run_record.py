@@ -12,6 +12,7 @@ from surefoot.jobs.job import read_document, time_of_day, to_json
 from surefoot.jobs.plan import Mode
 from surefoot.manifest import Manifest
 from surefoot.reading import MAX_RECORD, parse_json, read_text
+from surefoot.reporting import say
 from surefoot.runs.evaluations import (
     damaged_files,
     newest_valid,
@@ -100,7 +101,7 @@ def write_run_record(
         events_mode=mode,
         **_from_files(run, totals.fault_steps, totals.invalid_steps / totals.counted if totals.counted else None),
     )
-    make_way(run / FILE_NAME)
+    make_way(run / FILE_NAME, say)
     write_atomically(run / FILE_NAME, to_json(record))
     return record
 
