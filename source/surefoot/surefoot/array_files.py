@@ -96,8 +96,13 @@ class ParquetReader:
     def __init__(self, path: Path) -> None:
         open_regular(path).close()
         try:
-            limits = {"thrift_string_size_limit": MAX_RECORD, "thrift_container_size_limit": 1_000_000}
-            self.file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True, **limits)
+            self.file = pq.ParquetFile(
+                path,
+                memory_map=True,
+                page_checksum_verification=True,
+                thrift_string_size_limit=MAX_RECORD,
+                thrift_container_size_limit=1_000_000,
+            )
         except (pa.ArrowException, OSError, ValueError) as error:
             raise Refused(first_line(error)) from None
         about = self.file.metadata
