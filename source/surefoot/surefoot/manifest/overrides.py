@@ -28,10 +28,10 @@ def parse_overrides(overrides: list[str]) -> list[Override]:
             override = parser.parse_override(text)
         except HydraException as error:
             raise ManifestError(
-                f"command line: {text!r} is not an override; expected key=value, for example ppo.gamma=0.98"
+                f"command line: {text!r:.200} is not an override; expected key=value, for example ppo.gamma=0.98"
             ) from error
         if override.is_sweep_override():
-            raise ManifestError(f"command line: {text!r} gives several values; expected one, a run has one manifest")
+            raise ManifestError(f"command line: {text!r:.200} gives several values; expected one for a run")
         parsed.append(override)
     return parsed
 
