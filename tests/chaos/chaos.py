@@ -29,6 +29,7 @@ from typing import Any
 
 import torch
 
+import surefoot.cli
 from surefoot.errors import SurefootError
 from surefoot.jobs.job import Finding, Job, Metric
 from surefoot.jobs.kinds import Content
@@ -114,11 +115,10 @@ def forked(action: Callable[[], None], log: Path, *, during: Callable[[int], Non
             handle = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
             os.dup2(handle, 1)
             os.dup2(handle, 2)
-            action()
+            surefoot.cli.run(action)  # what the command line makes of errors and of Ctrl-C is judged too
             code = 0
-        except SurefootError as error:
-            print(f"error: {error}", flush=True)
-            code = 1
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 1
         except BaseException:
             traceback.print_exc()
         finally:
@@ -425,12 +425,30 @@ def quick(campaign: Campaign) -> None:
     for share in (0.4, 0.75, 0.9, 0.97):
         number = round(share * campaign.operations)
         campaign.trial("kill -9 at a file operation", lambda runs, n=number: kill_at(runs, n), detail=f"{number}")
+    for name in (
+        f"jobs/00000{ITERATIONS}-panel-{ITERATIONS}.json",
+        f"results/00000{ITERATIONS}-panel-{ITERATIONS}.json",
+    ):
+        # The last checkpoint is there, and nothing of what should follow it.
+        campaign.trial("kill -9 after the last checkpoint", lambda runs, n=name: kill_before(n), detail=name)
     middle = campaign.operations // 2
     campaign.trial("disk full", lambda runs: refuse_between(runs, middle, 1.0, errno.ENOSPC))
     campaign.trial("SIGHUP", lambda runs: hang_up_at(runs, middle))
     campaign.trial(
         "a pipe in place of the record", lambda runs: kill_at(runs, middle), between=damage("run_record.json", "pipe")
     )
+
+
+def kill_before(name: str) -> None:
+    """Kill this process when a file of this name would appear."""
+    replace = os.replace
+
+    def killed(temporary: str, path: Path) -> None:
+        if str(path).endswith(name):
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(temporary, path)
+
+    os.replace = killed
 
 
 def hang_up_at(runs: Path, number: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from surefoot.audit.record.resilience import FIRST_WAIT, LONGEST_WAIT, Retry
 from surefoot.audit.record.writer import ResilientWriter
-from surefoot.errors import MissingExtra
+from surefoot.errors import CannotWrite, MissingExtra
 
 
 class Disk:
@@ -208,3 +208,27 @@ def test_tensorboard_on_a_disk_that_refuses_for_a_while(tmp_path: Path):
         if "a" in events.Tags()["scalars"]:
             seen |= {event.step for event in events.Scalars("a")}
     assert seen == set(range(300))
+
+
+def test_what_cannot_be_gone_on_without_is_waited_for_and_its_patience_ends():
+    now, said, tries = [0.0], list[str](), [0]
+    retry = Retry("Checkpoint", said.append, lambda: now[0])
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    def full_for_three_seconds() -> None:
+        tries[0] += 1
+        if now[0] < 3.0:
+            raise CannotWrite("model_3.pt: cannot be written (No space left on device).")
+
+    retry.insist(full_for_three_seconds, only=CannotWrite, sleep=sleep)
+    assert now[0] == 3.0 and retry.failures == tries[0] - 1
+    assert len(said) == 2 and "The run is paused" in said[0] and "works again" in said[1]
+
+    def never() -> None:
+        raise CannotWrite("read-only")
+
+    with pytest.raises(CannotWrite):
+        retry.insist(never, only=CannotWrite, patience=lambda: 60.0, sleep=sleep)
+    assert 63.0 <= now[0] <= 64.0

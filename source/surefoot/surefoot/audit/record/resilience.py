@@ -86,9 +86,7 @@ class Retry:
                 waited = self._clock() - begin
                 if waited - said >= _SAY_EVERY:
                     said = waited
-                    self.report(
-                        f"{self._what}: {error} Training is paused and goes on when this works; {waited:.0f} s."
-                    )
+                    self.report(f"{self._what}: {error} The run is paused and goes on when this works; {waited:.0f} s.")
                 sleep(_TRY_EVERY)
                 continue
             if tries:
