@@ -15,7 +15,7 @@ from surefoot.jobs.trainer import RunEvents
 from surefoot.manifest import Manifest, write_manifest
 from surefoot.manifest.validate import with_labs
 from surefoot.randomization.buckets import refuse_empty_buckets
-from surefoot.rl.loggers import make_writer
+from surefoot.rl.loggers import RunLabel, make_writer
 from surefoot.rl.progress import Progress
 from surefoot.rl.resumable import check_resumable
 from surefoot.rl.runner import TrainRunner
@@ -33,6 +33,7 @@ def train(
     device: str = "cpu",
     num_threads: int = 0,
     events: EventPlan | None = None,
+    label: RunLabel | None = None,
 ) -> Path:
     """Start a run and train it to the end; returns the run folder.
 
@@ -43,6 +44,7 @@ def train(
         device: `cpu` or `cuda:N`.
         num_threads: Physics threads on a CPU; 0 means all cores.
         events: The manifest's schedule, from `surefoot.jobs.plan.plan_events`; None switches it off.
+        label: Name and tags in Weights & Biases.
     """
     _refuse_extension(manifest)
     _refuse_empty_buckets(manifest)
@@ -55,7 +57,7 @@ def train(
             env = built.make_env(manifest, device=device, num_threads=num_threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder)
         write_atomically(folder / "buckets.json", json.dumps(env.buckets.to_plain()).encode())
-        runner.progress = Progress(make_writer(folder, manifest), manifest)
+        runner.progress = Progress(make_writer(folder, manifest, label), manifest)
         _attach(runner, folder, events)
     except BaseException:
         shutil.rmtree(folder)  # nothing has happened in it
@@ -74,6 +76,7 @@ def resume(
     num_threads: int = 0,
     events: EventPlan | None = None,
     allow_manifest_change: bool = False,
+    label: RunLabel | None = None,
 ) -> Path:
     """Continue an interrupted run from its newest readable checkpoint.
 
@@ -85,6 +88,7 @@ def resume(
         num_threads: Physics threads on a CPU; 0 means all cores.
         events: The manifest's schedule, as for `train`; jobs without a result are picked up.
         allow_manifest_change: Go on although the manifest differs; the difference is recorded.
+        label: Name and tags in Weights & Biases.
 
     Raises:
         RunFolderError: No run, no checkpoint, another manifest, nothing left to do, or another process trains it.
@@ -112,7 +116,7 @@ def resume(
             env = load_engine(engine).make_env(manifest, device=device, num_threads=num_threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder, resumed_at=done)
         print(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}", flush=True)
-        runner.progress = Progress(make_writer(folder, manifest), manifest)
+        runner.progress = Progress(make_writer(folder, manifest, label), manifest)
         run_folder.record_start(folder, manifest, env.device, done, diff, engine)
         if diff is not None:
             print(f"The manifest was changed:\n{diff}", flush=True)
