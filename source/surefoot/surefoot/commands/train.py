@@ -5,7 +5,8 @@ surefoot train --task Surefoot-Velocity-Flat-Unitree-Go1-v0 --device cuda:0 --nu
 surefoot train --task Surefoot-Velocity-Flat-Unitree-Go1-v0 task.rewards.torques.weight=-0.001 ppo.gamma=0.98
 surefoot train --resume latest
 
-surefoot train --task Surefoot-Velocity-Flat-Unitree-Go1-v0 logger=wandb --name soft-knees --tag gains   # WANDB_MODE=offline: no account
+surefoot train --task Surefoot-Velocity-Flat-Unitree-Go1-v0 logger=wandb --name soft-knees --tag gains
+    (WANDB_MODE=offline needs no account)
 
 Overrides are Hydra's: key=value for any key of the manifest (manifests/README.md), group=option for a whole group.
 """
