@@ -92,7 +92,8 @@ surefoot train --task Surefoot-Velocity-Flat-Unitree-Go1-v0 ppo.gamma=0.98
 
 def explained_keys() -> dict[str, str]:
     """What manifests/README.md, which a test compares with the code, says of each key."""
-    rows = re.findall(r"^\| `([^`]+)` \|.*\|([^|]+)\|$", (ROOT / "manifests/README.md").read_text(), flags=re.MULTILINE)
+    text = (ROOT / "manifests/README.md").read_text().split("## Factors")[0]
+    rows = re.findall(r"^\| `([^`]+)` \|.*\|([^|]+)\|$", text, flags=re.MULTILINE)
     return {key: meaning.strip() for key, meaning in rows}
 
 
@@ -153,7 +154,7 @@ def bounds(metadata: list[Any]) -> str:
     """` > 0, <= 1` of what pydantic keeps about a field."""
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     found = [
-        f"{sign} {getattr(item, key):g}"
+        f"{sign} {getattr(item, key):.10g}"
         for item in metadata
         for key, sign in signs.items()
         if getattr(item, key, None) is not None
