@@ -5,6 +5,7 @@
 #   make test-isaaclab [PHYSICS="newton_mjwarp ovphysx"] [ARGS="-k crosscheck"]   the tests on Isaac Lab 3.0; needs Python 3.12
 #   make test-isaaclab2   what users of Isaac Lab 2.3 need, on a double of Isaac Sim; needs Python 3.11
 #   make check    lint, formatting, types, import contracts, Docker files
+#   make docs     build the documentation into site/; a link that leads nowhere is an error
 #   make format   apply formatting and safe fixes
 #   make bench    every benchmark; tables go into docs/performance.md
 #   make chaos [ARGS="--minutes 60 --seed 0"]   break runs in many ways, resume them, compare; prints the table of docs/robustness.md
@@ -13,7 +14,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: train play test test-isaaclab test-isaaclab2 check format bench chaos fuzz setup setup-isaaclab
+.PHONY: train play test test-isaaclab test-isaaclab2 check docs format bench chaos fuzz setup setup-isaaclab
 
 TASK ?= Surefoot-Velocity-Flat-Unitree-Go1-v0
 RUNS ?= runs
@@ -76,6 +77,10 @@ check: $(STAMP)
 	$(BIN)/hadolint docker/Dockerfile.*
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
 
+# The theme's message about its successor is no warning of ours.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -103,7 +108,7 @@ $(STAMP): pyproject.toml constraints.txt
 	echo "Setting up $(VENV) with $$("$$found" --version) (once; a few minutes)"; \
 	if ! [ -x $(BIN)/python ]; then "$$found" -m venv $(VENV); fi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mujoco,wandb,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mujoco,wandb,docs,dev]'
 	@touch $(STAMP)
 
 $(STAMP_ISAACLAB): pyproject.toml constraints-isaaclab.txt

@@ -1,6 +1,6 @@
 """How often the statistical alerts err, by simulation: python benchmarks/bench_alerts.py
 
-Prints the tables of docs/metrics.md, "How often the rules err". About two minutes on one core.
+Prints the tables of docs/alert_rates.md. About two minutes on one core.
 """
 
 import argparse

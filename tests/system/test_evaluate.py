@@ -76,7 +76,9 @@ def test_the_script_prints_a_table_and_writes_json(engine: str, checkpoint: Path
     error, rows = data["all_cells"]["lin_vel_error"]["value"], done.stdout.splitlines()
     assert f"{error:.3f}" in next(row for row in rows if row.startswith("lin_vel_error"))
     assert "0.0  [0.0, 9.6]" in next(row for row in rows if row.startswith("fall_rate"))  # Wilson at 0 of 36
-    table = [row.split("|")[0].split() for row in rows if row.count("|") == 4][-36:]
+    assert "the worst 8 of 36 commands:" in rows and str(path.with_suffix(".txt")) in done.stdout
+    every = path.with_suffix(".txt").read_text().splitlines()
+    table = [row.split("|")[0].split() for row in every if row.count("|") == 4][-36:]
     assert (table[0], table[-1]) == (["-0.50", "-0.30", "-0.50"], ["1.00", "0.30", "0.50"])
 
     again = checkpoint.parent / "again.json"

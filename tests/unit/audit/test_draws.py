@@ -51,7 +51,7 @@ def test_one_draw_for_all_is_found_though_each_column_fills_its_range() -> None:
 
 
 def test_a_tenth_more_spread_takes_a_thousand_draws() -> None:
-    """The power that docs/metrics.md states: 7 standard errors of the variance."""
+    """The power that docs/accounts.md states: 7 standard errors of the variance."""
     wide = [3 + 0.9 * (uniform(128, seed) - 3) for seed in range(40)]
     for values in wide:
         values[:, 0] = 0.0

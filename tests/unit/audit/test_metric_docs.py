@@ -1,4 +1,4 @@
-"""docs/metrics.md carries the definitions of the code, word for word."""
+"""docs/accounts.md carries the definitions of the code, word for word."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from surefoot.manifest.audit import Actions
 from surefoot.rl import learner_check
 
 ALERTS = Path(__file__).resolve().parents[3] / "docs" / "alerts.md"
-DOCS = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "accounts.md"
 
 
 def test_every_metric_of_the_accounts_is_documented() -> None:

@@ -58,7 +58,7 @@ def test_many_buckets_become_three_numbers():
 
 
 def test_the_number_of_tags_is_bounded():
-    """16 terms, 64 buckets, 6 causes, 8 kinds of faults, 9 terrain classes: what docs/metrics.md says."""
+    """16 terms, 64 buckets, 6 causes, 8 kinds of faults, 9 terrain classes: what docs/record.md says."""
     axes = {
         "term": tuple(f"term{i}" for i in range(16)),
         "bucket": tuple(f"bucket{i}" for i in range(64)),

@@ -212,6 +212,16 @@ def replace_names(panel: Panel) -> Panel:
     return panel.model_copy(update={"cells": cells})
 
 
+def test_the_console_has_the_worst_command_and_the_file_all() -> None:
+    """Standing still misses a command of 0.5 m/s by more than one of 0, and nobody falls."""
+    panel = drawn_panel(TWO, steps=100, replicates=2)
+    report = report_of(still(100, panel), panel)
+    text = report_text(report, most_cells=1)
+    assert "the worst 1 of 2 commands:" in text and "  0.50   0.30   0.50 |" in text
+    assert "  0.00   0.30   0.50 |" not in text and "  0.00   0.30   0.50 |" in report_text(report)
+    assert "interquartile means" in text
+
+
 def test_an_episode_does_not_depend_on_the_batch_that_it_ran_in():
     """Motions that a generator made up; robots 1 and 6 of eight, alone and among the others."""
     large, small = drawn_panel(TWO, steps=30, replicates=4), drawn_panel(TWO, steps=30)

@@ -1,5 +1,6 @@
 """manifests/README.md documents every field, every term and nothing else."""
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from types import NoneType
@@ -14,6 +15,7 @@ from surefoot.mdp.registry import term_names
 from surefoot.traces.cards_and_suites import TraceSuite
 from surefoot_tasks import manifest_root
 
+SITE = manifest_root().parent / "docs" / "mkdocs_hooks.py"
 TEXT, SUITES = (manifest_root() / "README.md").read_text().split("## Trace suites")
 
 
@@ -70,3 +72,32 @@ def test_mirror_kinds_of_observations_are_those_of_the_code() -> None:
 def test_every_key_of_a_trace_suite_has_a_row() -> None:
     documented = rows(SUITES)
     assert set(documented) == set(leaves(TraceSuite)) and all(len(cells) == 3 for cells in documented.values())
+
+
+def site_hooks() -> Any:
+    spec = importlib.util.spec_from_file_location("mkdocs_hooks", SITE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_site_has_every_field_with_what_it_takes_and_means() -> None:
+    found = re.findall(r"^\| `([^`]+)` \| (.*) \|$", site_hooks().fields_page(), flags=re.MULTILINE)
+    table = {key: re.split(r" (?<!\\)\| ", rest) for key, rest in found}
+    assert list(table) == list(leaves(Manifest))
+    assert all(len(cells) == 3 and cells[0] and cells[2] for cells in table.values())
+    assert table["robot.joints[].friction"] == ["number >= 0", "`0.0`", "N m, dry friction of motor and gearbox."]
+    assert table["schema_version"][2] == "version of this list of fields"
+    assert table["seed"][0] == "whole number >= 0, <= 2147483647"
+    assert table["ppo.gamma"][:2] == ["number >= 0, <= 1", ""]
+    assert table["schedule.events.<name>.on_best"][1] == "`false`"
+
+
+def test_links_of_a_file_elsewhere_hold_in_the_site() -> None:
+    text = "[a](../docs/isaaclab.md#install) docs/traces.md `docs/x.md` [b](https://x.org/docs/y.md)"
+    ours = "[a](isaaclab.md#install) [traces](traces.md) `docs/x.md` [b](https://x.org/docs/y.md)"
+    assert site_hooks().site_links(text, "manifests/README.md") == ours
+    assert site_hooks().site_links("[m](manifests/README.md) ![p](docs/images/p.png)", "README.md") == (
+        "[m](manifests.md) ![p](images/p.png)"
+    )

@@ -4,7 +4,7 @@ surefoot accounts latest
 surefoot accounts runs/Surefoot-Velocity-Flat-Unitree-Go1-v0/RUN --out /tmp/pictures
 
 Writes reward.png, terminations.png, buckets.png, faults.png, and accounts.html with all of them, into RUN/accounts.
-docs/metrics.md defines the numbers.
+docs/accounts.md defines the numbers.
 """
 
 import argparse

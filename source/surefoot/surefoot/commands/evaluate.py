@@ -60,7 +60,8 @@ def _evaluate(args: argparse.Namespace, panel: str, changes: dict[str, Any]) -> 
     from surefoot.evaluation.films import check_films, film_worst
     from surefoot.evaluation.provenance import check_writable, report_path, task_manifest
     from surefoot.evaluation.report_files import write_heatmap, write_parquet
-    from surefoot.evaluation.report_text import report_text
+    from surefoot.evaluation.report_text import MOST_CELLS, report_text
+    from surefoot.files import write_atomically
     from surefoot.machine import Machine
     from surefoot.runs.checkpoint import load
     from surefoot_tasks import manifest_root
@@ -87,11 +88,12 @@ def _evaluate(args: argparse.Namespace, panel: str, changes: dict[str, Any]) -> 
         changes=changes,
         out=out,
     )
-    print(report_text(report))
+    print(report_text(report, MOST_CELLS))
+    write_atomically(out.with_suffix(".txt"), (report_text(report) + "\n").encode())
     parquet, heatmap = out.with_suffix(".parquet"), out.with_suffix(".png")
     write_parquet(parquet, report)
     write_heatmap(heatmap, report)
-    print(f"Report: {out}, {parquet.name}, {heatmap.name}")
+    print(f"Every cell: {out.with_suffix('.txt')}\nReport: {out}, {parquet.name}, {heatmap.name}")
     if args.films:
         for path in film_worst(loaded, task, report, machine, args.films, out):
             print(f"Film: {path}")

@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num-envs", type=int, default=1)
     parser.add_argument("--commands", metavar="SCHEDULE", help="'0:vx,vy,yaw; 4:...' or a YAML file")
     parser.add_argument("--video", type=Path, metavar="MP4", help="film instead of opening the viewer")
-    parser.add_argument("--frame", type=Path, metavar="PNG", help="write the frame in the middle of the film")
+    parser.add_argument(
+        "--frame", type=Path, metavar="PNG", help="write the frame in which the command is followed best"
+    )
     parser.add_argument("--seconds", type=_film_length, default=12.0, help="length of the film")
     parser.add_argument("--size", type=_frame_size, default=(640, 480), metavar="640x480", help="of the film, px")
     parser.add_argument("--viewer", choices=["viser"], default="viser")

@@ -4,7 +4,7 @@ surefoot replay-faults runs/Surefoot-Velocity-Flat-Unitree-Go1-v0/RUN/faults_120
 surefoot replay-faults latest        # the newest faults_<iteration>.pt of the run
 
 Puts one environment into the state before each recorded fault, takes the recorded action, and prints which kinds of
-faults were recorded and which came again. docs/metrics.md says what each kind means.
+faults were recorded and which came again. docs/accounts.md says what each kind means.
 """
 
 import argparse

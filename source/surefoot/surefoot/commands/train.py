@@ -5,7 +5,8 @@ surefoot train --task Surefoot-Velocity-Flat-Unitree-Go1-v0 --device cuda:0 --nu
 surefoot train --task Surefoot-Velocity-Flat-Unitree-Go1-v0 task.rewards.torques.weight=-0.001 ppo.gamma=0.98
 surefoot train --resume latest
 
-surefoot train --task Surefoot-Velocity-Flat-Unitree-Go1-v0 logger=wandb   # WANDB_MODE=offline: no account
+surefoot train --task Surefoot-Velocity-Flat-Unitree-Go1-v0 logger=wandb --name soft-knees --tag gains
+    (WANDB_MODE=offline needs no account)
 
 Overrides are Hydra's: key=value for any key of the manifest (manifests/README.md), group=option for a whole group.
 """
@@ -29,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", type=Path, metavar="RUN", help="run to continue: a folder, or `latest`")
     parser.add_argument("--events", default="worker", help="scheduled events: worker, inline or off (docs/events.md)")
     parser.add_argument("--allow-manifest-change", action="store_true", help="resume although the manifest differs")
+    parser.add_argument("--name", help="of the run in Weights & Biases; default: task and run folder")
+    parser.add_argument("--tag", action="append", default=[], help="of the run in Weights & Biases; may be repeated")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
 
 
@@ -49,6 +52,7 @@ def run(args: argparse.Namespace) -> None:
     from surefoot.jobs.plan import plan_events
     from surefoot.machine import Machine
     from surefoot.manifest import compose_manifest, override_manifest, read_manifest
+    from surefoot.rl.loggers import RunLabel
     from surefoot.rl.train import resume, train
     from surefoot.runs.locate import run_folder
 
@@ -64,9 +68,11 @@ def run(args: argparse.Namespace) -> None:
     else:
         assert folder is not None
         manifest = override_manifest(read_manifest(folder / "manifest.yaml"), overrides)
+    label = RunLabel(args.name, tuple(args.tag))
+    label.check(manifest)
     machine = Machine(engine, args.device, args.threads)
     plan = plan_events(manifest, manifests=manifest_root(), machine=machine, mode=args.events)
-    common = {"machine": machine, "events": plan}
+    common = {"machine": machine, "events": plan, "label": label}
     if folder is not None:
         resume(folder, manifest, allow_manifest_change=args.allow_manifest_change, **common)
     else:

@@ -12,12 +12,34 @@ from surefoot.reporting import number
 _TITLES = {"all_cells": "all", "held_out": "held out", "in_distribution": "in distribution"}
 
 
-def report_text(report: PanelReport) -> str:
-    """The report for people."""
+MOST_CELLS = 8
+"""Cells on the console; the file beside the report has all of them."""
+
+
+def report_text(report: PanelReport, most_cells: int | None = None) -> str:
+    """The report for people, with no more than the worst `most_cells` cells."""
     p = report.plain
     cells: list[dict[str, Any]] = p["cells"]
-    listed = _commands(cells) if "drawn" in p else ["cells, the worst first:", *(_cell(cell) for cell in cells)]
+    shown = _worst_first(cells, "drawn" in p)[:most_cells]
+    of = f" of {len(cells)}" if len(shown) < len(cells) else ""
+    if "drawn" in p:
+        listed = [f"the worst {len(shown)}{of} commands:"] if of else []
+        listed += _commands(shown if of else sorted(cells, key=lambda cell: cell["conditions"]["commands"]))
+    else:
+        listed = [f"the worst {len(shown)}{of} cells:" if of else "cells, the worst first:", *map(_cell, shown)]
     return "\n\n".join((_heading(p), _groups(p, cells), "\n".join(listed), _verdict(p, cells)))
+
+
+def _worst_first(cells: list[dict[str, Any]], drawn: bool) -> list[dict[str, Any]]:
+    """Cells of a panel come in this order; those of a drawn one by falls, then by the error of the velocity."""
+    if not drawn:
+        return cells
+
+    def badness(cell: dict[str, Any]) -> tuple[float, float]:
+        falls, error = (cell["metrics"][name]["value"] for name in ("fall_rate", "lin_vel_error"))
+        return (float("inf") if falls is None else falls, float("inf") if error is None else error)
+
+    return sorted(cells, key=badness, reverse=True)
 
 
 def _heading(p: dict[str, Any]) -> str:
@@ -64,8 +86,12 @@ def _groups(p: dict[str, Any], cells: list[dict[str, Any]]) -> str:
     for metric, unit in p["units"].items():
         row = " | ".join(f"{_interval(p[group][metric], unit):^32}" for group in shown)
         lines.append(f"{metric:<20} {'%' if unit.startswith('share') else short_unit(unit):>7} | {row}")
-    means = "all: mean of the cells' means; the groups: interquartile mean; rates: share of all valid episodes"
-    return "\n".join([*lines, *([means] if "drawn" in p else [])])
+    means = (
+        "rates are shares of all valid episodes; other numbers are interquartile means over episodes, which leave out "
+        "the\nlower and the upper quarter: survival_time is the whole duration where fewer than a quarter fell"
+    )
+    every = "all: the mean of the cells' means. Of the groups " if "drawn" in p else ""
+    return "\n".join([*lines, every + means])
 
 
 def _commands(cells: list[dict[str, Any]]) -> list[str]:
@@ -75,7 +101,7 @@ def _commands(cells: list[dict[str, Any]]) -> list[str]:
         f"{'vx':>6} {'vy':>6} {'yaw':>6} | {'m/s':>6} {'rad/s':>7} | {'falls':>7} {'95 % interval':>15} | {'s up':>5} "
         f"| {'CoT':>6}",
     ]
-    for cell in sorted(cells, key=lambda cell: cell["conditions"]["commands"]):
+    for cell in cells:
         of = {name: entry["value"] for name, entry in cell["metrics"].items()}
         falls, (_, vx, vy, yaw) = cell["metrics"]["fall_rate"], cell["conditions"]["commands"][0]
         span = "-" if falls["low"] is None else f"{falls['low']:.1%} - {falls['high']:.1%}"

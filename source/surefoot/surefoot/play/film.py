@@ -21,6 +21,9 @@ FRAMES_PER_SECOND = 25.0
 CAPTION_WINDOW = 0.5
 """s; the measured velocity in the caption is the mean over this time: one stride at 2 Hz."""
 
+SETTLED = 1.0
+"""s that a command must have held before a picture may show how it is followed."""
+
 
 @dataclass(frozen=True)
 class Walk:
@@ -40,6 +43,35 @@ class Walk:
             f"{self.seconds:.1f} s, {self.frames} frames: mean error {self.lin_vel_error:.2f} m/s, "
             f"{self.yaw_rate_error:.2f} rad/s, {self.falls} falls"
         )
+
+
+class Still:
+    """Chooses the frame of a film in which command and motion agree best."""
+
+    def __init__(self, dt: float) -> None:
+        """Begin before the first control step; `dt` is its length, s."""
+        self._dt = dt
+        self._held, self._command = 0, None
+        self._nearest = float("inf")
+
+    def step(self, command: Command) -> None:
+        """Count for how long the command has been in force."""
+        self._held = self._held + 1 if command == self._command else 1
+        self._command = command
+
+    def takes(self, measured: Tensor, *, last: bool) -> bool:
+        """Whether this frame is nearer to its command than all before; the last one where no command held long.
+
+        Args:
+            measured: vx, vy (m/s) and yaw rate (rad/s), mean over `CAPTION_WINDOW`. Shape (3,).
+            last: No frame follows.
+        """
+        apart = (measured - torch.tensor(self._command)).norm().item()
+        if self._held * self._dt < SETTLED - 1e-9:
+            return last and self._nearest == float("inf")
+        nearer = apart < self._nearest
+        self._nearest = min(self._nearest, apart)
+        return nearer
 
 
 def film_length(text: str) -> float:
@@ -73,7 +105,8 @@ def film(
         seconds: Simulated time.
         size: Width and height of a frame, px.
         video: MP4 file to write.
-        picture: PNG file to write: the frame in the middle.
+        picture: PNG file to write: the frame in which the measured velocity is nearest to a command that has held for
+            `SETTLED`; where none has, the last frame.
 
     Raises:
         RunFolderError: A file cannot be written; `check_output` finds most reasons out before.
@@ -81,10 +114,12 @@ def film(
     dt = env.manifest.simulation.step_dt
     steps = max(1, round(seconds / dt))
     stride = max(1, round(1 / (FRAMES_PER_SECOND * dt)))
-    middle = steps // 2 // stride * stride
+    last = (steps - 1) // stride * stride
+    still = Still(dt)
     recent: deque[Tensor] = deque(maxlen=max(1, round(CAPTION_WINDOW / dt)))
     errors: list[Tensor] = []
     falls = frames = 0
+    chosen: np.ndarray | None = None
     _hold(env, schedule.at(0.0))
     env.reset()
     obs = env.get_observations()["actor"]
@@ -98,15 +133,20 @@ def film(
             measured = _velocity(env)
             recent.append(measured)
             errors.append(measured - torch.tensor(command))
-            wanted = out is not None or (picture is not None and step == middle)
-            if step % stride == 0 and wanted:
-                mean = torch.stack(tuple(recent)).mean(dim=0)
+            still.step(command)
+            if step % stride:
+                continue
+            mean = torch.stack(tuple(recent)).mean(dim=0)
+            pictured = picture is not None and still.takes(mean, last=step == last)
+            if out is not None or pictured:
                 frame = with_caption(np.asarray(env.render()), _caption(step * dt, command, mean))
                 frames += 1
                 if out is not None:
                     out.write(frame)
-                if picture is not None and step == middle:
-                    write_picture(picture, frame)
+                if pictured:
+                    chosen = frame
+    if picture is not None and chosen is not None:
+        write_picture(picture, chosen)
     error = torch.stack(errors)
     return Walk(
         seconds=steps * dt,

@@ -1,11 +1,12 @@
 """Where scalars and pictures of a run go: TensorBoard, or Weights & Biases behind the same interface."""
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from surefoot.audit.record.writer import ResilientWriter, ScalarWriter
-from surefoot.errors import MissingExtra
+from surefoot.errors import MissingExtra, SurefootError
 from surefoot.manifest import Manifest
 
 
@@ -36,10 +37,31 @@ class TensorBoardWriter:
         self._writer.close()
 
 
+@dataclass(frozen=True)
+class RunLabel:
+    """What a run is called in Weights & Biases."""
+
+    name: str | None = None
+    """Default: task and run folder."""
+    tags: tuple[str, ...] = ()
+
+    def check(self, manifest: Manifest) -> None:
+        """Refuse a label that nobody would see.
+
+        Raises:
+            SurefootError: The run's logger is another one.
+        """
+        if self != RunLabel() and manifest.training.logger != "wandb":
+            raise SurefootError(
+                "--name and --tag are for Weights & Biases, and this run logs to "
+                f"{manifest.training.logger}: add logger=wandb, or leave them out."
+            )
+
+
 class WandbWriter:
     """Weights & Biases behind TensorBoard's interface; `WANDB_MODE=offline` needs no account."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, label: RunLabel) -> None:
         try:
             import wandb
         except ImportError:
@@ -48,7 +70,12 @@ class WandbWriter:
             raise MissingExtra(f"training.logger=wandb needs wandb. Install it: {pip_line('wandb')}") from None
         self._image: Any = wandb.Image
         self._run = wandb.init(
-            project="surefoot", name=folder.name, dir=str(folder), config=manifest.to_plain(), resume="allow"
+            project="surefoot",
+            name=label.name or f"{manifest.name}/{folder.name}",
+            tags=list(label.tags) or None,
+            dir=str(folder),
+            config=manifest.to_plain(),
+            resume="allow",
         )
         self._pending: dict[str, Any] = {}
         self._step = 0
@@ -72,8 +99,8 @@ class WandbWriter:
         self._pending[tag] = value
 
 
-def make_writer(folder: Path, manifest: Manifest) -> ResilientWriter | None:
-    """The logger that the manifest names, behind a guard.
+def make_writer(folder: Path, manifest: Manifest, label: RunLabel | None = None) -> ResilientWriter | None:
+    """The logger that the manifest names, behind a guard; `label` is for Weights & Biases.
 
     Raises:
         MissingExtra: Its package is not installed.
@@ -81,6 +108,6 @@ def make_writer(folder: Path, manifest: Manifest) -> ResilientWriter | None:
     kind = manifest.training.logger
 
     def make() -> ScalarWriter:
-        return WandbWriter(folder, manifest) if kind == "wandb" else TensorBoardWriter(folder)
+        return WandbWriter(folder, manifest, label or RunLabel()) if kind == "wandb" else TensorBoardWriter(folder)
 
     return None if kind == "none" else ResilientWriter(make)

@@ -45,7 +45,7 @@ class MaskedPPO(PPO):
     beside the actor's, each with half of the threads: the two networks share nothing, so it is the same update.
 
     Attributes:
-        diagnostics: Means over the mini-batches of the last update; see `docs/metrics.md`, `Learning/*`.
+        diagnostics: Means over the mini-batches of the last update; see `docs/accounts.md`, "Learning".
     """
 
     def __init__(self, *args: Any, max_learning_rate: float, threads: int = 1, **kwargs: Any) -> None:

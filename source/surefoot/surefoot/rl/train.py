@@ -19,7 +19,7 @@ from surefoot.manifest import Manifest, write_manifest
 from surefoot.manifest.validate import with_labs
 from surefoot.randomization.buckets import refuse_empty_buckets
 from surefoot.reporting import say
-from surefoot.rl.loggers import make_writer
+from surefoot.rl.loggers import RunLabel, make_writer
 from surefoot.rl.progress import Progress
 from surefoot.rl.resumable import check_resumable
 from surefoot.rl.runner import TrainRunner
@@ -36,6 +36,7 @@ def train(
     runs: Path,
     machine: Machine = Machine(),
     events: EventPlan | None = None,
+    label: RunLabel | None = None,
 ) -> Path:
     """Start a run and train it to the end; returns the run folder.
 
@@ -44,6 +45,7 @@ def train(
         runs: Where run folders are made.
         machine: Where it is simulated.
         events: The manifest's schedule, from `surefoot.jobs.plan.plan_events`; None switches it off.
+        label: Name and tags in Weights & Biases.
     """
     _refuse_extension(manifest)
     _refuse_empty_buckets(manifest)
@@ -56,7 +58,7 @@ def train(
             env = built.make_env(manifest, device=machine.device, num_threads=machine.threads)
             runner = TrainRunner(SurefootVecEnv(env), manifest, folder)
         write_atomically(folder / "buckets.json", json.dumps(env.buckets.to_plain()).encode())
-        runner.progress = Progress(make_writer(folder, manifest), manifest)
+        runner.progress = Progress(make_writer(folder, manifest, label), manifest)
         _attach(runner, folder, events)
     except BaseException:
         shutil.rmtree(folder)  # nothing has happened in it
@@ -73,6 +75,7 @@ def resume(
     machine: Machine = Machine(),
     events: EventPlan | None = None,
     allow_manifest_change: bool = False,
+    label: RunLabel | None = None,
 ) -> Path:
     """Continue an interrupted run from its newest readable checkpoint.
 
@@ -82,6 +85,7 @@ def resume(
         machine: Where it is simulated.
         events: The manifest's schedule, as for `train`; jobs without a result are picked up.
         allow_manifest_change: Go on although the manifest differs; the difference is recorded.
+        label: Name and tags in Weights & Biases.
 
     Raises:
         RunFolderError: No run, no checkpoint, another manifest, nothing left to do, or another process trains it.
@@ -114,7 +118,7 @@ def resume(
         if closing:
             say(f"All {done} iterations of {folder} are done; what is missing at its end is made up for.")
         say(f"Resuming {folder} at iteration {done}. {runner.resume(resumable.checkpoint)}")
-        runner.progress = Progress(make_writer(folder, manifest), manifest)
+        runner.progress = Progress(make_writer(folder, manifest, label), manifest)
         run_folder.record_start(folder, manifest, env.device, done, diff, machine.engine)
         if diff is not None:
             say(f"The manifest was changed:\n{diff}")

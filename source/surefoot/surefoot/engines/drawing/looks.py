@@ -14,7 +14,7 @@ def empty_scene() -> mujoco.MjSpec:
     spec = mujoco.MjSpec()
     headlight = spec.visual.headlight
     headlight.diffuse, headlight.ambient, headlight.specular = (0.6,) * 3, (0.3,) * 3, (0.0,) * 3
-    spec.visual.rgba.haze = (0.15, 0.25, 0.35, 1.0)
+    spec.visual.rgba.haze = (0.86, 0.9, 0.94, 1.0)
     spec.visual.quality.shadowsize = SHADOW_SIZE
     spec.stat.meansize = 0.03
     spec.stat.extent = 4.0  # m; clipping planes and shadows follow it, not the size of the ground
@@ -43,9 +43,9 @@ def _add_textures(spec: mujoco.MjSpec) -> None:
         type=mujoco.mjtTexture.mjTEXTURE_2D,
         builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
         mark=mujoco.mjtMark.mjMARK_EDGE,
-        rgb1=(0.2, 0.3, 0.4),
-        rgb2=(0.1, 0.2, 0.3),
-        markrgb=(0.8, 0.8, 0.8),
+        rgb1=(0.74, 0.77, 0.8),  # light: the robots are dark
+        rgb2=(0.62, 0.66, 0.7),
+        markrgb=(0.5, 0.54, 0.58),
         width=300,
         height=300,
     )
