@@ -14,7 +14,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: train play test test-isaaclab test-isaaclab2 check docs format bench chaos fuzz setup setup-isaaclab
+.PHONY: train play test test-isaaclab test-isaaclab2 check docs format bench chaos fuzz setup setup-isaaclab setup-isaaclab2
 
 TASK ?= Surefoot-Velocity-Flat-Unitree-Go1-v0
 RUNS ?= runs
@@ -94,6 +94,8 @@ chaos: $(STAMP)
 setup: $(STAMP)
 
 setup-isaaclab: $(STAMP_ISAACLAB)
+
+setup-isaaclab2: $(STAMP_ISAACLAB2)
 
 # torch goes first and alone: resolved together with the rest, pip may take a build for another device.
 $(STAMP): pyproject.toml constraints.txt

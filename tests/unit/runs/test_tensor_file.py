@@ -124,6 +124,8 @@ def test_a_tensor_larger_than_its_storage_takes_no_memory(tmp_path: Path):
     path = file_of(tmp_path, {"w": torch.zeros(7, 5)}, seal=False)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rewritten(path, b"K\x07K\x05\x86", b"J\xff\xff\xff\x7fK\x05\x86")
+    assert "odd shape" in refusal(path)
+    rewritten(path, b"J\xff\xff\xff\x7fK\x05\x86", b"K\x08K\x05\x86")
     assert "over 35 numbers" in refusal(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
