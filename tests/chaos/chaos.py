@@ -31,11 +31,12 @@ import torch
 
 import surefoot.cli
 from surefoot.errors import SurefootError
-from surefoot.jobs.job import Finding, Job, Metric
+from surefoot.jobs.job import Job, Measurements, Metric
 from surefoot.jobs.kinds import Content
 from surefoot.jobs.plan import EventPlan, PlannedEvent
 from surefoot.jobs.queue import EventFolder
 from surefoot.jobs.reactions import read_reaction_log
+from surefoot.machine import Machine
 from surefoot.manifest import Manifest, compose_manifest
 from surefoot.rl.train import resume, train
 from surefoot.runs import checkpoint
@@ -63,13 +64,13 @@ FUNCTIONS = ("open", "write", "fsync", "replace", "unlink", "link", "rename", "m
 VERDICTS = ("survived", "lost", "hung", "traceback")
 
 
-def scripted(run: Path, job: Job, out: Path) -> Finding:
+def scripted(run: Path, job: Job, out: Path) -> Measurements:
     """Stands for a panel: the score rises with the iteration; a file is written as a report would be."""
     from surefoot.files import write_atomically
 
     write_atomically(out / "panel.json", b"{}")
     metric = Metric(value=0.1, low=0.0, high=0.2)
-    return Finding(valid=True, score=0.1 * job.iteration, held_out={"fall_rate": metric})
+    return Measurements(valid=True, score=0.1 * job.iteration, held_out={"fall_rate": metric})
 
 
 def manifest_of() -> Manifest:
@@ -78,13 +79,13 @@ def manifest_of() -> Manifest:
 
 def plan_of(manifest: Manifest) -> EventPlan:
     events = tuple(PlannedEvent(name, event, Content("0" * 64)) for name, event in manifest.schedule.events.items())
-    return EventPlan("inline", manifest.schedule, events, "mujoco", "cpu", manifest_root(), evaluate=scripted)
+    return EventPlan("inline", manifest.schedule, events, Machine(), manifest_root(), evaluate=scripted)
 
 
 def go(runs: Path, manifest: Manifest) -> None:
     """Start the run of a folder, or go on with it."""
     folders = [path.parent for path in runs.glob("*/*/manifest.yaml")]
-    common: dict[str, Any] = {"num_threads": 1, "events": plan_of(manifest)}
+    common: dict[str, Any] = {"machine": Machine(threads=1), "events": plan_of(manifest)}
     # Killed before the first checkpoint there is nothing to go on with: a person starts anew.
     with_checkpoint = [folder for folder in folders if list(folder.glob("model_[0-9]*.pt"))]
     if with_checkpoint:
