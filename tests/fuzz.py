@@ -514,7 +514,7 @@ def _unpack(path: Path) -> None:
     unpack(path, path.parent / "out")
 
 
-def _no_engine(*_: Any) -> Any:
+def _no_engine(*_: Any, **__: Any) -> Any:
     raise EngineError("read; no environment is built here")
 
 
@@ -626,7 +626,7 @@ def table(found: list[Target]) -> str:
 def campaign(inputs: int, seed: int, run: Path | None, seconds: float = 1e9) -> list[Target]:
     """Fuzz every reader with about the same number of inputs, task files with a tenth (Hydra takes a second each)."""
     torch.set_num_threads(1)
-    fault_replay.load_engine = _no_engine
+    fault_replay.make_env = _no_engine
     folder = Path(tempfile.mkdtemp(prefix="fuzz_"))
     home, end = os.getcwd(), time.monotonic() + seconds
     try:
