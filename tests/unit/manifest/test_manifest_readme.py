@@ -87,7 +87,11 @@ def test_the_site_has_every_field_with_what_it_takes_and_means() -> None:
     table = {key: re.split(r" (?<!\\)\| ", rest) for key, rest in found}
     assert list(table) == list(leaves(Manifest))
     assert all(len(cells) == 3 and cells[0] and cells[2] for cells in table.values())
-    assert table["robot.joints[].friction"] == ["number >= 0, <= 1000000", "`0.0`", "N m, dry friction of motor and gearbox."]
+    assert table["robot.joints[].friction"] == [
+        "number >= 0, <= 1000000",
+        "`0.0`",
+        "N m, dry friction of motor and gearbox.",
+    ]
     assert table["schema_version"][2] == "version of this list of fields"
     assert table["seed"][0] == "whole number >= 0, <= 2147483647"
     assert table["ppo.gamma"][:2] == ["number >= 0, <= 1", ""]

@@ -176,7 +176,8 @@ def test_more_environments_other_processes_and_another_order_change_nothing(
 @settings(max_examples=40, deadline=None)
 @given(name=st.sampled_from(sorted(FACTORS)), low=st.integers(1, 25), width=st.integers(1, 25), seed=st.integers(0, 99))
 def test_values_lie_within_their_interval(name: str, low: int, width: int, seed: int):
-    edges = tuple(float(edge) for edge in (low, low + width, low + 3 * width))
+    unit = FACTORS[name].maximum / 100 if FACTORS[name].maximum < 100 else 1
+    edges = tuple(float(unit * edge) for edge in (low, low + width, low + 3 * width))
     others = {"payload_mass": PAYLOAD} if name in ("payload_x", "payload_y", "payload_z") else {}
     spec = randomization((name,), **{name: {"edges": edges, "mode": "startup"}}, **others)
     made, _ = buckets(64, spec, seed)
