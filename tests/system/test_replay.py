@@ -102,7 +102,8 @@ def test_report_and_film_of_a_log_in_its_own_bucket(engine: str, log: Path, tmp_
     left, right = below[:, :, :480], below[:, :, 480:]
     moved = np.abs(np.diff(left, axis=0)).mean(axis=3).max(axis=(1, 2))
     assert moved.min() > 40  # legs
-    assert np.percentile(np.abs(left - right), 99.9) < 20  # what compression leaves
+    # What compression leaves; where contacts are remembered the robots are a little apart, which a light floor shows.
+    assert np.percentile(np.abs(left - right), 99.9) < (40 if own_logs.remembers_contacts(engine) else 20)
     assert np.abs(pictures[:, :160, :480] - pictures[:, :160, 480:]).max() > 100
 
 
