@@ -44,10 +44,10 @@ def read_bytes(path: Path, most: int = MAX_DOCUMENT) -> bytes:
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        if size > most:
-            raise Refused(f"it has {size:,} bytes, at most {most:,} are read")
-        # A file may grow while it is read.
-        return file.read(most)
+        content = file.read(most + 1) if size <= most else b""  # a file may grow while it is read
+        if max(size, len(content)) > most:
+            raise Refused(f"it has {max(size, len(content)):,} bytes, at most {most:,} are read")
+        return content
 
 
 def open_regular(path: Path) -> BinaryIO:
