@@ -9,6 +9,7 @@
 #   make format   apply formatting and safe fixes
 #   make bench    every benchmark; tables go into docs/performance.md
 #   make chaos [ARGS="--minutes 60 --seed 0"]   break runs in many ways, resume them, compare; prints the table of docs/robustness.md
+#   make fuzz [ARGS="--inputs 20000 --run RUN"]   give changed files to every reader; prints the other table of docs/robustness.md
 # Without a GPU, TORCH_INDEX=https://download.pytorch.org/whl/cpu spares the download of CUDA libraries.
 
 SHELL := /bin/bash
